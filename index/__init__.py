@@ -1,0 +1,1 @@
+"""Which datasets cover a region: regions, footprints, the MOC index and the datasets' metadata."""

@@ -1,0 +1,103 @@
+"""A dataset, one exposure of one camera of one observation, and what a reader of an archive must yield."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from mocpy import MOC
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a dataset."""
+
+    kind: str
+    """What it is to a script: ``events``, ``exposure_map``, ..."""
+    path: Path
+    content_type: str
+
+
+class FoundDataset(Protocol):
+    """What a reader yields for each dataset; names follow ObsCore 1.1 where it has one.
+
+    A property may be None where the archive does not say it, but the ids, the position and the coverage.
+    """
+
+    @property
+    def obs_collection(self) -> str: ...
+    @property
+    def facility_name(self) -> str | None: ...
+    @property
+    def instrument_name(self) -> str | None: ...
+    @property
+    def obs_id(self) -> str: ...
+    @property
+    def camera(self) -> str: ...
+    @property
+    def exposure_id(self) -> str: ...
+    @property
+    def target_name(self) -> str | None: ...
+    @property
+    def s_ra(self) -> float: ...  # the pointing, ICRS degrees
+    @property
+    def s_dec(self) -> float: ...
+    @property
+    def position_angle(self) -> float | None: ...  # degrees east of north
+    @property
+    def t_min(self) -> float | None: ...  # MJD
+    @property
+    def t_max(self) -> float | None: ...
+    @property
+    def t_exptime(self) -> float | None: ...  # seconds
+    @property
+    def filter(self) -> str | None: ...
+    @property
+    def mode(self) -> str | None: ...
+    @property
+    def simulated(self) -> bool: ...
+    @property
+    def files(self) -> Sequence[tuple[str, Path, str]]: ...  # kind, path, content type
+    @property
+    def coverage(self) -> MOC: ...
+
+
+class Reader(Protocol):
+    """Walks a folder and yields its datasets; tells of each file it could not use, and why."""
+
+    def __call__(self, folder: Path, skipped: Callable[[Path, str], None]) -> Iterator[FoundDataset]: ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset of the index: the unit that is indexed, selected and processed."""
+
+    id: str
+    """The short id, ``OBS/CAMERA/EXPOSURE``."""
+    ivoid: str
+    """The full id, ``ivo://AUTHORITY/amora?OBS/CAMERA/EXPOSURE``."""
+    obs_collection: str
+    facility_name: str | None
+    instrument_name: str | None
+    obs_id: str
+    camera: str
+    exposure_id: str
+    target_name: str | None
+    s_ra: float
+    s_dec: float
+    position_angle: float | None
+    t_min: float | None
+    t_max: float | None
+    t_exptime: float | None
+    filter: str | None
+    mode: str | None
+    simulated: bool
+    area: float
+    """Of the coverage, in square degrees."""
+    order: int
+    """Of the coverage."""
+    added: datetime
+    files: tuple[File, ...] = ()

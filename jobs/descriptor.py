@@ -1,0 +1,146 @@
+"""The descriptor of a script, ``script.toml``: the one source of validation, forms, documents and documentation."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from jobs.errors import DescriptorError
+
+Value = str | float | int | bool
+
+SHARED = ("ID", "POS", "CIRCLE", "POLYGON")
+"""The names every script that takes datasets or regions shares; a descriptor does not declare them again."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ParameterSpec(_Model):
+    """One parameter of a script: what a user may give and what it means."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+    type: Literal["real", "integer", "text", "boolean", "interval", "region"]
+    """``interval`` is two numbers separated by a blank, in order; ``region`` is a POS value."""
+    description: Annotated[str, Field(min_length=1)]
+    unit: str = ""
+    ucd: str = ""
+    default: Value | None = None
+    default_description: str = ""
+    """What happens without a value where there is no one default (e.g. "per camera")."""
+    minimum: float | None = None
+    maximum: float | None = None
+    options: tuple[str, ...] = ()
+    """The only values allowed; for a region, words allowed besides a region (e.g. ``auto``)."""
+    required: bool = False
+    multiple: bool = False
+    max_length: int = 1000
+
+
+class ProductSpec(_Model):
+    """A file a script writes. ``{dataset}`` in the name stands for OBS_CAMERA_EXPOSURE, ``{task}`` for the task's number."""
+
+    name: Annotated[str, Field(min_length=1)]
+    content_type: str
+    description: str
+    required: bool = True
+
+    def file_name(self, dataset: str | None, task: int) -> str:
+        """Return the file's name for one task."""
+        return self.name.replace("{dataset}", slug(dataset, task)).replace("{task}", str(task))
+
+
+class Accepts(_Model):
+    """What a script works on."""
+
+    region: Literal["required", "optional", "none"] = "required"
+    datasets: bool = True
+    """False for a script that works on no dataset; its tasks then come from ``tasks``."""
+    files: tuple[str, ...] = ()
+    """Kinds of file a dataset must have, e.g. ``events``."""
+    camera: tuple[str, ...] = ()
+    """The cameras it can work on; empty for all."""
+
+
+class Limits(_Model):
+    """What one task may use."""
+
+    wall: int = 3600
+    """Seconds of wall-clock time unless the job's executionDuration says otherwise."""
+    wall_max: int = 86400
+    """The longest executionDuration a user may ask for, in seconds."""
+
+
+class Script(_Model):
+    """A script: its descriptor and where it lies."""
+
+    name: str
+    folder: Path
+    title: str
+    summary: str
+    version: str
+    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    scope: Literal["dataset", "job"] = "dataset"
+    tasks: str | None = None
+    """For a script without datasets: the integer parameter that says how many tasks a job has."""
+    ordered: tuple[tuple[str, str], ...] = ()
+    """Pairs of parameters of which the first must be smaller than the second."""
+    accepts: Accepts = Accepts()
+    limits: Limits = Limits()
+    parameters: tuple[ParameterSpec, ...] = ()
+    products: tuple[ProductSpec, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Script:
+        names = [spec.name for spec in self.parameters]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"the parameter {name} is declared twice")
+            if name in SHARED:
+                raise ValueError(f"the parameter {name} is shared by all scripts and must not be declared")
+        for name in (*[n for pair in self.ordered for n in pair], *([self.tasks] if self.tasks else [])):
+            if name not in names:
+                raise ValueError(f"the parameter {name} is named but not declared")
+        return self
+
+    def parameter(self, name: str) -> ParameterSpec | None:
+        """Return the parameter of that name, in any case, or None."""
+        return next((spec for spec in self.parameters if spec.name == name.upper()), None)
+
+    @property
+    def documentation(self) -> str:
+        """The README.md that users read, in Markdown."""
+        return (self.folder / "README.md").read_text(encoding="utf-8")
+
+
+def slug(dataset: str | None, task: int) -> str:
+    """Return the part of a file name that tells a task's products apart: ``OBS_CAMERA_EXPOSURE``, or ``task_N``."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", dataset) if dataset else f"task_{task}"
+
+
+def load(folder: Path) -> Script:
+    """Read the script in ``folder``.
+
+    :raises DescriptorError: the descriptor or the documentation is missing or wrong; says where.
+    """
+    path = folder / "script.toml"
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DescriptorError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DescriptorError(f"{path}: is not TOML ({error})") from error
+    try:
+        script = Script.model_validate({**raw, "name": folder.name, "folder": folder})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "descriptor"
+        raise DescriptorError(f"{path}: {where}: {first['msg']}") from error
+    if not (folder / "README.md").is_file():
+        raise DescriptorError(f"{folder / 'README.md'}: is missing; it is the documentation that users read")
+    return script

@@ -1,0 +1,52 @@
+"""What can go wrong, for whoever calls ``jobs``.
+
+::
+
+    AmoraError
+     +-- ParameterError     a parameter's value is not allowed: which one, what was given, what is allowed
+     +-- RequestError       the request as a whole makes no sense (e.g. two regions)
+     +-- NotFoundError      there is no such job, script, dataset or product
+     +-- PhaseError         the job's phase does not allow the move that was asked for
+     +-- DescriptorError    a script's folder does not follow the script contract
+     +-- LimitError         a limit of the service is reached
+
+Each message is written for a stranger; ``uws`` gives it its place in HTTP and XML.
+"""
+
+from __future__ import annotations
+
+
+class AmoraError(Exception):
+    """The base of every error that a user can mend."""
+
+
+class RequestError(AmoraError):
+    """The request as a whole makes no sense."""
+
+
+class ParameterError(RequestError):
+    """A parameter's value is not allowed."""
+
+    def __init__(self, name: str, given: object, allowed: str) -> None:
+        self.name = name
+        self.given = given
+        self.allowed = allowed
+        shown = str(given)
+        shown = shown if len(shown) <= 200 else shown[:200] + "..."
+        super().__init__(f"Parameter {name}: {shown!r} was given; {allowed}")
+
+
+class NotFoundError(AmoraError):
+    """There is no such thing; the message says what was looked for."""
+
+
+class PhaseError(AmoraError):
+    """The job's phase does not allow what was asked for."""
+
+
+class DescriptorError(AmoraError):
+    """A script's folder does not follow the script contract; the message names file and key."""
+
+
+class LimitError(AmoraError):
+    """A limit of the service is reached; the message says which and when to try again."""

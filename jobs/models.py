@@ -1,0 +1,106 @@
+"""What the store hands out: jobs, tasks and products as plain frozen values.
+
+All instants are aware datetimes in UTC with whole milliseconds: what is printed is what is stored, so that
+``AFTER=<creationTime>`` never returns the job it was read from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from jobs.phases import ACTIVE, Phase
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a job as its creator gave it; a repeated parameter is repeated."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job's work on one dataset (or the whole work of a script that takes no dataset)."""
+
+    id: str
+    job_id: str
+    number: int
+    """From 1 up, in the order of the datasets."""
+    dataset: str | None
+    """The short id of the dataset, ``OBS/CAMERA/EXPOSURE``."""
+    phase: Phase
+    attempt: int
+    """How many times a worker has been asked to do it; products belong to one attempt."""
+    progress: float
+    """From 0 to 1, as the script reports it."""
+    message: str
+    """What the script said with its last progress, or why the task failed."""
+    started: datetime | None
+    ended: datetime | None
+
+
+@dataclass(frozen=True)
+class Product:
+    """A file that a task handed back."""
+
+    job_id: str
+    task: int
+    """The number of the task that made it."""
+    dataset: str | None
+    name: str
+    """The file's name, unique in the job: it is also the id of the UWS result."""
+    content_type: str
+    size: int
+    """In bytes."""
+    checksum: str
+    """The SHA-256 of the file, in hexadecimal."""
+    description: str
+    key: str
+    """Where the storage keeps it."""
+
+
+@dataclass(frozen=True)
+class JobRef:
+    """What the job list says of a job."""
+
+    id: str
+    script: str
+    phase: Phase
+    run_id: str | None
+    owner: str | None
+    created: datetime
+
+
+@dataclass(frozen=True)
+class Job(JobRef):
+    """A UWS job with all that hangs on it."""
+
+    started: datetime | None
+    ended: datetime | None
+    duration: int
+    """The executionDuration: wall-clock seconds that each task may take; 0 is unlimited."""
+    destruction: datetime | None
+    quote: datetime | None
+    error: str | None
+    """The message of the error summary; None unless the phase is ERROR."""
+    error_transient: bool
+    version: int
+    """Grows with every change of the job, its tasks included."""
+    parameters: tuple[Parameter, ...] = ()
+    tasks: tuple[Task, ...] = field(default=(), repr=False)
+    products: tuple[Product, ...] = field(default=(), repr=False)
+
+    @property
+    def active(self) -> bool:
+        """Whether a change of phase is still to be expected."""
+        return self.phase in ACTIVE
+
+    @property
+    def progress(self) -> float:
+        """From 0 to 1: the mean progress of the tasks."""
+        if not self.tasks:
+            return 1.0 if self.phase is Phase.COMPLETED else 0.0
+        done = (1.0 if task.phase is Phase.COMPLETED else task.progress for task in self.tasks)
+        return sum(done) / len(self.tasks)
