@@ -18,7 +18,9 @@ BUILT_IN_SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 class Settings(BaseSettings):
     """What the engine needs to know; ``uws`` adds what its own face needs."""
 
-    model_config = SettingsConfigDict(env_prefix="AMORA_", toml_file="amora.toml", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="AMORA_", toml_file="amora.toml", extra="forbid", frozen=True
+    )
 
     home: Path = Field(
         default=Path(".amora"),
@@ -26,33 +28,48 @@ class Settings(BaseSettings):
         "uploads. Nothing is written elsewhere.",
     )
     database_url: str | None = Field(
-        default=None, description="SQLAlchemy address of the database; by default a SQLite file in the home folder."
+        default=None,
+        description="SQLAlchemy address of the database; by default a SQLite file in the home folder.",
     )
     redis_url: str | None = Field(
-        default=None, description="Address of the Redis server that carries the tasks; by default they stay in process."
+        default=None,
+        description="Address of the Redis server that carries the tasks; by default they stay in process.",
     )
     storage_url: str | None = Field(
         default=None, description="Where products are kept; by default a folder in the home folder."
     )
     scripts: str = Field(
-        default="", description="Further folders of scripts, separated as in PATH; each holds one folder per script."
+        default="",
+        description="Further folders of scripts, separated as in PATH; each holds one folder per script.",
     )
-    workers: int = Field(default=2, ge=1, le=256, description="How many tasks the embedded service runs at once.")
+    workers: int = Field(
+        default=2, ge=1, le=256, description="How many tasks the embedded service runs at once."
+    )
     authority: str = Field(
         default="amora.local",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{2,}$",
         description="The IVOA authority in the ids of datasets, ivo://AUTHORITY/amora?...",
     )
     lease: float = Field(
-        default=30.0, ge=1.0, description="Seconds after which a silent worker is taken for dead and its task is given to another."
+        default=30.0,
+        ge=1.0,
+        description="Seconds after which a silent worker is taken for dead and its task is given to another.",
     )
     attempts: int = Field(
-        default=3, ge=1, description="How many times a task is started before the loss of its worker fails it."
+        default=3,
+        ge=1,
+        description="How many times a task is started before the loss of its worker fails it.",
     )
-    grace: float = Field(default=1.0, ge=0.0, description="Seconds between SIGTERM and SIGKILL when a script is stopped.")
-    retention: int = Field(default=7 * 86400, ge=60, description="Seconds from a job's creation to its destruction.")
+    grace: float = Field(
+        default=1.0, ge=0.0, description="Seconds between SIGTERM and SIGKILL when a script is stopped."
+    )
+    retention: int = Field(
+        default=7 * 86400, ge=60, description="Seconds from a job's creation to its destruction."
+    )
     retention_max: int = Field(
-        default=90 * 86400, ge=60, description="The latest destruction a user may ask for, in seconds from now."
+        default=90 * 86400,
+        ge=60,
+        description="The latest destruction a user may ask for, in seconds from now.",
     )
 
     @classmethod
