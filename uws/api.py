@@ -1,9 +1,9 @@
 """The jobs as JSON, for programs: the same model as the UWS documents, with each task.
 
-A job has ``id, script, address, phase, run_id, owner, created, started, ended, execution_duration, destruction,
-quote, error, version, progress, results`` (an address) and the lists ``parameters`` (``name, value``), ``tasks``
-(``number, dataset, phase, attempt, progress, message, started, ended, log``) and ``products`` (``name, task, dataset,
-address, content_type, size, checksum, description``). Instants are texts as in UWS, or null.
+A job has ``id, script, address, phase, run_id, owner, created, started, ended, execution_duration,
+destruction, quote, error, version, progress, results`` (an address) and three lists: ``parameters`` of ``name, value``;
+``tasks`` of ``number, dataset, phase, attempt, progress, message, started, ended, log``; and ``products`` of
+``name, task, dataset, address, content_type, size, checksum, description``. Instants are texts as in UWS, or null.
 """
 
 from __future__ import annotations
