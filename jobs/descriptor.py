@@ -43,7 +43,7 @@ class ParameterSpec(_Model):
 
 
 class ProductSpec(_Model):
-    """A file a script writes. ``{dataset}`` in the name stands for OBS_CAMERA_EXPOSURE, ``{task}`` for the task's number."""
+    """A file a script writes; ``{dataset}`` in its name stands for OBS_CAMERA_EXPOSURE, ``{task}`` for a number."""
 
     name: Annotated[str, Field(min_length=1)]
     content_type: str
