@@ -11,16 +11,14 @@ _Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Event]
 
 
 class Changes:
-    """A change made in this process wakes the waiters at once; one made in another is found by ``poll``.
+    """A change made in this process wakes the waiters at once; one made in another is found by ``poll``."""
 
-    :param versions: returns the versions of those of some jobs that still exist.
-    """
-
-    def __init__(self, versions: Callable[[Sequence[str]], dict[str, int]]) -> None:
-        self._versions = versions
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiters: dict[str, set[_Waiter]] = {}
         self._seen: dict[str, int] = {}
+        self.closed = False
+        """Whether nobody is to wait any more."""
 
     @contextmanager
     def watch(self, job_id: str) -> Iterator[asyncio.Event]:
@@ -47,13 +45,16 @@ class Changes:
             for loop, event in self._waiters.get(job_id, ()):
                 loop.call_soon_threadsafe(event.set)
 
-    def poll(self) -> None:
-        """Look for changes made by other processes to the jobs that somebody waits for."""
+    def poll(self, versions_of: Callable[[Sequence[str]], dict[str, int]]) -> None:
+        """Look for changes made by other processes to the jobs that somebody waits for.
+
+        :param versions_of: returns the versions of those of some jobs that still exist.
+        """
         with self._lock:
             watched = list(self._waiters)
         if not watched:
             return
-        versions = self._versions(watched)
+        versions = versions_of(watched)
         for job_id in watched:
             version = versions.get(job_id, -1)  # -1: it has been deleted
             with self._lock:
@@ -63,8 +64,9 @@ class Changes:
             if before != version:
                 self.publish(job_id)
 
-    def wake_all(self) -> None:
-        """Wake everybody: the service is about to stop."""
+    def close(self) -> None:
+        """Wake everybody for the last time: the service is about to stop."""
+        self.closed = True
         with self._lock:
             watched = list(self._waiters)
         for job_id in watched:

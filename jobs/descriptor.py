@@ -71,9 +71,7 @@ class Limits(_Model):
     """What one task may use."""
 
     wall: int = 3600
-    """Seconds of wall-clock time unless the job's executionDuration says otherwise."""
-    wall_max: int = 86400
-    """The longest executionDuration a user may ask for, in seconds."""
+    """Seconds of wall-clock time."""
 
 
 class Script(_Model):

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Self, cast
 
 GUARDIAN = Path(__file__).with_name("guardian.py")
 MAX_LINE = 64 * 1024
@@ -38,7 +38,7 @@ class Outcome:
 
 
 class Run:
-    """One run of a script.
+    """One run of a script, as a context: at its end no process of the script is left.
 
     :param command: program and arguments; never passed through a shell.
     :param folder: the working folder.
@@ -93,35 +93,38 @@ class Run:
             call; when it answers False the script is stopped.
         """
         stopped = False
-        try:
-            with selectors.DefaultSelector() as selector:
-                for name, pipe in self._pipes.items():
-                    selector.register(pipe, selectors.EVENT_READ, name)
-                asked = time.monotonic()
-                while selector.get_map():
-                    for key, _ in selector.select(max(0.0, asked + interval - time.monotonic())):
-                        if not self._read(key.data):
-                            selector.unregister(key.fileobj)
-                            if key.data == "status" and self._code is None:
-                                # The guardian was killed. The kernel has then killed the script, but not what the
-                                # script started, which may hold our pipes open for ever.
-                                self._kill_group()
-                                return self._outcome(stopped)
-                    if time.monotonic() >= asked + interval:
-                        asked = time.monotonic()
-                        self._log.flush()
-                        progress, self._progress = self._progress, None
-                        if not going_on(progress) and not stopped:
-                            stopped = True
-                            with contextlib.suppress(BrokenPipeError):  # it has just ended
-                                self._control.write(b"s")
-            return self._outcome(stopped)
-        finally:
-            # Whatever went wrong above: without its standard input the guardian stops the script.
-            for pipe in (self._control, *self._pipes.values()):
-                pipe.close()
-            self._guardian.wait()
-            self._log.flush()
+        with selectors.DefaultSelector() as selector:
+            for name, pipe in self._pipes.items():
+                selector.register(pipe, selectors.EVENT_READ, name)
+            asked = time.monotonic()
+            while selector.get_map():
+                for key, _ in selector.select(max(0.0, asked + interval - time.monotonic())):
+                    if not self._read(key.data):
+                        selector.unregister(key.fileobj)
+                        if key.data == "status" and self._code is None:
+                            # The guardian was killed. The kernel has then killed the script, but not what the
+                            # script started, which may hold our pipes open for ever.
+                            self._kill_group()
+                            return self._outcome(stopped)
+                if time.monotonic() >= asked + interval:
+                    asked = time.monotonic()
+                    self._log.flush()
+                    progress, self._progress = self._progress, None
+                    if not going_on(progress) and not stopped:
+                        stopped = True
+                        with contextlib.suppress(BrokenPipeError):  # it has just ended
+                            self._control.write(b"s")
+        return self._outcome(stopped)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the script if it still runs: without its standard input the guardian does so."""
+        for pipe in (self._control, *self._pipes.values()):
+            pipe.close()
+        self._guardian.wait()
+        self._log.flush()
 
     def _kill_group(self) -> None:
         if self._script is not None:

@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     grace: float = Field(
         default=1.0, ge=0.0, description="Seconds between SIGTERM and SIGKILL when a script is stopped."
     )
+    duration: int = Field(
+        default=86400,
+        ge=1,
+        description="The executionDuration of a new job: seconds that all its tasks together may take.",
+    )
+    duration_max: int = Field(default=7 * 86400, ge=1, description="The longest executionDuration a user may ask for.")
     retention: int = Field(default=7 * 86400, ge=60, description="Seconds from a job's creation to its destruction.")
     retention_max: int = Field(
         default=90 * 86400,

@@ -86,14 +86,14 @@ class Storage:
 
     def open_log(self, job_id: str, task: int) -> BinaryIO:
         """Open a task's log for adding to it."""
-        path = self._log(job_id, task)
+        path = self.log_path(job_id, task)
         path.parent.mkdir(exist_ok=True)
         return path.open("ab")
 
     def read_log(self, job_id: str, task: int, offset: int, limit: int) -> bytes:
         """Return up to ``limit`` bytes of a task's log from ``offset`` on."""
         try:
-            with self._log(job_id, task).open("rb") as file:
+            with self.log_path(job_id, task).open("rb") as file:
                 file.seek(offset)
                 return file.read(limit)
         except FileNotFoundError:  # the task has not started
@@ -102,11 +102,12 @@ class Storage:
     def log_size(self, job_id: str, task: int) -> int:
         """Return the size of a task's log in bytes."""
         try:
-            return self._log(job_id, task).stat().st_size
+            return self.log_path(job_id, task).stat().st_size
         except FileNotFoundError:
             return 0
 
-    def _log(self, job_id: str, task: int) -> Path:
+    def log_path(self, job_id: str, task: int) -> Path:
+        """Return where a task's log lies, or will lie."""
         return self._jobs / job_id / f"{task}.log"
 
     def forget(self, job_id: str) -> None:
@@ -116,6 +117,13 @@ class Storage:
     def jobs(self) -> Iterator[str]:
         """Yield the ids of the jobs that have files."""
         return (path.name for path in self._jobs.iterdir())
+
+    def attempts(self) -> Iterator[tuple[str, int, int]]:
+        """Yield job id, task number and attempt of all folders of products."""
+        for path in self._jobs.glob("*/*.*"):
+            task, _, attempt = path.name.partition(".")
+            if task.isdigit() and attempt.isdigit():
+                yield path.parent.name, int(task), int(attempt)
 
     def workspaces(self) -> Iterator[tuple[str, int, Path]]:
         """Yield task id, attempt and path of the working folders that exist."""

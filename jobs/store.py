@@ -11,7 +11,8 @@ Instants are integers, milliseconds since 1970 in UTC: the precision that is pri
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -55,8 +56,6 @@ class Claim:
     task: Task
     worker: str
     script: str
-    deadline: int | None
-    """When the job's executionDuration is over, in milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +72,21 @@ class Held:
 
 
 class JobStore:
-    """All that is known about jobs."""
+    """All that is known about jobs.
 
-    def __init__(self, database: Database) -> None:
+    :param changed: called with a job's id after each committed change of it.
+    """
+
+    def __init__(self, database: Database, changed: Callable[[str], None] = lambda _: None) -> None:
         self.database = database
+        self._changed = changed
+
+    @contextmanager
+    def _change(self, job_id: str) -> Iterator[Connection]:
+        """Give a transaction that changes one job; once it is committed, those who wait for the job are told."""
+        with self.database.write() as connection:
+            yield connection
+        self._changed(job_id)
 
     # ------------------------------------------------------------------ reading
 
@@ -192,7 +202,7 @@ class JobStore:
     ) -> str:
         """Make a PENDING job and return its id."""
         job_id = new_id()
-        with self.database.write() as connection:
+        with self._change(job_id) as connection:
             connection.execute(
                 insert(job).values(
                     id=job_id,
@@ -213,7 +223,7 @@ class JobStore:
 
         :raises PhaseError: the job is not PENDING any more.
         """
-        with self.database.write() as connection:
+        with self._change(job_id) as connection:
             _touch_pending(connection, job_id, "its parameters")
             connection.execute(delete(parameter).where(parameter.c.job_id == job_id))
             _insert_parameters(connection, job_id, parameters)
@@ -223,7 +233,7 @@ class JobStore:
 
         :raises PhaseError: the job is not PENDING any more.
         """
-        with self.database.write() as connection:
+        with self._change(job_id) as connection:
             _touch_pending(connection, job_id, "its RUNID", run_id=run_id)
 
     def set_duration(self, job_id: str, seconds: int) -> None:
@@ -235,18 +245,19 @@ class JobStore:
         self._set(job_id, destruction=to_ms(instant))
 
     def _set(self, job_id: str, **values: int) -> None:
-        with self.database.write() as connection:
+        with self._change(job_id) as connection:
             done = connection.execute(update(job).where(job.c.id == job_id).values(version=job.c.version + 1, **values))
             if not done.rowcount:
                 raise _unknown(job_id)
 
-    def queue(self, job_id: str, datasets: Sequence[str | None]) -> list[str]:
+    def queue(self, job_id: str, datasets: Sequence[str | None], queue: str) -> list[str]:
         """Move a job from PENDING to QUEUED together with its tasks, one for each of ``datasets``; return their ids.
 
+        :param queue: the queue that is to have their messages.
         :raises PhaseError: the job is not PENDING.
         """
         ids = [f"{job_id}.{number}" for number in range(1, len(datasets) + 1)]
-        with self.database.write() as connection:
+        with self._change(job_id) as connection:
             _move_job(connection, job_id, Phase.QUEUED, "RUN")
             connection.execute(
                 insert(task),
@@ -268,7 +279,7 @@ class JobStore:
 
         :raises PhaseError: the job's phase does not allow it.
         """
-        with self.database.write() as connection:
+        with self._change(job_id) as connection:
             _move_job(
                 connection,
                 job_id,
@@ -285,7 +296,7 @@ class JobStore:
         :raises PhaseError: the job has ended already.
         """
         at = now()
-        with self.database.write() as connection:
+        with self._change(job_id) as connection:
             _move_job(connection, job_id, Phase.ABORTED, reason, ended=at)
             rows = connection.execute(
                 select(task.c.id).where(task.c.job_id == job_id, task.c.phase.not_in([p.value for p in FINAL]))
@@ -295,21 +306,32 @@ class JobStore:
 
     def delete(self, job_id: str) -> None:
         """Forget a job and all that hangs on it; the trail of its moves stays."""
-        with self.database.write() as connection:
+        with self._change(job_id) as connection:
             if not connection.execute(delete(job).where(job.c.id == job_id)).rowcount:
                 raise _unknown(job_id)
 
     # ------------------------------------------------------------------ the worker's changes
 
-    def sent(self, task_ids: Sequence[str], queue: str) -> None:
-        """Write down which queue has the tasks' messages."""
+    def sent(self, task_id: str, attempt: int, before: str | None, queue: str) -> bool:
+        """Write down which queue is to have a QUEUED task's message; False when somebody else has just done so."""
         with self.database.write() as connection:
-            connection.execute(update(task).where(task.c.id.in_(task_ids)).values(queue=queue))
+            done = connection.execute(
+                update(task)
+                .where(
+                    task.c.id == task_id,
+                    task.c.attempt == attempt,
+                    task.c.phase == Phase.QUEUED.value,
+                    task.c.queue.is_not_distinct_from(before),
+                )
+                .values(queue=queue)
+            )
+        return bool(done.rowcount)
 
     def claim(self, task_id: str, attempt: int, worker: str, lease: float) -> Claim | None:
         """Claim a QUEUED task for ``lease`` seconds; None when it is not there to be had (any more)."""
         at = now()
-        with self.database.write() as connection:
+        job_id = task_id.partition(".")[0]
+        with self._change(job_id) as connection:
             moved = _move_task(
                 connection,
                 task_id,
@@ -326,31 +348,32 @@ class JobStore:
             if moved is None:
                 return None
             parent = connection.execute(select(job).where(job.c.id == moved.job_id)).one()
-            started = parent.started
             if parent.phase == Phase.QUEUED.value:
-                started = at
                 _move_job(connection, moved.job_id, Phase.EXECUTING, "first task started", started=at)
             else:
                 _touch(connection, moved.job_id)
-            deadline = started + parent.duration * 1000 if parent.duration else None
-            return Claim(_task(moved), worker, parent.script, deadline)
+        return Claim(_task(moved), worker, parent.script)
 
     def renew(self, claim: Claim, lease: float) -> bool:
         """Renew the lease of a claim; False when the claim is lost and the work must stop."""
         return self._hold(claim, lease=now() + int(lease * 1000))
+
+    def record_processes(self, claim: Claim, processes: str) -> bool:
+        """Write down which processes do the work; False when the claim is lost."""
+        return self._hold(claim, processes=processes)
+
+    def _hold(self, claim: Claim, **values: str | int) -> bool:
+        with self.database.write() as connection:
+            return bool(connection.execute(update(task).where(_held(claim)).values(**values)).rowcount)
 
     def holds(self, claim: Claim) -> bool:
         """Whether a claim still holds, without renewing it."""
         with self.database.read() as connection:
             return connection.execute(select(task.c.id).where(_held(claim))).one_or_none() is not None
 
-    def record_processes(self, claim: Claim, processes: str) -> bool:
-        """Write down which processes do the work; False when the claim is lost."""
-        return self._hold(claim, processes=processes)
-
     def report(self, claim: Claim, progress: float, message: str) -> bool:
         """Write down the progress of a task; False when the claim is lost."""
-        with self.database.write() as connection:
+        with self._change(claim.task.job_id) as connection:
             done = connection.execute(
                 update(task).where(_held(claim)).values(progress=progress, message=message)
             ).rowcount
@@ -358,13 +381,9 @@ class JobStore:
                 _touch(connection, claim.task.job_id)
         return bool(done)
 
-    def _hold(self, claim: Claim, **values: str | int) -> bool:
-        with self.database.write() as connection:
-            return bool(connection.execute(update(task).where(_held(claim)).values(**values)).rowcount)
-
     def complete(self, claim: Claim, products: Sequence[Product]) -> bool:
         """End a task as COMPLETED with its products, and the job with its last task; False when the claim is lost."""
-        with self.database.write() as connection:
+        with self._change(claim.task.job_id) as connection:
             if not self._end(connection, claim, Phase.COMPLETED, "script ended", progress=1.0):
                 return False
             if products:
@@ -374,7 +393,7 @@ class JobStore:
 
     def fail_task(self, claim: Claim, message: str) -> bool:
         """End a task as ERROR, and the job with its last task; False when the claim is lost."""
-        with self.database.write() as connection:
+        with self._change(claim.task.job_id) as connection:
             if not self._end(connection, claim, Phase.ERROR, message, message=message):
                 return False
             _close(connection, claim.task.job_id)
@@ -392,7 +411,8 @@ class JobStore:
 
         Returns whether it was queued again.
         """
-        with self.database.write() as connection:
+        job_id = task_id.partition(".")[0]
+        with self._change(job_id) as connection:
             row = connection.execute(select(task).where(task.c.id == task_id)).one_or_none()
             if row is None:
                 return False
@@ -441,17 +461,27 @@ class JobStore:
             ).all()
         return [(row.id, row.attempt, row.queue) for row in rows]
 
-    def overdue(self) -> list[str]:
-        """Return the jobs that have taken longer than their executionDuration."""
+    def overdue(self) -> list[tuple[str, int]]:
+        """Return the jobs that have taken longer than their executionDuration, and that duration in seconds."""
         with self.database.read() as connection:
             rows = connection.execute(
-                select(job.c.id).where(
+                select(job.c.id, job.c.duration).where(
                     job.c.phase == Phase.EXECUTING.value,
                     job.c.duration > 0,
                     job.c.started + job.c.duration * 1000 <= now(),
                 )
             ).all()
-        return [row.id for row in rows]
+        return [(row.id, row.duration) for row in rows]
+
+    def attempts(self) -> set[tuple[str, int, int]]:
+        """Return job id, task number and attempt of all attempts that run or have handed back products."""
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(task.c.job_id, task.c.number, task.c.attempt).where(
+                    task.c.phase.in_([Phase.EXECUTING.value, Phase.COMPLETED.value])
+                )
+            ).all()
+        return {(row.job_id, row.number, row.attempt) for row in rows}
 
     def expired(self) -> list[str]:
         """Return the jobs whose destruction time has come."""
