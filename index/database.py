@@ -30,9 +30,7 @@ class Database:
         if self._sqlite:
             if parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = create_engine(
-                parsed, connect_args={"timeout": BUSY_TIMEOUT}, pool_size=16, max_overflow=-1
-            )
+            self.engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT}, pool_size=16, max_overflow=-1)
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_immediate)
         else:

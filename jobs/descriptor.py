@@ -43,7 +43,7 @@ class ParameterSpec(_Model):
 
 
 class ProductSpec(_Model):
-    """A file a script writes. ``{dataset}`` in the name stands for OBS_CAMERA_EXPOSURE, ``{task}`` for the task's number."""
+    """A file a script writes; ``{dataset}`` in its name stands for OBS_CAMERA_EXPOSURE, ``{task}`` for a number."""
 
     name: Annotated[str, Field(min_length=1)]
     content_type: str
@@ -71,9 +71,7 @@ class Limits(_Model):
     """What one task may use."""
 
     wall: int = 3600
-    """Seconds of wall-clock time unless the job's executionDuration says otherwise."""
-    wall_max: int = 86400
-    """The longest executionDuration a user may ask for, in seconds."""
+    """Seconds of wall-clock time."""
 
 
 class Script(_Model):

@@ -80,7 +80,7 @@ class Job(JobRef):
     started: datetime | None
     ended: datetime | None
     duration: int
-    """The executionDuration: wall-clock seconds that each task may take; 0 is unlimited."""
+    """The executionDuration: wall-clock seconds from the start of the job to the end of its last task."""
     destruction: datetime | None
     quote: datetime | None
     error: str | None

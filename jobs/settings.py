@@ -1,4 +1,4 @@
-"""The settings of the installation: from ``AMORA_*`` in the environment, else from ``amora.toml``, else the defaults."""
+"""The settings of the installation: ``AMORA_*`` in the environment, else ``amora.toml``, else the defaults."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ BUILT_IN_SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 class Settings(BaseSettings):
     """What the engine needs to know; ``uws`` adds what its own face needs."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="AMORA_", toml_file="amora.toml", extra="forbid", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="AMORA_", toml_file="amora.toml", extra="forbid", frozen=True)
 
     home: Path = Field(
         default=Path(".amora"),
@@ -42,9 +40,7 @@ class Settings(BaseSettings):
         default="",
         description="Further folders of scripts, separated as in PATH; each holds one folder per script.",
     )
-    workers: int = Field(
-        default=2, ge=1, le=256, description="How many tasks the embedded service runs at once."
-    )
+    workers: int = Field(default=2, ge=1, le=256, description="How many tasks the embedded service runs at once.")
     authority: str = Field(
         default="amora.local",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{2,}$",
@@ -63,9 +59,13 @@ class Settings(BaseSettings):
     grace: float = Field(
         default=1.0, ge=0.0, description="Seconds between SIGTERM and SIGKILL when a script is stopped."
     )
-    retention: int = Field(
-        default=7 * 86400, ge=60, description="Seconds from a job's creation to its destruction."
+    duration: int = Field(
+        default=86400,
+        ge=1,
+        description="The executionDuration of a new job: seconds that all its tasks together may take.",
     )
+    duration_max: int = Field(default=7 * 86400, ge=1, description="The longest executionDuration a user may ask for.")
+    retention: int = Field(default=7 * 86400, ge=60, description="Seconds from a job's creation to its destruction.")
     retention_max: int = Field(
         default=90 * 86400,
         ge=60,

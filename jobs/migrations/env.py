@@ -1,0 +1,20 @@
+"""Alembic's entry: runs the steps in one transaction on the database that ``jobs.database`` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+import index.store
+import jobs.tables
+
+database = context.config.attributes["database"]
+
+with database.write() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=[index.store.metadata, jobs.tables.metadata],
+        transactional_ddl=True,
+        # SQLite cannot alter a column in place.
+        render_as_batch=connection.dialect.name == "sqlite",
+    )
+    context.run_migrations()

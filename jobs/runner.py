@@ -1,0 +1,162 @@
+"""Runs one script as a group of processes: captures what it says and stops all of it when told to.
+
+Knows nothing of jobs, SQL or regions: a command, a folder, and somebody to ask whether to go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self, cast
+
+GUARDIAN = Path(__file__).with_name("guardian.py")
+MAX_LINE = 64 * 1024
+"""Bytes after which an unfinished line is taken as a line."""
+
+_PROGRESS = re.compile(rb"progress\s+([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)(?:\s+(.*))?$")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a script ended."""
+
+    code: int | None
+    """Its exit code; negative for a signal; None if its guardian was killed."""
+    stopped: bool
+    """Whether it was told to stop."""
+    last_error: str
+    """The last line that was not empty on its standard error."""
+
+
+class Run:
+    """One run of a script, as a context: at its end no process of the script is left.
+
+    :param command: program and arguments; never passed through a shell.
+    :param folder: the working folder.
+    :param environment: all that the script gets.
+    :param log: takes every line the script prints but the progress lines.
+    :param grace: seconds between SIGTERM and SIGKILL.
+    """
+
+    def __init__(
+        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], log: BinaryIO, grace: float
+    ) -> None:
+        self._log = log
+        self._last_error = b""
+        self._progress: tuple[float, str] | None = None
+        status, status_write = os.pipe()
+        try:
+            self._guardian = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(GUARDIAN), str(status_write), str(grace), *command],
+                cwd=folder,
+                env=dict(environment),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=(status_write,),
+                start_new_session=True,  # Ctrl-C at the terminal of the service is not for the script
+                bufsize=0,
+            )
+        except BaseException:
+            os.close(status)
+            raise
+        finally:
+            os.close(status_write)
+        self._code: int | None = None
+        self._script: int | None = None
+        self._pipes = {
+            "out": cast(BinaryIO, self._guardian.stdout),
+            "err": cast(BinaryIO, self._guardian.stderr),
+            "status": os.fdopen(status, "rb", buffering=0),
+        }
+        self._control = cast(BinaryIO, self._guardian.stdin)
+        self._rest = dict.fromkeys(self._pipes, b"")
+
+    @property
+    def guardian(self) -> int:
+        """The pid of the guardian."""
+        return self._guardian.pid
+
+    def wait(self, going_on: Callable[[tuple[float, str] | None], bool], interval: float) -> Outcome:
+        """Wait until no process of the script is left.
+
+        :param going_on: asked every ``interval`` seconds, with the newest progress if there is one since the last
+            call; when it answers False the script is stopped.
+        """
+        stopped = False
+        with selectors.DefaultSelector() as selector:
+            for name, pipe in self._pipes.items():
+                selector.register(pipe, selectors.EVENT_READ, name)
+            asked = time.monotonic()
+            while selector.get_map():
+                for key, _ in selector.select(max(0.0, asked + interval - time.monotonic())):
+                    if not self._read(key.data):
+                        selector.unregister(key.fileobj)
+                        if key.data == "status" and self._code is None:
+                            # The guardian was killed. The kernel has then killed the script, but not what the
+                            # script started, which may hold our pipes open for ever.
+                            self._kill_group()
+                            return self._outcome(stopped)
+                if time.monotonic() >= asked + interval:
+                    asked = time.monotonic()
+                    self._log.flush()
+                    progress, self._progress = self._progress, None
+                    if not going_on(progress) and not stopped:
+                        stopped = True
+                        with contextlib.suppress(BrokenPipeError):  # it has just ended
+                            self._control.write(b"s")
+        return self._outcome(stopped)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the script if it still runs: without its standard input the guardian does so."""
+        for pipe in (self._control, *self._pipes.values()):
+            pipe.close()
+        self._guardian.wait()
+        self._log.flush()
+
+    def _kill_group(self) -> None:
+        if self._script is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._script, signal.SIGKILL)
+
+    def _outcome(self, stopped: bool) -> Outcome:
+        return Outcome(self._code, stopped, self._last_error.decode(errors="replace").strip()[:2000])
+
+    def _read(self, name: str) -> bool:
+        """Take what there is to read from one pipe; False at its end."""
+        data = os.read(self._pipes[name].fileno(), MAX_LINE)
+        *lines, rest = (self._rest[name] + data).split(b"\n")
+        if rest and (not data or len(rest) > MAX_LINE):
+            lines, rest = [*lines, rest], b""
+        self._rest[name] = rest
+        for line in lines:
+            if name == "status":
+                word, _, value = line.partition(b" ")
+                if word == b"start":
+                    self._script = int(value)
+                else:
+                    self._code = int(value)
+            else:
+                self._take(line, error=name == "err")
+        return bool(data)
+
+    def _take(self, line: bytes, *, error: bool) -> None:
+        if not error and (match := _PROGRESS.match(line)):
+            text = (match[2] or b"").decode(errors="replace").strip()
+            self._progress = (min(float(match[1]), 1.0), text)
+            return
+        if error and line.strip():
+            self._last_error = line
+        self._log.write(line + b"\n")

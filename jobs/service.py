@@ -1,0 +1,308 @@
+"""What can be done with jobs: the one door of ``jobs`` for everything above it.
+
+Every call takes the script's name besides the job's id: a job is a child of its script's job list, and is not found
+anywhere else. All calls block for the time of a few SQL statements and may come from any thread; ``wait`` alone is
+a coroutine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from index.errors import CoverageError
+from index.service import Index
+from jobs.changes import Changes
+from jobs.descriptor import Script
+from jobs.errors import NotFoundError, ParameterError, PhaseError, RequestError
+from jobs.models import Job, JobRef, Product, Task
+from jobs.phases import FINAL, Phase
+from jobs.queue import Queue
+from jobs.registry import Registry
+from jobs.settings import Settings
+from jobs.storage import Storage
+from jobs.store import JobStore
+from jobs.validator import canonical, check, select
+
+MAX_RUN_ID = 64
+"""Characters in a RUNID (DALI 1.1, section 3.4.6)."""
+
+
+@dataclass(frozen=True)
+class LogChunk:
+    """A piece of a task's log."""
+
+    data: bytes
+    next: int
+    """The offset at which the next piece begins."""
+    ended: bool
+    """Whether nothing will follow it."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Whether one part of the service is well."""
+
+    name: str
+    ok: bool
+    message: str
+
+
+class Jobs:
+    """The jobs of this installation."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        registry: Registry,
+        index: Index,
+        queue: Queue,
+        storage: Storage,
+        changes: Changes,
+        settings: Settings,
+        checks: Sequence[Callable[[], Check]] = (),
+    ) -> None:
+        self.scripts = registry
+        self._store = store
+        self._index = index
+        self._queue = queue
+        self._storage = storage
+        self._changes = changes
+        self._settings = settings
+        self._checks = checks
+
+    # ------------------------------------------------------------------ reading
+
+    def get(self, script: str, job_id: str) -> Job:
+        """Return a job.
+
+        :raises NotFoundError: the script has no such job.
+        """
+        job = self._store.get(job_id)
+        if job.script != script:
+            raise _unknown(script, job_id)
+        return job
+
+    def phase(self, script: str, job_id: str) -> Phase:
+        """Return a job's phase.
+
+        :raises NotFoundError: the script has no such job.
+        """
+        found, phase, _ = self._store.state(job_id)
+        if found != script:
+            raise _unknown(script, job_id)
+        return phase
+
+    def refs(
+        self,
+        script: str | None = None,
+        *,
+        phases: Collection[Phase] = (),
+        after: datetime | None = None,
+        last: int | None = None,
+    ) -> Iterator[JobRef]:
+        """Yield the jobs that pass all filters, newest first.
+
+        :raises NotFoundError: there is no such script.
+        """
+        if script is not None:
+            self.scripts.get(script)
+        return self._store.refs(script, phases, after, last)
+
+    async def wait(self, job_id: str, phase: Phase, timeout: float) -> None:
+        """Wait until the phase of a job is not ``phase`` any more, or it is gone, at most ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        with self._changes.watch(job_id) as changed:
+            while True:
+                changed.clear()
+                try:
+                    _, now, _ = await asyncio.to_thread(self._store.state, job_id)
+                except NotFoundError:
+                    return
+                left = deadline - time.monotonic()
+                if now is not phase or left <= 0 or self._changes.closed:
+                    return
+                try:
+                    await asyncio.wait_for(changed.wait(), left)
+                except TimeoutError:
+                    return
+
+    def log(self, script: str, job_id: str, number: int, offset: int = 0, limit: int = 1 << 20) -> LogChunk:
+        """Return the piece of a task's log that begins at byte ``offset``, at most ``limit`` bytes.
+
+        :raises NotFoundError: there is no such job or task.
+        """
+        task = self._task(script, job_id, number)
+        data = self._storage.read_log(job_id, number, offset, limit)
+        ended = task.phase in FINAL and offset + len(data) >= self._storage.log_size(job_id, number)
+        return LogChunk(data, offset + len(data), ended)
+
+    def log_path(self, script: str, job_id: str, number: int) -> Path:
+        """Return the file with a task's whole log.
+
+        :raises NotFoundError: there is no such job or task, or it has not begun.
+        """
+        self._task(script, job_id, number)
+        path = self._storage.log_path(job_id, number)
+        if not path.is_file():
+            raise NotFoundError(f"The task {number} of the job {job_id} has no log yet.")
+        return path
+
+    def _task(self, script: str, job_id: str, number: int) -> Task:
+        for task in self.get(script, job_id).tasks:
+            if task.number == number:
+                return task
+        raise NotFoundError(f"The job {job_id} has no task {number}.")
+
+    def product(self, script: str, job_id: str, name: str) -> tuple[Product, Path]:
+        """Return a product and where its file lies.
+
+        :raises NotFoundError: there is no such job or product.
+        """
+        for product in self.get(script, job_id).products:
+            if product.name == name:
+                return product, self._storage.path(product.key)
+        raise NotFoundError(f"The job {job_id} has no result {name}.")
+
+    def health(self) -> list[Check]:
+        """Look at each part of the service."""
+        return [check() for check in self._checks]
+
+    # ------------------------------------------------------------------ changing
+
+    def create(
+        self,
+        script: str,
+        parameters: Sequence[tuple[str, str]],
+        *,
+        run: bool = False,
+        run_id: str | None = None,
+        owner: str | None = None,
+        duration: int | None = None,
+        destruction: datetime | None = None,
+    ) -> Job:
+        """Make a job, and run it if told to.
+
+        :param duration: the executionDuration in seconds; cut to the largest allowed.
+        :param destruction: when it is to be forgotten; cut to the latest allowed.
+        :raises NotFoundError: there is no such script.
+        :raises ParameterError: a value is not allowed; no job is made.
+        :raises RequestError: the values do not go together; no job is made.
+        """
+        found = self.scripts.get(script)
+        kept = canonical(found, parameters)
+        check(found, kept, self._index)
+        job_id = self._store.create(
+            script,
+            kept,
+            run_id=_run_id(run_id),
+            owner=owner,
+            duration=self._duration(duration),
+            destruction=self._destruction(destruction),
+        )
+        if run:
+            self._run(found, job_id)
+        return self._store.get(job_id)
+
+    def set_parameters(self, script: str, job_id: str, parameters: Sequence[tuple[str, str]]) -> None:
+        """Set parameters of a PENDING job: each replaces all values of its name, the others stay.
+
+        :raises PhaseError: the job is not PENDING any more.
+        :raises ParameterError: a value is not allowed; nothing is changed.
+        """
+        found = self.scripts.get(script)
+        job = self.get(script, job_id)
+        names = {name.upper() for name, _ in parameters}
+        kept = [(item.name, item.value) for item in job.parameters if item.name.upper() not in names]
+        merged = canonical(found, [*kept, *parameters])
+        if job.phase is Phase.PENDING:  # otherwise the store says what is wrong, not the values
+            check(found, merged, self._index)
+        self._store.set_parameters(job_id, merged)
+
+    def set_run_id(self, script: str, job_id: str, run_id: str | None) -> None:
+        """Set the run id of a PENDING job.
+
+        :raises PhaseError: the job is not PENDING any more.
+        """
+        self.get(script, job_id)
+        self._store.set_run_id(job_id, _run_id(run_id))
+
+    def set_duration(self, script: str, job_id: str, seconds: int) -> None:
+        """Set the executionDuration in seconds; 0 asks for no limit. It is cut to the largest allowed."""
+        self.phase(script, job_id)
+        self._store.set_duration(job_id, self._duration(seconds))
+
+    def set_destruction(self, script: str, job_id: str, instant: datetime) -> None:
+        """Set when the job is to be forgotten; it is cut to the latest allowed.
+
+        :raises ParameterError: the instant is past.
+        """
+        self.phase(script, job_id)
+        self._store.set_destruction(job_id, self._destruction(instant))
+
+    def run(self, script: str, job_id: str) -> None:
+        """Run a PENDING job: when this returns it is QUEUED, or in ERROR if there is nothing it could work on.
+
+        :raises PhaseError: the job is not PENDING any more.
+        """
+        found = self.scripts.get(script)
+        self.get(script, job_id)
+        self._run(found, job_id)
+
+    def _run(self, script: Script, job_id: str) -> None:
+        job = self._store.get(job_id)
+        if job.phase is not Phase.PENDING:
+            raise PhaseError(f"The job {job_id} is {job.phase}; it can be run only while it is PENDING.")
+        try:
+            datasets = select(script, check(script, job.parameters, self._index), self._index)
+        except (RequestError, CoverageError) as error:
+            self._store.fail(job_id, str(error))
+            return
+        for task_id in self._store.queue(job_id, datasets, self._queue.name):
+            self._queue.send(task_id, 1)
+
+    def abort(self, script: str, job_id: str) -> None:
+        """Abort a job that has not ended; its scripts are stopped within a second.
+
+        :raises PhaseError: the job has ended already.
+        """
+        self.phase(script, job_id)
+        self._store.abort(job_id, "The job was aborted by its user.")
+
+    def delete(self, script: str, job_id: str) -> None:
+        """Forget a job; its scripts are stopped within a second, its files are removed."""
+        self.phase(script, job_id)
+        self._store.delete(job_id)
+        self._storage.forget(job_id)
+
+    def _duration(self, seconds: int | None) -> int:
+        limit = self._settings.duration_max
+        if seconds is None:
+            return self._settings.duration
+        if seconds < 0:
+            raise ParameterError("EXECUTIONDURATION", seconds, "a whole number of seconds is wanted, 0 or more.")
+        return min(seconds, limit) if seconds else limit
+
+    def _destruction(self, instant: datetime | None) -> datetime:
+        now = datetime.now(UTC)
+        if instant is None:
+            return now + timedelta(seconds=self._settings.retention)
+        if instant <= now:
+            raise ParameterError("DESTRUCTION", f"{instant:%Y-%m-%dT%H:%M:%SZ}", "an instant in the future is wanted.")
+        return min(instant, now + timedelta(seconds=self._settings.retention_max))
+
+
+def _run_id(text: str | None) -> str | None:
+    if not text:
+        return None
+    if len(text) > MAX_RUN_ID or not text.isprintable():
+        raise ParameterError("RUNID", text, f"at most {MAX_RUN_ID} printable characters are taken.")
+    return text
+
+
+def _unknown(script: str, job_id: str) -> NotFoundError:
+    return NotFoundError(f"The script {script} has no job {job_id}.")

@@ -1,0 +1,649 @@
+"""The jobs in SQL: the one file of ``jobs`` with statements in it.
+
+Every change of phase goes through the table of :mod:`jobs.phases` as a compare-and-set: the statement names the
+phases from which the move is allowed, and a row that is in another one is left alone. Each change leaves a line
+in ``phase_change``. Methods that change several rows do it in one transaction, so there is no half-done state
+to mend after a crash.
+
+Instants are integers, milliseconds since 1970 in UTC: the precision that is printed is the precision stored.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
+
+from index.database import Database
+from jobs.errors import NotFoundError, PhaseError
+from jobs.models import Job, JobRef, Parameter, Product, Task
+from jobs.phases import FINAL, JOB_MOVES, TASK_MOVES, Phase, sources
+from jobs.tables import job, parameter, phase_change, product, task
+
+
+def now() -> int:
+    """Return the present instant in milliseconds."""
+    return to_ms(datetime.now(UTC))
+
+
+def to_ms(instant: datetime) -> int:
+    """Turn an aware datetime into milliseconds."""
+    return int(instant.timestamp() * 1000 + 0.5)
+
+
+def from_ms(instant: int | None) -> datetime | None:
+    """Turn milliseconds into an aware datetime in UTC."""
+    return None if instant is None else datetime.fromtimestamp(instant / 1000, UTC)
+
+
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+def new_id() -> str:
+    """Return a job id that cannot be guessed (100 bits) and is easy to read aloud."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(20))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A task that a worker has claimed: while its lease holds, this attempt alone may publish."""
+
+    task: Task
+    worker: str
+    script: str
+
+
+@dataclass(frozen=True)
+class Held:
+    """A task that some worker holds, as the sweeper sees it."""
+
+    id: str
+    job_id: str
+    attempt: int
+    losses: int
+    worker: str
+    lease: int
+    processes: str | None
+
+
+class JobStore:
+    """All that is known about jobs.
+
+    :param changed: called with a job's id after each committed change of it.
+    """
+
+    def __init__(self, database: Database, changed: Callable[[str], None] = lambda _: None) -> None:
+        self.database = database
+        self._changed = changed
+
+    @contextmanager
+    def _change(self, job_id: str) -> Iterator[Connection]:
+        """Give a transaction that changes one job; once it is committed, those who wait for the job are told."""
+        with self.database.write() as connection:
+            yield connection
+        self._changed(job_id)
+
+    # ------------------------------------------------------------------ reading
+
+    def get(self, job_id: str) -> Job:
+        """Return a job with its parameters, tasks and products.
+
+        :raises NotFoundError: there is no such job.
+        """
+        with self.database.read() as connection:
+            row = connection.execute(select(job).where(job.c.id == job_id)).one_or_none()
+            if row is None:
+                raise _unknown(job_id)
+            parameters = connection.execute(
+                select(parameter.c.name, parameter.c.value).where(parameter.c.job_id == job_id).order_by(parameter.c.id)
+            ).all()
+            tasks = connection.execute(select(task).where(task.c.job_id == job_id).order_by(task.c.number)).all()
+            products = connection.execute(
+                select(product).where(product.c.job_id == job_id).order_by(product.c.task, product.c.name)
+            ).all()
+        return Job(
+            **_ref(row),
+            started=from_ms(row.started),
+            ended=from_ms(row.ended),
+            duration=row.duration,
+            destruction=from_ms(row.destruction),
+            quote=None,
+            error=row.error,
+            error_transient=bool(row.error_transient),
+            version=row.version,
+            parameters=tuple(Parameter(*row) for row in parameters),
+            tasks=tuple(map(_task, tasks)),
+            products=tuple(Product(**row._mapping) for row in products),
+        )
+
+    def state(self, job_id: str) -> tuple[str, Phase, int]:
+        """Return a job's script, phase and version.
+
+        :raises NotFoundError: there is no such job.
+        """
+        with self.database.read() as connection:
+            row = connection.execute(
+                select(job.c.script, job.c.phase, job.c.version).where(job.c.id == job_id)
+            ).one_or_none()
+        if row is None:
+            raise _unknown(job_id)
+        return row.script, Phase(row.phase), row.version
+
+    def versions(self, job_ids: Sequence[str]) -> dict[str, int]:
+        """Return the versions of those of the jobs that still exist."""
+        found: dict[str, int] = {}
+        with self.database.read() as connection:
+            for start in range(0, len(job_ids), 500):
+                rows = connection.execute(
+                    select(job.c.id, job.c.version).where(job.c.id.in_(job_ids[start : start + 500]))
+                )
+                found.update((row.id, row.version) for row in rows)
+        return found
+
+    def refs(
+        self,
+        script: str | None,
+        phases: Collection[Phase],
+        after: datetime | None,
+        last: int | None,
+        owner: str | None = None,
+    ) -> Iterator[JobRef]:
+        """Yield the jobs that pass all filters, newest first (UWS 1.1, section 2.2.2.1).
+
+        Archived jobs are listed only when asked for by phase.
+        """
+        query = select(*job.c["id", "script", "phase", "run_id", "owner", "created"])
+        if script is not None:
+            query = query.where(job.c.script == script)
+        if phases:
+            query = query.where(job.c.phase.in_([phase.value for phase in phases]))
+        else:
+            query = query.where(job.c.phase != Phase.ARCHIVED.value)
+        if after is not None:
+            # As a float: an instant between two milliseconds must not round onto the one before it.
+            query = query.where(job.c.created > after.timestamp() * 1000)
+        if owner is not None:
+            query = query.where(job.c.owner == owner)
+        query = query.order_by(job.c.serial.desc()).limit(last)
+        with self.database.read() as connection:
+            for row in connection.execute(query).yield_per(1000):
+                yield JobRef(**_ref(row))
+
+    def trail(self, job_id: str) -> list[tuple[int | None, Phase, Phase, str]]:
+        """Return every move of a job and its tasks in order: task number or None, origin, target, reason."""
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(phase_change).where(phase_change.c.job_id == job_id).order_by(phase_change.c.id)
+            ).all()
+        return [(row.task, Phase(row.origin), Phase(row.target), row.reason) for row in rows]
+
+    def counts(self) -> dict[Phase, int]:
+        """Return how many jobs are in each phase."""
+        with self.database.read() as connection:
+            rows = connection.execute(select(job.c.phase, func.count()).group_by(job.c.phase)).all()
+        return {Phase(phase): count for phase, count in rows}
+
+    # ------------------------------------------------------------------ the client's changes
+
+    def create(
+        self,
+        script: str,
+        parameters: Sequence[Parameter],
+        *,
+        run_id: str | None,
+        owner: str | None,
+        duration: int,
+        destruction: datetime | None,
+    ) -> str:
+        """Make a PENDING job and return its id."""
+        job_id = new_id()
+        with self._change(job_id) as connection:
+            connection.execute(
+                insert(job).values(
+                    id=job_id,
+                    script=script,
+                    phase=Phase.PENDING.value,
+                    run_id=run_id,
+                    owner=owner,
+                    created=now(),
+                    duration=duration,
+                    destruction=None if destruction is None else to_ms(destruction),
+                )
+            )
+            _insert_parameters(connection, job_id, parameters)
+        return job_id
+
+    def set_parameters(self, job_id: str, parameters: Sequence[Parameter]) -> None:
+        """Replace all parameters of a PENDING job.
+
+        :raises PhaseError: the job is not PENDING any more.
+        """
+        with self._change(job_id) as connection:
+            _touch_pending(connection, job_id, "its parameters")
+            connection.execute(delete(parameter).where(parameter.c.job_id == job_id))
+            _insert_parameters(connection, job_id, parameters)
+
+    def set_run_id(self, job_id: str, run_id: str | None) -> None:
+        """Set the run id of a PENDING job.
+
+        :raises PhaseError: the job is not PENDING any more.
+        """
+        with self._change(job_id) as connection:
+            _touch_pending(connection, job_id, "its RUNID", run_id=run_id)
+
+    def set_duration(self, job_id: str, seconds: int) -> None:
+        """Set the executionDuration."""
+        self._set(job_id, duration=seconds)
+
+    def set_destruction(self, job_id: str, instant: datetime) -> None:
+        """Set the destruction time."""
+        self._set(job_id, destruction=to_ms(instant))
+
+    def _set(self, job_id: str, **values: int) -> None:
+        with self._change(job_id) as connection:
+            done = connection.execute(update(job).where(job.c.id == job_id).values(version=job.c.version + 1, **values))
+            if not done.rowcount:
+                raise _unknown(job_id)
+
+    def queue(self, job_id: str, datasets: Sequence[str | None], queue: str) -> list[str]:
+        """Move a job from PENDING to QUEUED together with its tasks, one for each of ``datasets``; return their ids.
+
+        :param queue: the queue that is to have their messages.
+        :raises PhaseError: the job is not PENDING.
+        """
+        ids = [f"{job_id}.{number}" for number in range(1, len(datasets) + 1)]
+        with self._change(job_id) as connection:
+            _move_job(connection, job_id, Phase.QUEUED, "RUN")
+            connection.execute(
+                insert(task),
+                [
+                    {
+                        "id": id_,
+                        "job_id": job_id,
+                        "number": number,
+                        "dataset": dataset,
+                        "phase": Phase.QUEUED.value,
+                    }
+                    for number, (id_, dataset) in enumerate(zip(ids, datasets, strict=True), 1)
+                ],
+            )
+        return ids
+
+    def fail(self, job_id: str, message: str, *, transient: bool = False) -> None:
+        """End a job that has no tasks yet in ERROR.
+
+        :raises PhaseError: the job's phase does not allow it.
+        """
+        with self._change(job_id) as connection:
+            _move_job(
+                connection,
+                job_id,
+                Phase.ERROR,
+                message,
+                error=message,
+                error_transient=int(transient),
+                ended=now(),
+            )
+
+    def abort(self, job_id: str, reason: str) -> None:
+        """Move a job and all its unfinished tasks to ABORTED; their workers find that they have lost them.
+
+        :raises PhaseError: the job has ended already.
+        """
+        at = now()
+        with self._change(job_id) as connection:
+            _move_job(connection, job_id, Phase.ABORTED, reason, ended=at)
+            rows = connection.execute(
+                select(task.c.id).where(task.c.job_id == job_id, task.c.phase.not_in([p.value for p in FINAL]))
+            ).all()
+            for (task_id,) in rows:
+                _move_task(connection, task_id, Phase.ABORTED, reason, message=reason, ended=at)
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job and all that hangs on it; the trail of its moves stays."""
+        with self._change(job_id) as connection:
+            if not connection.execute(delete(job).where(job.c.id == job_id)).rowcount:
+                raise _unknown(job_id)
+
+    # ------------------------------------------------------------------ the worker's changes
+
+    def sent(self, task_id: str, attempt: int, before: str | None, queue: str) -> bool:
+        """Write down which queue is to have a QUEUED task's message; False when somebody else has just done so."""
+        with self.database.write() as connection:
+            done = connection.execute(
+                update(task)
+                .where(
+                    task.c.id == task_id,
+                    task.c.attempt == attempt,
+                    task.c.phase == Phase.QUEUED.value,
+                    task.c.queue.is_not_distinct_from(before),
+                )
+                .values(queue=queue)
+            )
+        return bool(done.rowcount)
+
+    def claim(self, task_id: str, attempt: int, worker: str, lease: float) -> Claim | None:
+        """Claim a QUEUED task for ``lease`` seconds; None when it is not there to be had (any more)."""
+        at = now()
+        job_id = task_id.partition(".")[0]
+        with self._change(job_id) as connection:
+            moved = _move_task(
+                connection,
+                task_id,
+                Phase.EXECUTING,
+                f"claimed by {worker}",
+                attempt,
+                worker=worker,
+                lease=at + int(lease * 1000),
+                started=at,
+                progress=0.0,
+                message="",
+                processes=None,
+            )
+            if moved is None:
+                return None
+            parent = connection.execute(select(job).where(job.c.id == moved.job_id)).one()
+            if parent.phase == Phase.QUEUED.value:
+                _move_job(connection, moved.job_id, Phase.EXECUTING, "first task started", started=at)
+            else:
+                _touch(connection, moved.job_id)
+        return Claim(_task(moved), worker, parent.script)
+
+    def renew(self, claim: Claim, lease: float) -> bool:
+        """Renew the lease of a claim; False when the claim is lost and the work must stop."""
+        return self._hold(claim, lease=now() + int(lease * 1000))
+
+    def record_processes(self, claim: Claim, processes: str) -> bool:
+        """Write down which processes do the work; False when the claim is lost."""
+        return self._hold(claim, processes=processes)
+
+    def _hold(self, claim: Claim, **values: str | int) -> bool:
+        with self.database.write() as connection:
+            return bool(connection.execute(update(task).where(_held(claim)).values(**values)).rowcount)
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether a claim still holds, without renewing it."""
+        with self.database.read() as connection:
+            return connection.execute(select(task.c.id).where(_held(claim))).one_or_none() is not None
+
+    def report(self, claim: Claim, progress: float, message: str) -> bool:
+        """Write down the progress of a task; False when the claim is lost."""
+        with self._change(claim.task.job_id) as connection:
+            done = connection.execute(
+                update(task).where(_held(claim)).values(progress=progress, message=message)
+            ).rowcount
+            if done:
+                _touch(connection, claim.task.job_id)
+        return bool(done)
+
+    def complete(self, claim: Claim, products: Sequence[Product]) -> bool:
+        """End a task as COMPLETED with its products, and the job with its last task; False when the claim is lost."""
+        with self._change(claim.task.job_id) as connection:
+            if not self._end(connection, claim, Phase.COMPLETED, "script ended", progress=1.0):
+                return False
+            if products:
+                connection.execute(insert(product), [vars(item) for item in products])
+            _close(connection, claim.task.job_id)
+        return True
+
+    def fail_task(self, claim: Claim, message: str) -> bool:
+        """End a task as ERROR, and the job with its last task; False when the claim is lost."""
+        with self._change(claim.task.job_id) as connection:
+            if not self._end(connection, claim, Phase.ERROR, message, message=message):
+                return False
+            _close(connection, claim.task.job_id)
+        return True
+
+    def _end(self, connection: Connection, claim: Claim, target: Phase, reason: str, **values: Any) -> bool:
+        if connection.execute(select(task.c.id).where(_held(claim))).one_or_none() is None:
+            return False
+        return (
+            _move_task(connection, claim.task.id, target, reason, claim.task.attempt, ended=now(), **values) is not None
+        )
+
+    def give_back(self, task_id: str, attempt: int, reason: str, *, lost: bool, limit: int) -> bool:
+        """Queue a claimed task again as a new attempt; fail it when it was ``lost`` for the ``limit``-th time.
+
+        Returns whether it was queued again.
+        """
+        job_id = task_id.partition(".")[0]
+        with self._change(job_id) as connection:
+            row = connection.execute(select(task).where(task.c.id == task_id)).one_or_none()
+            if row is None:
+                return False
+            losses = row.losses + lost
+            if losses >= limit:
+                message = f"given up after {losses} tries: {reason}"
+                if _move_task(connection, task_id, Phase.ERROR, reason, attempt, message=message, ended=now()):
+                    _close(connection, row.job_id, transient=True)
+                return False
+            moved = _move_task(
+                connection,
+                task_id,
+                Phase.QUEUED,
+                reason,
+                attempt,
+                new_attempt=True,
+                losses=losses,
+                worker=None,
+                lease=None,
+                queue=None,
+                started=None,
+                progress=0.0,
+                message=reason,
+            )
+            if moved is not None:
+                _touch(connection, moved.job_id)
+            return moved is not None
+
+    # ------------------------------------------------------------------ the sweeper's questions
+
+    def held(self) -> list[Held]:
+        """Return all tasks that workers hold."""
+        columns = task.c["id", "job_id", "attempt", "losses", "worker", "lease", "processes"]
+        with self.database.read() as connection:
+            rows = connection.execute(select(*columns).where(task.c.phase == Phase.EXECUTING.value)).all()
+        return [Held(*row) for row in rows]
+
+    def waiting(self) -> list[tuple[str, int, str | None]]:
+        """Return id, attempt and queue of all QUEUED tasks, the oldest job first."""
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(task.c.id, task.c.attempt, task.c.queue)
+                .join(job, job.c.id == task.c.job_id)
+                .where(task.c.phase == Phase.QUEUED.value)
+                .order_by(job.c.serial, task.c.number)
+            ).all()
+        return [(row.id, row.attempt, row.queue) for row in rows]
+
+    def overdue(self) -> list[tuple[str, int]]:
+        """Return the jobs that have taken longer than their executionDuration, and that duration in seconds."""
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(job.c.id, job.c.duration).where(
+                    job.c.phase == Phase.EXECUTING.value,
+                    job.c.duration > 0,
+                    job.c.started + job.c.duration * 1000 <= now(),
+                )
+            ).all()
+        return [(row.id, row.duration) for row in rows]
+
+    def attempts(self) -> set[tuple[str, int, int]]:
+        """Return job id, task number and attempt of all attempts that run or have handed back products."""
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(task.c.job_id, task.c.number, task.c.attempt).where(
+                    task.c.phase.in_([Phase.EXECUTING.value, Phase.COMPLETED.value])
+                )
+            ).all()
+        return {(row.job_id, row.number, row.attempt) for row in rows}
+
+    def expired(self) -> list[str]:
+        """Return the jobs whose destruction time has come."""
+        with self.database.read() as connection:
+            rows = connection.execute(select(job.c.id).where(job.c.destruction <= now())).all()
+        return [row.id for row in rows]
+
+
+# ---------------------------------------------------------------------- the moves
+
+
+def _move_job(connection: Connection, job_id: str, target: Phase, reason: str, **values: int | str | None) -> None:
+    row = connection.execute(select(job.c.phase).where(job.c.id == job_id).with_for_update()).one_or_none()
+    if row is None:
+        raise _unknown(job_id)
+    origin = Phase(row.phase)
+    allowed = sources(JOB_MOVES, target)
+    done = connection.execute(
+        update(job)
+        .where(
+            job.c.id == job_id,
+            job.c.phase == origin.value,
+            job.c.phase.in_([phase.value for phase in allowed]),
+        )
+        .values(phase=target.value, version=job.c.version + 1, **values)
+    )
+    if not done.rowcount:
+        raise PhaseError(f"The job {job_id} is {origin}; it can become {target} only from {_either(allowed)}.")
+    _write_trail(connection, job_id, None, origin, target, reason)
+
+
+def _move_task(
+    connection: Connection,
+    task_id: str,
+    target: Phase,
+    reason: str,
+    attempt: int | None = None,
+    *,
+    new_attempt: bool = False,
+    **values: int | float | str | None,
+) -> Row[Any] | None:
+    """Move a task if its phase (and its attempt, where given) allows it; return the row as it then is, or None."""
+    row = connection.execute(select(task).where(task.c.id == task_id).with_for_update()).one_or_none()
+    if row is None or (attempt is not None and row.attempt != attempt):
+        return None
+    origin = Phase(row.phase)
+    done = connection.execute(
+        update(task)
+        .where(
+            task.c.id == task_id,
+            task.c.attempt == row.attempt,
+            task.c.phase == origin.value,
+            task.c.phase.in_([phase.value for phase in sources(TASK_MOVES, target)]),
+        )
+        .values(phase=target.value, attempt=task.c.attempt + int(new_attempt), **values)
+    )
+    if not done.rowcount:
+        return None
+    _write_trail(connection, row.job_id, row.number, origin, target, reason)
+    return connection.execute(select(task).where(task.c.id == task_id)).one()
+
+
+def _close(connection: Connection, job_id: str, *, transient: bool = False) -> None:
+    """End the job if its last task has ended: COMPLETED if any task was, else ERROR with the first reason."""
+    # On PostgreSQL two last tasks may end at once: the lock on the job makes the second see the first.
+    connection.execute(select(job.c.id).where(job.c.id == job_id).with_for_update()).one()
+    rows = connection.execute(
+        select(task.c.phase, task.c.message).where(task.c.job_id == job_id).order_by(task.c.number)
+    ).all()
+    if any(Phase(row.phase) not in FINAL for row in rows):
+        _touch(connection, job_id)
+    elif any(row.phase == Phase.COMPLETED.value for row in rows):
+        _move_job(connection, job_id, Phase.COMPLETED, "last task ended", ended=now())
+    else:
+        reason = next(row.message for row in rows if row.phase == Phase.ERROR.value)
+        message = reason if len(rows) == 1 else f"All {len(rows)} tasks failed; the first one said: {reason}"
+        _move_job(
+            connection,
+            job_id,
+            Phase.ERROR,
+            "last task ended",
+            error=message,
+            error_transient=int(transient),
+            ended=now(),
+        )
+
+
+def _touch(connection: Connection, job_id: str) -> None:
+    connection.execute(update(job).where(job.c.id == job_id).values(version=job.c.version + 1))
+
+
+def _touch_pending(connection: Connection, job_id: str, what: str, **values: str | None) -> None:
+    done = connection.execute(
+        update(job)
+        .where(job.c.id == job_id, job.c.phase == Phase.PENDING.value)
+        .values(version=job.c.version + 1, **values)
+    )
+    if done.rowcount:
+        return
+    phase = connection.execute(select(job.c.phase).where(job.c.id == job_id)).scalar_one_or_none()
+    if phase is None:
+        raise _unknown(job_id)
+    raise PhaseError(f"The job {job_id} is {phase}; {what} can be changed only while it is PENDING.")
+
+
+def _insert_parameters(connection: Connection, job_id: str, parameters: Sequence[Parameter]) -> None:
+    if parameters:
+        connection.execute(
+            insert(parameter),
+            [{"job_id": job_id, "name": item.name, "value": item.value} for item in parameters],
+        )
+
+
+def _write_trail(
+    connection: Connection, job_id: str, number: int | None, origin: Phase, target: Phase, reason: str
+) -> None:
+    connection.execute(
+        insert(phase_change).values(
+            job_id=job_id, task=number, origin=origin.value, target=target.value, at=now(), reason=reason
+        )
+    )
+
+
+def _held(claim: Claim) -> ColumnElement[bool]:
+    """The condition under which a claim holds."""
+    return and_(
+        task.c.id == claim.task.id,
+        task.c.attempt == claim.task.attempt,
+        task.c.worker == claim.worker,
+        task.c.phase == Phase.EXECUTING.value,
+    )
+
+
+def _ref(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "script": row.script,
+        "phase": Phase(row.phase),
+        "run_id": row.run_id,
+        "owner": row.owner,
+        "created": from_ms(row.created),
+    }
+
+
+def _task(row: Row[Any]) -> Task:
+    return Task(
+        id=row.id,
+        job_id=row.job_id,
+        number=row.number,
+        dataset=row.dataset,
+        phase=Phase(row.phase),
+        attempt=row.attempt,
+        progress=row.progress,
+        message=row.message,
+        started=from_ms(row.started),
+        ended=from_ms(row.ended),
+    )
+
+
+def _either(phases: Collection[Phase]) -> str:
+    return " or ".join(sorted(phases)) if phases else "no phase"
+
+
+def _unknown(job_id: str) -> NotFoundError:
+    return NotFoundError(f"There is no job {job_id}.")

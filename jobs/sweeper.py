@@ -1,0 +1,159 @@
+"""Puts right, again and again, what crashes and lost messages leave behind; and what time brings about.
+
+Every step looks at SQL and changes it by compare-and-set, so any number of sweepers may run at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from jobs.changes import Changes
+from jobs.errors import AmoraError
+from jobs.identity import Identity
+from jobs.queue import Queue
+from jobs.settings import Settings
+from jobs.storage import Storage
+from jobs.store import Held, JobStore, now
+from jobs.worker import LOST
+
+log = logging.getLogger(__name__)
+
+TICK = 0.5
+"""Seconds between two looks for changes that other processes made."""
+SWEEP = 2.0
+"""Seconds between two sweeps."""
+
+
+class Sweeper:
+    """A thread that sweeps."""
+
+    def __init__(self, store: JobStore, queue: Queue, storage: Storage, changes: Changes, settings: Settings) -> None:
+        self._store = store
+        self._queue = queue
+        self._storage = storage
+        self._changes = changes
+        self._settings = settings
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+        self.last_sweep = 0.0
+        """When the last sweep ended, on the monotonic clock."""
+
+    def start(self) -> None:
+        """Sweep once, then go on in a thread."""
+        self.sweep()
+        self._safely(self.clear_orphans)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(TICK):
+            self._safely(self.look_around)
+            self._safely(self.end_overdue)
+            if time.monotonic() - self.last_sweep >= SWEEP:
+                self.sweep()
+
+    def sweep(self) -> None:
+        """Do each step once; one that fails does not keep the others from being done."""
+        for step in (self.recover, self.resend, self.destroy_expired):
+            self._safely(step)
+        self.last_sweep = time.monotonic()
+
+    @staticmethod
+    def _safely(step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception:  # the database may be away for a while; the next sweep tries again
+            log.exception("the sweeper could not %s", step.__name__)
+
+    def look_around(self) -> None:
+        """Tell those who wait here of the changes that other processes made."""
+        self._changes.poll(self._store.versions)
+
+    def recover(self) -> None:
+        """Queue the tasks of lost workers again; what is left of their processes on this machine is gone before."""
+        for held in self._store.held():
+            worker = Identity.parse(held.worker)
+            dead = worker.local and not worker.alive
+            if not dead and held.lease > now():
+                continue
+            if _clear(held, self._settings.grace):
+                log.warning("task %s: %s, attempt %d", held.id, LOST, held.attempt)
+                self._store.give_back(held.id, held.attempt, LOST, lost=True, limit=self._settings.attempts)
+
+    def resend(self) -> None:
+        """Send the QUEUED tasks whose message was never sent, or was in the memory of a process that is gone."""
+        for task_id, attempt, queue in self._store.waiting():
+            lost = queue is None or (queue != self._queue.name and _gone(queue))
+            # SQL first: a message that is lost in between belongs to a queue that dies with this process.
+            if lost and self._store.sent(task_id, attempt, queue, self._queue.name):
+                self._queue.send(task_id, attempt)
+
+    def end_overdue(self) -> None:
+        """Abort the jobs that have taken longer than their executionDuration (UWS 1.1, section 2.1.4)."""
+        for job_id, duration in self._store.overdue():
+            with suppress(AmoraError):  # it has just ended
+                self._store.abort(job_id, f"The job took longer than its executionDuration of {duration} s.")
+
+    def destroy_expired(self) -> None:
+        """Forget the jobs whose destruction time has come (UWS 1.1, section 2.1.5)."""
+        for job_id in self._store.expired():
+            with suppress(AmoraError):  # somebody else has deleted it
+                self._store.delete(job_id)
+            self._storage.forget(job_id)
+
+    def clear_orphans(self) -> None:
+        """Remove files that no job refers to, and working folders of attempts that nobody holds."""
+        # First what is there, then who holds it: an attempt is claimed before it makes its first file.
+        workspaces, folders = list(self._storage.workspaces()), list(self._storage.attempts())
+        jobs = list(self._storage.jobs())
+        held = {(task.id, task.attempt) for task in self._store.held()}
+        attempts = self._store.attempts()
+        existing = self._store.versions(jobs)
+        for task_id, attempt, path in workspaces:
+            if (task_id, attempt) not in held:
+                self._storage.discard(path)
+        for job_id, task, attempt in folders:
+            if (job_id, task, attempt) not in attempts:
+                self._storage.withdraw(job_id, task, attempt)
+        for job_id in jobs:
+            if job_id not in existing:
+                self._storage.forget(job_id)
+
+
+def _gone(queue: str) -> bool:
+    identity = Identity.parse(queue) if "/" in queue else None
+    return identity is not None and identity.local and not identity.alive
+
+
+def _clear(held: Held, grace: float) -> bool:
+    """Make sure that no process of an attempt is left on this machine; False if one cannot be got rid of.
+
+    The guardian of a dead worker is stopping its script already; it needs the grace at most.
+    """
+    for text in json.loads(held.processes or "[]"):
+        guardian = Identity.parse(text)
+        if not guardian.local:
+            continue
+        for number, patience in ((signal.SIGTERM, grace + 2.0), (signal.SIGKILL, 2.0)):
+            if not guardian.alive:
+                break
+            with suppress(ProcessLookupError):
+                os.kill(guardian.pid, number)
+            deadline = time.monotonic() + patience
+            while guardian.alive and time.monotonic() < deadline:
+                time.sleep(0.02)
+        if guardian.alive:
+            return False
+    return True

@@ -1,0 +1,104 @@
+"""The tables of ``jobs``. The statements on them are in :mod:`jobs.store`, the steps from one form of the tables to the
+next in ``jobs/migrations``.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# SQLite counts up by itself only in a column of exactly the type INTEGER.
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+job = Table(
+    "job",
+    metadata,
+    Column("serial", _Serial, primary_key=True, autoincrement=True, comment="orders jobs made in one millisecond"),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("script", String(100), nullable=False),
+    Column("phase", String(16), nullable=False),
+    Column("run_id", String(64)),
+    Column("owner", String(255)),
+    Column("created", BigInteger, nullable=False),
+    Column("started", BigInteger),
+    Column("ended", BigInteger),
+    Column("duration", Integer, nullable=False),
+    Column("destruction", BigInteger),
+    Column("error", Text),
+    Column("error_transient", Integer, nullable=False, default=0),
+    Column("version", Integer, nullable=False, default=1),
+    Index("job_by_script", "script", "serial"),
+    Index("job_by_phase", "phase", "serial"),
+    Index("job_by_destruction", "destruction"),
+)
+
+parameter = Table(
+    "parameter",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),
+)
+
+task = Table(
+    "task",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("dataset", Text),
+    Column("phase", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False, default=1),
+    Column("losses", Integer, nullable=False, default=0, comment="how many workers were lost while they did it"),
+    Column("queue", String(200), comment="the queue its message was sent to"),
+    Column("worker", String(200), comment="the identity of the process that has claimed it"),
+    Column("lease", BigInteger, comment="until when the worker may be silent"),
+    Column("processes", Text, comment="identities of the processes that the worker started for it"),
+    Column("progress", Float, nullable=False, default=0.0),
+    Column("message", Text, nullable=False, default=""),
+    Column("started", BigInteger),
+    Column("ended", BigInteger),
+    UniqueConstraint("job_id", "number"),
+    Index("task_by_phase", "phase", "lease"),
+)
+
+product = Table(
+    "product",
+    metadata,
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("task", Integer, nullable=False),
+    Column("dataset", Text),
+    Column("content_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("checksum", String(64), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("key", Text, nullable=False),
+)
+
+phase_change = Table(
+    "phase_change",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    # No foreign key: the trail outlives the job.
+    Column("job_id", String(64), nullable=False, index=True),
+    Column("task", Integer, comment="the task's number; NULL for the job itself"),
+    Column("origin", String(16), nullable=False),
+    Column("target", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+)

@@ -1,0 +1,269 @@
+"""The parameter validator: from what a client sent to typed values, a region and the datasets to work on.
+
+``check`` looks at the values alone, when they are given; ``select`` asks the index, when the job is run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from index.errors import DatasetIdError, RegionError
+from index.region import Region
+from index.service import Index
+from jobs.descriptor import SHARED, ParameterSpec, Script
+from jobs.errors import ParameterError, RequestError
+from jobs.models import Parameter
+
+MAX_VALUE = 100_000
+"""Characters in one value."""
+MAX_PARAMETERS = 1_000
+"""Parameters in one job, repetitions counted."""
+MAX_TASKS = 10_000
+"""Tasks in one job."""
+
+_TRUE = frozenset({"1", "true", "yes", "on", "t"})
+_FALSE = frozenset({"0", "false", "no", "off", "f"})
+_REGIONS: dict[str, Callable[[str], Region]] = {
+    "POS": Region.parse,
+    "CIRCLE": Region.circle,
+    "POLYGON": Region.polygon,
+}
+
+
+@dataclass(frozen=True)
+class Values:
+    """The parameters of a job, checked."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    """A typed value for each parameter of the script, defaults filled in; None where there is neither."""
+    region: Region | None = None
+    ids: tuple[str, ...] = ()
+    """The short ids of the datasets that were asked for."""
+
+
+def canonical(script: Script, parameters: Sequence[tuple[str, str]]) -> list[Parameter]:
+    """Give each parameter its one spelling: names are case-insensitive (DALI 1.1, section 3.1).
+
+    A parameter that nobody described is kept, in the spelling in which it came first.
+    """
+    spelling: dict[str, str] = {}
+    found = []
+    for name, value in parameters:
+        upper = name.upper()
+        known = upper in SHARED or script.parameter(upper) is not None
+        found.append(Parameter(upper if known else spelling.setdefault(upper, name), value))
+    return found
+
+
+def check(script: Script, parameters: Sequence[Parameter], index: Index) -> Values:
+    """Check every value against the descriptor.
+
+    :raises ParameterError: a value is not allowed.
+    :raises RequestError: the values do not go together.
+    """
+    if len(parameters) > MAX_PARAMETERS:
+        raise RequestError(f"{len(parameters)} parameters were given; at most {MAX_PARAMETERS} are taken.")
+    given: dict[str, list[str]] = {}
+    for item in parameters:
+        if len(item.value) > MAX_VALUE:
+            raise ParameterError(item.name, item.value, f"at most {MAX_VALUE} characters are taken.")
+        if item.value.strip():  # an empty value is no value
+            given.setdefault(item.name, []).append(item.value)
+    values = {spec.name: _value(spec, given.get(spec.name, [])) for spec in script.parameters}
+    for low, high in script.ordered:
+        if values[low] is not None and values[high] is not None and values[low] >= values[high]:
+            raise ParameterError(low, values[low], f"it must be smaller than {high}, which is {values[high]}.")
+    return Values(values, _region(script, given), _ids(script, given, index))
+
+
+def _value(spec: ParameterSpec, texts: list[str]) -> Any:
+    if not texts:
+        return spec.default
+    if len(texts) > 1 and not spec.multiple:
+        raise ParameterError(spec.name, ", ".join(texts), "it takes one value, and several were given.")
+    values = [_typed(spec, text) for text in texts]
+    return values if spec.multiple else values[0]
+
+
+def _typed(spec: ParameterSpec, text: str) -> Any:
+    if spec.type == "region":
+        return (
+            text.strip().lower() if text.strip().lower() in spec.options else _parse_region(spec.name, text).as_dict()
+        )
+    if spec.options:
+        match = [option for option in spec.options if option.lower() == text.strip().lower()]
+        if not match:
+            raise ParameterError(spec.name, text, f"allowed are: {', '.join(spec.options)}.")
+        return match[0]
+    return _TYPES[spec.type](spec, text)
+
+
+def _real(spec: ParameterSpec, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ParameterError(spec.name, text, f"a number is wanted{_range(spec)}.")
+    return _in_range(spec, text, value)
+
+
+def _integer(spec: ParameterSpec, text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise ParameterError(spec.name, text, f"a whole number is wanted{_range(spec)}.") from None
+    return int(_in_range(spec, text, value))
+
+
+def _boolean(spec: ParameterSpec, text: str) -> bool:
+    word = text.strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise ParameterError(spec.name, text, "true or false is wanted.")
+    return word in _TRUE
+
+
+def _text(spec: ParameterSpec, text: str) -> str:
+    if len(text) > spec.max_length:
+        raise ParameterError(spec.name, text, f"at most {spec.max_length} characters are taken.")
+    return text
+
+
+def _interval(spec: ParameterSpec, text: str) -> list[float]:
+    """Two numbers; the bounds may be infinite (DALI 1.1, section 3.3.5)."""
+    try:
+        low, high = (float(part) for part in text.split())
+    except ValueError:
+        low = high = math.nan
+    if not low <= high:
+        raise ParameterError(
+            spec.name, text, f"two numbers separated by a blank are wanted, the smaller first{_range(spec)}."
+        )
+    for value in (low, high):
+        if math.isfinite(value):
+            _in_range(spec, text, value)
+    return [low, high]
+
+
+_TYPES: dict[str, Callable[[ParameterSpec, str], Any]] = {
+    "real": _real,
+    "integer": _integer,
+    "boolean": _boolean,
+    "text": _text,
+    "interval": _interval,
+}
+
+
+def _in_range(spec: ParameterSpec, text: str, value: float) -> float:
+    if (spec.minimum is not None and value < spec.minimum) or (spec.maximum is not None and value > spec.maximum):
+        raise ParameterError(spec.name, text, f"a value{_range(spec)} is wanted.")
+    return value
+
+
+def _range(spec: ParameterSpec) -> str:
+    unit = f" {spec.unit}" if spec.unit else ""
+    low, high = spec.minimum, spec.maximum
+    if low is not None and high is not None:
+        return f" from {low:g} to {high:g}{unit}"
+    if low is not None:
+        return f" of at least {low:g}{unit}"
+    if high is not None:
+        return f" of at most {high:g}{unit}"
+    return f" (in{unit})" if unit else ""
+
+
+def _region(script: Script, given: dict[str, list[str]]) -> Region | None:
+    regions = [(name, text) for name in _REGIONS for text in given.get(name, [])]
+    if not regions or script.accepts.region == "none":
+        return None
+    if len(regions) > 1:
+        names = " and ".join(name for name, _ in regions)
+        raise RequestError(f"Several regions were given ({names}); one of POS, CIRCLE or POLYGON is taken, once.")
+    return _parse_region(*regions[0])
+
+
+def _parse_region(name: str, text: str) -> Region:
+    try:
+        return _REGIONS.get(name, Region.parse)(text)
+    except RegionError as error:
+        raise ParameterError(name, text, str(error)) from error
+
+
+def _ids(script: Script, given: dict[str, list[str]], index: Index) -> tuple[str, ...]:
+    if not script.accepts.datasets:
+        return ()
+    found: dict[str, None] = {}
+    for text in given.get("ID", []):
+        try:
+            found[index.short_id(text)] = None
+        except DatasetIdError as error:
+            raise ParameterError("ID", text, str(error)) from error
+    return tuple(found)
+
+
+def select(script: Script, checked: Values, index: Index) -> list[str | None]:
+    """Return the datasets to work on, one for each task; None stands for a task without a dataset.
+
+    :raises RequestError: a required parameter is missing, or the region and the ids leave nothing to work on.
+    """
+    for spec in script.parameters:
+        if spec.required and checked.values[spec.name] is None:
+            raise RequestError(f"Parameter {spec.name} is required: {spec.description}")
+    if script.accepts.region == "required" and checked.region is None:
+        raise RequestError(
+            f"The script {script.name} needs a region: give POS, CIRCLE or POLYGON, e.g. POS=CIRCLE 35.8 42.99 0.01"
+        )
+    if not script.accepts.datasets:
+        return [None] * (checked.values[script.tasks] if script.tasks else 1)
+    if checked.region is None and not checked.ids:
+        raise RequestError(
+            f"Nothing says which datasets the script {script.name} is to work on: give a region "
+            "(POS, CIRCLE or POLYGON), or datasets (ID), or both."
+        )
+    return list(_datasets(script, checked, index))
+
+
+def _datasets(script: Script, checked: Values, index: Index) -> list[str]:
+    if checked.ids:
+        known = {match.dataset.id for match in index.search(ids=checked.ids)}
+        if unknown := [id_ for id_ in checked.ids if id_ not in known]:
+            raise RequestError(f"Parameter ID: there is no dataset {_some(unknown)}.")
+    matches = index.search(checked.region, ids=checked.ids)
+    found = {match.dataset.id for match in matches}
+    if outside := [id_ for id_ in checked.ids if id_ not in found]:
+        raise RequestError(f"Parameter ID: the region does not touch the coverage of dataset {_some(outside)}.")
+    if not matches:
+        assert checked.region is not None  # noqa: S101 - for the type checker: ids without matches are told above
+        raise RequestError(f"No dataset covers the region {checked.region.text}.")
+    fitting = []
+    for match in matches:
+        reason = refusal(script, match.dataset.camera, [file.kind for file in match.dataset.files])
+        if reason is None:
+            fitting.append(match.dataset.id)
+        elif checked.ids:
+            raise RequestError(f"Parameter ID: the script {script.name} cannot work on {match.dataset.id}: {reason}.")
+    if not fitting:
+        raise RequestError(f"The script {script.name} can work on none of the {len(matches)} datasets found.")
+    if len(fitting) > MAX_TASKS:
+        raise RequestError(
+            f"{len(fitting)} datasets cover the region; at most {MAX_TASKS} are processed in one job. Make it smaller."
+        )
+    # The order of observation, not of overlap: products and logs of one source then read like its history.
+    return sorted(fitting)
+
+
+def refusal(script: Script, camera: str, kinds: Sequence[str]) -> str | None:
+    """Return why a script cannot work on a dataset, or None if it can."""
+    if script.accepts.camera and camera not in script.accepts.camera:
+        return f"it takes the cameras {', '.join(script.accepts.camera)}, not {camera}"
+    if missing := [kind for kind in script.accepts.files if kind not in kinds]:
+        return f"the dataset has no file of the kind {', '.join(missing)}"
+    return None
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

@@ -1,0 +1,214 @@
+"""Does tasks: claims one, runs its script, keeps the lease, publishes the products.
+
+What happens when the process dies on any line: before the claim the task is QUEUED and will be sent again; after it
+the lease runs out (or the next start on this machine sees at once that the process is gone), the script's guardian
+has stopped the script, and the task is queued again as a new attempt; products that were already moved but not yet
+in SQL belong to the old attempt, which nothing refers to, and are swept away.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from index.dataset import Dataset
+from index.errors import CoverageError
+from index.service import Index
+from jobs.descriptor import Script, slug
+from jobs.errors import AmoraError
+from jobs.identity import Identity
+from jobs.models import Product
+from jobs.products import collect
+from jobs.registry import Registry
+from jobs.runner import Outcome, Run
+from jobs.settings import Settings
+from jobs.storage import ProductError, Storage
+from jobs.store import Claim, JobStore
+from jobs.validator import Values, check
+
+log = logging.getLogger(__name__)
+
+CONTRACT = 1
+"""The version of the script contract, as told in task.json."""
+INTERVAL = 0.1
+"""Seconds between two looks at whether the task is still wanted."""
+LOST = "the worker that ran it was lost"
+
+
+class TaskError(Exception):
+    """The task has failed; the message is for the user."""
+
+
+class Worker:
+    """Does the tasks of this process, several at once from as many threads."""
+
+    def __init__(self, store: JobStore, registry: Registry, index: Index, storage: Storage, settings: Settings) -> None:
+        self._store = store
+        self._registry = registry
+        self._index = index
+        self._storage = storage
+        self._settings = settings
+        self.identity = Identity.of()
+        self.stopping = threading.Event()
+        """When it is set, running tasks are stopped and handed back."""
+
+    def work(self, task_id: str, attempt: int) -> None:
+        """Do one attempt of a task, unless somebody else has it or it is not wanted any more."""
+        if self.stopping.is_set():
+            return
+        claim = self._store.claim(task_id, attempt, str(self.identity), self._settings.lease)
+        if claim is None:
+            return
+        try:
+            self._do(claim)
+        except TaskError as error:
+            self._store.fail_task(claim, str(error))
+        except Exception:  # whatever it is: the task must not stay EXECUTING, and the thread must live on
+            log.exception("task %s failed in the worker", task_id)
+            self._store.fail_task(claim, "An internal error of the service; its operator finds it in the log.")
+
+    def _do(self, claim: Claim) -> None:
+        task = claim.task
+        script, values, datasets = self._look_up(claim)
+        workspace = self._storage.workspace(task.id, task.attempt)
+        try:
+            description = describe(claim, values, datasets)
+            (workspace / "task.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
+            if values.region is not None:
+                values.region.moc().save(workspace / "region.fits", format="fits")
+            with self._storage.open_log(task.job_id, task.number) as output:
+                if task.attempt > 1:
+                    output.write(f"--- attempt {task.attempt} ---\n".encode())
+                with Run(_command(script), workspace, environment(workspace), output, self._settings.grace) as run:
+                    outcome = run.wait(self._watch(claim, script, run), INTERVAL)
+            self._conclude(claim, script, outcome, workspace)
+        finally:
+            self._storage.discard(workspace)
+
+    def _watch(self, claim: Claim, script: Script, run: Run) -> Callable[[tuple[float, str] | None], bool]:
+        """Return what says whether a run is to go on: it keeps the lease and passes on the progress."""
+        store, lease = self._store, self._settings.lease
+        limit = time.monotonic() + script.limits.wall
+        renew_at = time.monotonic() + lease / 3
+        held = store.record_processes(claim, json.dumps([str(Identity.of(run.guardian))]))
+
+        def going_on(progress: tuple[float, str] | None) -> bool:
+            nonlocal renew_at
+            if not held or self.stopping.is_set() or time.monotonic() > limit:
+                return False
+            if time.monotonic() >= renew_at:
+                renew_at = time.monotonic() + lease / 3
+                if not store.renew(claim, lease):
+                    return False
+            return store.report(claim, *progress) if progress else store.holds(claim)
+
+        return going_on
+
+    def _look_up(self, claim: Claim) -> tuple[Script, Values, list[Dataset]]:
+        try:
+            script = self._registry.get(claim.script)
+            values = check(script, self._store.get(claim.task.job_id).parameters, self._index)
+            datasets = [self._index.get(claim.task.dataset)] if claim.task.dataset else []
+        except (AmoraError, CoverageError) as error:
+            raise TaskError(str(error)) from error
+        for dataset in datasets:
+            for file in dataset.files:
+                if not file.path.is_file():
+                    raise TaskError(f"The file {file.path.name} of dataset {dataset.id} is not where it was indexed.")
+        return script, values, datasets
+
+    def _conclude(self, claim: Claim, script: Script, outcome: Outcome, workspace: Path) -> None:
+        task = claim.task
+        if outcome.stopped:
+            if self.stopping.is_set():
+                self._give_back(claim, "the service was stopped", lost=False)
+            elif self._store.holds(claim):
+                raise TaskError(f"The script took longer than its limit of {script.limits.wall} s and was stopped.")
+            return
+        if outcome.code is None:
+            self._give_back(claim, LOST, lost=True)
+            return
+        if outcome.code != 0:
+            raise TaskError(outcome.last_error or _silent(outcome.code))
+        try:
+            collected = collect(script, task, workspace / "products")
+            files = self._storage.publish(workspace, task.job_id, task.number, task.attempt)
+        except ProductError as error:
+            raise TaskError(f"The script ended, but {error}.") from error
+        products = [
+            Product(
+                job_id=task.job_id,
+                task=task.number,
+                dataset=task.dataset,
+                name=file.name,
+                content_type=collected[file.name].content_type,
+                size=file.size,
+                checksum=file.checksum,
+                description=collected[file.name].description,
+                key=file.key,
+            )
+            for file in files
+        ]
+        if not self._store.complete(claim, products):
+            self._storage.withdraw(task.job_id, task.number, task.attempt)
+
+    def _give_back(self, claim: Claim, reason: str, *, lost: bool) -> None:
+        self._store.give_back(claim.task.id, claim.task.attempt, reason, lost=lost, limit=self._settings.attempts)
+
+
+def describe(claim: Claim, values: Values, datasets: list[Dataset]) -> dict[str, Any]:
+    """Return the content of task.json (the script contract of the documentation)."""
+    region = None if values.region is None else {**values.region.as_dict(), "moc": "region.fits"}
+    return {
+        "contract": CONTRACT,
+        "job": claim.task.job_id,
+        "task": claim.task.number,
+        "attempt": claim.task.attempt,
+        "dataset_slug": slug(claim.task.dataset, claim.task.number),
+        "parameters": values.values,
+        "region": region,
+        "datasets": [_dataset(dataset) for dataset in datasets],
+    }
+
+
+def _dataset(dataset: Dataset) -> dict[str, Any]:
+    fields = asdict(dataset)
+    fields["added"] = dataset.added.isoformat()
+    fields["files"] = [{**asdict(file), "path": str(file.path)} for file in dataset.files]
+    return fields
+
+
+def environment(workspace: Path) -> dict[str, str]:
+    """Return all that a script finds in its environment: no credentials, no secrets, nothing of the service's own."""
+    return {
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin")),
+        "HOME": str(workspace),
+        "TMPDIR": str(workspace),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",  # the log is watched while it grows
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # One task, one core: the service decides how many tasks run at once.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def _command(script: Script) -> list[str]:
+    """Return the command, with its program and arguments found in the script's folder where they are there."""
+    program, *arguments = (
+        str(script.folder / part) if (script.folder / part).is_file() else part for part in script.command
+    )
+    return [sys.executable if program == "python" else program, *arguments]
+
+
+def _silent(code: int) -> str:
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return f"The script {how} and said nothing on standard error."
