@@ -176,12 +176,8 @@ def index_list() -> None:
 @index.command("query")
 @click.option("--circle", metavar='"RA DEC RADIUS"', help="A circle, ICRS degrees.")
 @click.option("--polygon", metavar='"RA DEC RA DEC ..."', help="A polygon, ICRS degrees.")
-@click.option(
-    "--pos", metavar='"CIRCLE ..."', help="A region in the words of SIA2: CIRCLE, POLYGON or RANGE."
-)
-@click.option(
-    "--id", "ids", multiple=True, metavar="OBS/CAMERA/EXPOSURE", help="Only this dataset; repeatable."
-)
+@click.option("--pos", metavar='"CIRCLE ..."', help="A region in the words of SIA2: CIRCLE, POLYGON or RANGE.")
+@click.option("--id", "ids", multiple=True, metavar="OBS/CAMERA/EXPOSURE", help="Only this dataset; repeatable.")
 @click.option(
     "--format",
     "form",
@@ -189,9 +185,7 @@ def index_list() -> None:
     default="table",
     show_default=True,
 )
-def index_query(
-    circle: str | None, polygon: str | None, pos: str | None, ids: tuple[str, ...], form: str
-) -> None:
+def index_query(circle: str | None, polygon: str | None, pos: str | None, ids: tuple[str, ...], form: str) -> None:
     """Ask which datasets cover a region, and how much of it.
 
     \b
@@ -319,9 +313,10 @@ def db_upgrade() -> None:
       AMORA_DATABASE_URL=postgresql+psycopg://amora@db/amora amora db upgrade
     """
     with _mistakes():
-        from jobs import database
+        from index.database import Database
+        from jobs.database import upgrade
 
-        database.upgrade(_settings())
+        upgrade(Database(_settings().database))
         click.echo("The database is up to date.")
 
 

@@ -43,13 +43,13 @@ class MultiValuedError(RequestError):
 
 @dataclass(frozen=True)
 class Form:
-    """The parameters of a request in their order, names in capitals."""
+    """The parameters of a request in their order, names as they were given."""
 
     pairs: tuple[tuple[str, str], ...]
 
     def all(self, name: str) -> list[str]:
         """Return each value of the parameter."""
-        return [value for key, value in self.pairs if key == name]
+        return [value for key, value in self.pairs if key.upper() == name]
 
     def one(self, name: str) -> str | None:
         """Return the value of the parameter, None where it is not given.
@@ -73,18 +73,7 @@ class Form:
 
     def without(self, names: Collection[str]) -> list[tuple[str, str]]:
         """Return the parameters that are not in ``names``."""
-        return [pair for pair in self.pairs if pair[0] not in names]
-
-
-def run_id(form: Form) -> str | None:
-    """Return RUNID, which is echoed in documents and logs and so carries neither controls nor much text.
-
-    :raises ParameterError: it is longer than 64 characters or holds a control character.
-    """
-    value = form.one("RUNID")
-    if value is not None and (len(value) > 64 or _CONTROL.search(value)):
-        raise ParameterError("RUNID", value, "at most 64 characters without control characters are allowed")
-    return value
+        return [pair for pair in self.pairs if pair[0].upper() not in names]
 
 
 async def read(request: Request) -> Form:
@@ -139,9 +128,7 @@ async def _multipart(request: Request) -> list[tuple[str, str]]:
         raise RequestError("The multipart body cannot be read: its Content-Type gives no usable boundary")
     # Starlette guesses when a part is not in the charset given. Latin-1 keeps each byte, so that the text can
     # be decoded here without a guess.
-    plain = Headers(
-        {"content-type": f'{_MULTIPART}; charset=latin-1; boundary="{boundary.decode("latin-1")}"'}
-    )
+    plain = Headers({"content-type": f'{_MULTIPART}; charset=latin-1; boundary="{boundary.decode("latin-1")}"'})
     async with aclosing(_stream(request)) as stream:
         parser = _Parser(plain, stream, max_files=1, max_fields=MAX_PARAMETERS, max_part_size=4 * MAX_VALUE)
         try:
@@ -175,10 +162,9 @@ def _utf8(latin: str) -> str:
 
 
 def _checked(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    for given, value in pairs:
-        name = given.upper()
+    for name, value in pairs:
         if not name or len(name) > MAX_NAME or _CONTROL.search(name) or not is_clean(name):
-            shown = given[:MAX_NAME]
+            shown = name[:MAX_NAME]
             raise RequestError(
                 f"A parameter named {shown!r} was given; a name has 1 to {MAX_NAME} printable characters"
             )

@@ -38,9 +38,7 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
     """Return the error in the form the request wants."""
     form: ErrorForm = getattr(request.state, "error_form", "text")
     if form == "votable":
-        return Response(
-            votable.error(message), status, headers=headers, media_type="application/x-votable+xml"
-        )
+        return Response(votable.error(message), status, headers=headers, media_type="application/x-votable+xml")
     if form == "json":
         return JSONResponse({"error": message}, status, headers=headers)
     return PlainTextResponse(message + "\n", status, headers=headers)

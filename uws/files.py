@@ -30,9 +30,7 @@ async def show(request: Request) -> Response:
             listed = await call(results.product_list, job, here.addresses)
             return Response(listed, media_type=votable.CONTENT_TYPE)
         if task := results.logged_task(job, result_id):
-            return StreamingResponse(
-                _log(here.jobs, job.script, job.id, task.number), media_type="text/plain"
-            )
+            return StreamingResponse(_log(here.jobs, job.script, job.id, task.number), media_type="text/plain")
     return await _product(request, result_id)
 
 

@@ -69,8 +69,7 @@ async def post(request: Request) -> Response:
     if action is not None:
         raise ParameterError("ACTION", action, "DELETE is allowed")
     raise RequestError(
-        "Only ACTION=DELETE can be posted to a job; "
-        "post PHASE to its /phase and parameters to its /parameters"
+        "Only ACTION=DELETE can be posted to a job; post PHASE to its /phase and parameters to its /parameters"
     )
 
 
@@ -156,7 +155,7 @@ async def parameters(request: Request) -> Response:
 async def set_parameters(request: Request) -> Response:
     """Add or replace parameters, and set RUNID, while the job is PENDING (DALI 1.1, section 2.2)."""
     form = await dali.read(request)
-    jobs, run_id = context.of(request).jobs, dali.run_id(form)
+    jobs, run_id = context.of(request).jobs, form.one("RUNID")
     given = form.without(CONTROL)
     if not given and run_id is None:
         raise RequestError("No parameter of the job was given")

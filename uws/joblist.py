@@ -53,7 +53,7 @@ async def create(request: Request) -> Response:
         script,
         form.without(CONTROL),
         run=_run_wanted(form),
-        run_id=dali.run_id(form),
+        run_id=form.one("RUNID"),
         duration=form.integer("EXECUTIONDURATION", 0, MAX_SECONDS),
         destruction=None if destruction is None else parse_instant("DESTRUCTION", destruction),
     )

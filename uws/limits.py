@@ -35,6 +35,4 @@ class BodyLimit:
         await self.app(scope, limited, send)
 
     def _refusal(self) -> HTTPException:
-        return HTTPException(
-            413, f"The body of the request is too large; at most {self.limit} bytes are read"
-        )
+        return HTTPException(413, f"The body of the request is too large; at most {self.limit} bytes are read")

@@ -78,9 +78,7 @@ COLUMNS = (
     Column("s_ra", "double", "Right ascension of the pointing, ICRS", "deg", "pos.eq.ra", f"{_WHERE}.C1"),
     Column("s_dec", "double", "Declination of the pointing, ICRS", "deg", "pos.eq.dec", f"{_WHERE}.C2"),
     Column("position_angle", "double", "Position angle, east of north", "deg", "pos.posAng"),
-    Column(
-        "t_min", "double", "Start, MJD", "d", "time.start;obs.exposure", f"{_WHEN}.Bounds.Limits.StartTime"
-    ),
+    Column("t_min", "double", "Start, MJD", "d", "time.start;obs.exposure", f"{_WHEN}.Bounds.Limits.StartTime"),
     Column("t_max", "double", "End, MJD", "d", "time.end;obs.exposure", f"{_WHEN}.Bounds.Limits.StopTime"),
     Column(
         "t_exptime",
@@ -95,12 +93,8 @@ COLUMNS = (
     Column("simulated", "boolean", "Whether the data are simulated", ucd="meta.code"),
     Column("area", "double", "Area of the dataset's coverage", "deg**2", "phys.angArea;obs.field"),
     Column("overlap", "double", "Area that region and dataset share", "deg**2", "phys.angArea"),
-    Column(
-        "dataset_fraction", "double", "Part of the dataset inside the region", ucd="stat.value;arith.ratio"
-    ),
-    Column(
-        "region_fraction", "double", "Part of the region the dataset covers", ucd="stat.value;arith.ratio"
-    ),
+    Column("dataset_fraction", "double", "Part of the dataset inside the region", ucd="stat.value;arith.ratio"),
+    Column("region_fraction", "double", "Part of the region the dataset covers", ucd="stat.value;arith.ratio"),
     Column("order", "int", "HEALPix order at which the overlap was measured", ucd="meta.number"),
 )
 """Names, units, UCDs and utypes are those of ObsCore 1.1 where it has them."""

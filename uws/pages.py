@@ -99,9 +99,7 @@ def observations(request: Request, region: dict[str, str] | None, matches: Seque
     query = [(region["parameter"], region["value"])] if region else []
     query += [("ID", value) for key, value in request.query_params.multi_items() if key.upper() == "ID"]
     here = context.of(request).addresses.at("observations")
-    others = {
-        name: f"{here}?{urlencode([*query, ('RESPONSEFORMAT', name)])}" for name in ("votable", "csv", "json")
-    }
+    others = {name: f"{here}?{urlencode([*query, ('RESPONSEFORMAT', name)])}" for name in ("votable", "csv", "json")}
     return _page(
         request,
         "observations.html",

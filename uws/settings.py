@@ -11,9 +11,7 @@ class Settings(EngineSettings):
     """What the service needs to know; a name here is ``AMORA_<NAME>`` in the environment."""
 
     host: str = Field(default="127.0.0.1", min_length=1, description="The address the service listens on.")
-    port: int = Field(
-        default=8000, ge=0, le=65535, description="The port it listens on; 0 takes any free one."
-    )
+    port: int = Field(default=8000, ge=0, le=65535, description="The port it listens on; 0 takes any free one.")
     public_url: str | None = Field(
         default=None,
         description="The address clients know the service by, e.g. behind a proxy; every address handed out "
@@ -24,9 +22,7 @@ class Settings(EngineSettings):
         ge=0.0,
         description="The longest a WAIT blocks, in seconds; below the time-outs of proxies and clients.",
     )
-    max_body: int = Field(
-        default=32 * 2**20, ge=1024, description="The largest request body that is read, in bytes."
-    )
+    max_body: int = Field(default=32 * 2**20, ge=1024, description="The largest request body that is read, in bytes.")
     reader: str = Field(
         default="scripts.epic.pps:read",
         pattern=r"^[\w.]+:\w+$",
