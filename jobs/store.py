@@ -268,6 +268,7 @@ class JobStore:
                         "number": number,
                         "dataset": dataset,
                         "phase": Phase.QUEUED.value,
+                        "queue": queue,
                     }
                     for number, (id_, dataset) in enumerate(zip(ids, datasets, strict=True), 1)
                 ],
