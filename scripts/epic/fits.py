@@ -50,10 +50,18 @@ def copy(header: fits.Header, events: EventList, names: tuple[str, ...]) -> None
                 break
 
 
+def put_text(header: fits.Header, name: str, text: str, comment: str) -> None:
+    """Write a text of any length, by the OGIP long string convention where it does not fit a card."""
+    room = 80 - len("KEYWORD = ''") - len(text.replace("'", "''"))
+    header[name] = (text, comment if len(comment) + 3 <= room else "")
+    if room < 0:
+        header["LONGSTRN"] = ("OGIP 1.0", "the OGIP long string convention may be used")
+
+
 def subspace(header: fits.Header, events: EventList, selection: Selection, region: Shape | None) -> None:
     """Write the selection: SLCTEXPR in words, and the data subspace."""
     words = selection.expression + (f" && (X,Y) in region '{region.text}'" if region else "")
-    header["SLCTEXPR"] = (words, "selection applied to the events")
+    put_text(header, "SLCTEXPR", words, "selection applied")
     axes: list[tuple[str, str, str, str]] = [("CCDNR", "", "", ""), ("TIME", "TABLE", "s", "")]
     if selection.flags == "strict":
         axes.append(("FLAG", "0", "", ""))
@@ -150,7 +158,7 @@ def region_tables(region: Shape | None) -> list[Any]:
     header["HDUVERS"] = "1.2.0"
     header["MTYPE1"] = ("POS", "pair of columns X,Y of the event list")
     header["MFORM1"] = "X,Y"
-    header["SKYREG"] = (region.text, "the region, ICRS degrees")
+    put_text(header, "SKYREG", region.text, "ICRS degrees")
     return [table]
 
 

@@ -50,7 +50,7 @@ def main(job: task.Task) -> None:
         mine[mine] = shape.contains(events.column("X")[mine], events.column("Y")[mine])
         hdu = _table(events, selection, mine, kind, live, live_area, other, shape)
         if kind == "TOTAL":
-            hdu.header["BACKREG"] = (background.text, "background region, ICRS degrees")
+            fits.put_text(hdu.header, "BACKREG", background.text, "background region")
         primary = astrofits.PrimaryHDU()
         fits.observation(primary.header, events, CREATOR)
         fits.write(path, [primary, hdu, *fits.region_tables(shape), *fits.gti_tables(events, selection)])
@@ -87,7 +87,7 @@ def _table(
     fits.observation(hdu.header, events, CREATOR)
     fits.subspace(hdu.header, events, selection, shape)
     fits.live(hdu.header, selection, live)
-    hdu.header["SKYREG"] = (shape.text, "extraction region, ICRS degrees")
+    fits.put_text(hdu.header, "SKYREG", shape.text, "region, ICRS degrees")
     return hdu
 
 
