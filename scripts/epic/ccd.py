@@ -3,7 +3,7 @@
 Both steps are affine to the precision of the data, so they are fitted to the events themselves: RAW to DET leaves only the
 randomisation within a pixel, DET to sky only the drift of the attitude (0.1-0.35 arcsec). Where a CCD has too few events the
 nominal geometry stands in: for the MOS cameras measured on complete lists of 2002, for pn from the chip layout of the XMM-Newton
-Users Handbook (section 3.3.1.2) and good to a pixel (4.1 arcsec).
+Users Handbook (section 3.3.1.2) laid into the legal range of DETX and DETY, and good to a pixel (4.1 arcsec).
 """
 
 from __future__ import annotations
@@ -140,16 +140,20 @@ _MOS = {
 
 
 def _pn() -> dict[int, Affine]:
-    """Two rows of six CCDs of 64 x 200 pixels of 4.125 arcsec, read out at the outer ends; 3 2 1 | 4 5 6 above 12 11 10 | 7 8 9."""
-    pixel, centre = 82.5, np.array([-2196.0, -1110.0])
+    """Two rows of six CCDs of 64 x 200 pixels of 4.1 arcsec, read out at the outer ends: 3 2 1 | 4 5 6 above 12 11 10 | 7 8 9."""
+    pixel, centre = 82.03, np.array([-2201.5, -1101.0])
     layout: dict[int, Affine] = {}
     for place in range(3):
-        inner = 58 + place * (64 * pixel + 100)
+        inner = 103.5 + place * (64 * pixel + 114)
         outer = inner + 64 * pixel
-        for ccd, edge, across in ((1 + place, -inner, -1), (4 + place, outer, -1), (7 + place, inner, 1), (10 + place, -outer, 1)):
-            down = 1 if ccd > 6 else -1
-            start = np.array([edge - across * pixel / 2, -down * (55 + 200.5 * pixel)])
-            layout[ccd] = Affine(np.diag([across * pixel, down * pixel]), centre + start)
+        for ccd, edge, along_x, along_y in (
+            (1 + place, -inner, -1, -1),
+            (4 + place, outer, -1, -1),
+            (7 + place, inner, 1, 1),
+            (10 + place, -outer, 1, 1),
+        ):
+            start = np.array([edge - along_x * pixel / 2, -along_y * (102 + 200.5 * pixel)])
+            layout[ccd] = Affine(np.diag([along_x * pixel, along_y * pixel]), centre + start)
     return layout
 
 
