@@ -91,6 +91,7 @@ class Sweeper:
             if _clear(held, self._settings.grace):
                 log.warning("task %s: %s, attempt %d", held.id, LOST, held.attempt)
                 self._store.give_back(held.id, held.attempt, LOST, lost=True, limit=self._settings.attempts)
+                self._storage.clear(held.job_id, held.id, held.number, held.attempt)
 
     def resend(self) -> None:
         """Send the QUEUED tasks whose message was never sent, or was in the memory of a process that is gone."""
