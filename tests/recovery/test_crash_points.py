@@ -90,7 +90,7 @@ def _crash(owner: type, name: str, when: str, settings: Settings, monkeypatch: p
             with pytest.raises(Crash):
                 engine._worker.work(f"{job.id}.1", 1)
         assert crashed.is_set()
-    engine.database.close()
+    engine.stop()
     yield job.id
 
 
