@@ -64,7 +64,7 @@ class Engine:
         self._changes.close()
         if self._started:
             self._sweeper.stop()
-            self._queue.stop(self.settings.grace + 10)
+        self._queue.stop(self.settings.grace + 10)
         self.database.close()
 
     # ------------------------------------------------------------------ is all well?

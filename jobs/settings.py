@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         description="How many times a task is started before the loss of its worker fails it.",
     )
     grace: float = Field(
-        default=1.0, ge=0.0, description="Seconds between SIGTERM and SIGKILL when a script is stopped."
+        default=0.5, ge=0.0, description="Seconds between SIGTERM and SIGKILL when a script is stopped."
     )
     duration: int = Field(
         default=86400,

@@ -80,6 +80,11 @@ class Storage:
         with contextlib.suppress(OSError):  # other tasks' files are in it, or it is gone
             (self._jobs / job_id).rmdir()
 
+    def clear(self, job_id: str, task_id: str, task: int, attempt: int) -> None:
+        """Remove all that a lost attempt left behind."""
+        self.discard(self._work / f"{task_id}.{attempt}")
+        self.withdraw(job_id, task, attempt)
+
     def path(self, key: str) -> Path:
         """Return where a product lies."""
         return self._jobs / key
