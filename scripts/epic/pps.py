@@ -18,7 +18,9 @@ from scripts.epic.events import EventList
 ORDER = 13
 """HEALPix order of a coverage: cells of 26 arcsec."""
 
-EVENT_LIST = re.compile(r"^(P\d{10}[A-Z0-9]{2}[A-Z]\d{3})[MP]IEVLI\w*\.(FTZ|FIT|FITS|FIT\.GZ|FITS\.GZ)$", re.IGNORECASE)
+EVENT_LIST = re.compile(
+    r"^(P\d{10}[A-Z0-9]{2}[A-Z]\d{3})[MP]IEVLI\w*\.(FTZ|FIT|FITS|FIT\.GZ|FITS\.GZ)$", re.IGNORECASE
+)
 """Imaging event lists by the pipeline's naming (SAS User's Guide, "EPIC pipeline products")."""
 
 FITS_TYPE = "application/fits"
@@ -56,8 +58,8 @@ class PPSDataset:
 def read(folder: Path, skipped: Callable[[Path, str], None]) -> Iterator[PPSDataset]:
     """Walk a folder and all below it and yield the datasets of its EPIC imaging event lists.
 
-    Names of files only say where to look; what a dataset is stands in its header. A file that cannot be used is reported to
-    ``skipped`` with the reason, and the walk goes on.
+    Names of files only say where to look; what a dataset is stands in its header. A file that cannot be used
+    is reported to ``skipped`` with the reason, and the walk goes on.
     """
     seen: dict[tuple[str, str, str], Path] = {}
     for path in _walk(folder):
@@ -90,7 +92,9 @@ def describe(path: Path) -> PPSDataset:
 
     obs_id, exposure = text("OBS_ID"), text("EXPIDSTR")
     if obs_id is None or exposure is None:
-        raise EventFileError(f"{path.name}[EVENTS]: the keyword {'EXPIDSTR' if obs_id else 'OBS_ID'} is missing")
+        raise EventFileError(
+            f"{path.name}[EVENTS]: the keyword {'EXPIDSTR' if obs_id else 'OBS_ID'} is missing"
+        )
     reference = events.number("MJDREF")
     start, stop = (reference + events.number(name) / 86400.0 for name in ("TSTART", "TSTOP"))
     return PPSDataset(
@@ -116,7 +120,7 @@ def describe(path: Path) -> PPSDataset:
 
 
 def coverage(events: EventList) -> MOC:
-    """Return where an exposure saw the sky: the outlines of the CCDs that observed, cut to the field of view, order 13.
+    """Return where an exposure saw the sky: its CCDs, cut to the field of view, at order 13.
 
     :raises EventFileError: no CCD observed.
     """

@@ -1,8 +1,8 @@
 """The regions of ``task.json`` on the X, Y pixels of an event list.
 
-A circle is a circle in X, Y, as in SAS, CFITSIO and funtools; the projection's distortion is below 0.03 arcsec within half a
-degree. The great-circle edges of a polygon are straight lines in a gnomonic projection. A range is tested in right ascension and
-declination.
+A circle is a circle in X, Y, as in SAS, CFITSIO and funtools; the projection's distortion is below 0.03
+arcsec within half a degree. The great-circle edges of a polygon are straight lines in a gnomonic projection.
+A range is tested in right ascension and declination.
 """
 
 from __future__ import annotations
@@ -170,13 +170,19 @@ class Range:
     def outline(self) -> Outline | None:
         """A POLYGON along its edge."""
         x, y = self._edge
-        return Outline("POLYGON", tuple(map(float, x)), tuple(map(float, y))) if np.isfinite(x).all() else None
+        return (
+            Outline("POLYGON", tuple(map(float, x)), tuple(map(float, y))) if np.isfinite(x).all() else None
+        )
 
     def contains(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell which points lie in the range; both ends belong to it."""
         ra, dec = self.projection.to_sky(x, y)
         (a0, a1), (d0, d1) = self.ra, self.dec
-        around = np.mod(ra - a0, 360.0) <= (a1 - a0) % 360.0 if abs(a1 - a0) < 360 else np.ones(len(ra), dtype=bool)
+        around = (
+            np.mod(ra - a0, 360.0) <= (a1 - a0) % 360.0
+            if abs(a1 - a0) < 360
+            else np.ones(len(ra), dtype=bool)
+        )
         return around & (dec >= d0) & (dec <= d1)
 
 
@@ -239,7 +245,9 @@ def place(region: Mapping[str, Any], projection: Projection) -> Shape:
         return Range(text, projection, (float(a0), float(a1)), (float(d0), float(d1)))
     if "moc" in region:
         return Wide(text, projection, Path(region["moc"]))
-    raise ScienceError(f"The region '{text}' cannot be used: a circle, a polygon or a range near the field is needed.")
+    raise ScienceError(
+        f"The region '{text}' cannot be used: a circle, a polygon or a range near the field is needed."
+    )
 
 
 def bounding_circle(shape: Shape) -> tuple[float, float, float]:
@@ -251,7 +259,9 @@ def bounding_circle(shape: Shape) -> tuple[float, float, float]:
         return shape.x, shape.y, shape.radius
     outline = shape.outline
     if outline is None:
-        raise ScienceError(f"The region '{shape.text}' is too wide for an automatic background; name one with BACKGROUND.")
+        raise ScienceError(
+            f"The region '{shape.text}' is too wide for an automatic background; name one with BACKGROUND."
+        )
     x, y = np.array(outline.x), np.array(outline.y)
     centre = (x.min() + x.max()) / 2, (y.min() + y.max()) / 2
     return centre[0], centre[1], float(np.max(np.hypot(x - centre[0], y - centre[1])))
