@@ -53,9 +53,7 @@ def live_area(region: Shape, events: EventList, geometry: Geometry, flags: str) 
     step = np.sqrt((u1 - u0) * (v1 - v0) / SAMPLES)
     nx, ny = (max(8, int(np.ceil((b - a) / step))) for a, b in ((u0, u1), (v0, v1)))
     cell = (u1 - u0) / nx * (v1 - v0) / ny
-    x, y = np.meshgrid(
-        u0 + (np.arange(nx) + 0.5) * (u1 - u0) / nx, v0 + (np.arange(ny) + 0.5) * (v1 - v0) / ny
-    )
+    x, y = np.meshgrid(u0 + (np.arange(nx) + 0.5) * (u1 - u0) / nx, v0 + (np.arange(ny) + 0.5) * (v1 - v0) / ny)
     inside = region.contains(x.ravel(), y.ravel())
     detx, dety = geometry.to_sky.inverse(x.ravel()[inside], y.ravel()[inside])
     if flags != "none":

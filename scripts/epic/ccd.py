@@ -187,9 +187,7 @@ class Geometry:
         self.field = FIELD[self.camera]
         # a quarter of a million events fix six numbers well enough
         step = max(1, len(events) // 250_000)
-        columns = {
-            name: events.column(name)[::step] for name in ("RAWX", "RAWY", "DETX", "DETY", "X", "Y", "CCDNR")
-        }
+        columns = {name: events.column(name)[::step] for name in ("RAWX", "RAWY", "DETX", "DETY", "X", "Y", "CCDNR")}
         self.chips = tuple(Chip(ccd, self._to_det(ccd, columns), _window(events, ccd)) for ccd in events.ccds)
         self.to_sky = self._to_sky(events, columns)
 
@@ -208,9 +206,7 @@ class Geometry:
         det = columns["DETX"][placed].astype(float), columns["DETY"][placed].astype(float)
         if len(det[0]) < ENOUGH or min(np.std(det[0]), np.std(det[1])) < 2000:
             pointing = events.projection.to_pixel(events.number("RA_PNT"), events.number("DEC_PNT"))
-            return nominal_to_sky(
-                self.camera, (float(pointing[0]), float(pointing[1])), events.number("PA_PNT")
-            )
+            return nominal_to_sky(self.camera, (float(pointing[0]), float(pointing[1])), events.number("PA_PNT"))
         return Affine.fit(det, (columns["X"][placed].astype(float), columns["Y"][placed].astype(float)))
 
     def in_field(self, detx: Floats, dety: Floats) -> NDArray[np.bool_]:

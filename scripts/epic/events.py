@@ -165,9 +165,7 @@ class EventList:
         if ccd_key is None or time_key is None:
             return names
         for component in ("", *(str(n) for n in range(2, 30))):
-            ccd, reference = (
-                self.header.get(f"{component}{k}") for k in (f"DSVAL{ccd_key}", f"DSREF{time_key}")
-            )
+            ccd, reference = (self.header.get(f"{component}{k}") for k in (f"DSVAL{ccd_key}", f"DSREF{time_key}"))
             if ccd is not None and reference is not None and str(ccd).strip().isdigit():
                 names[int(str(ccd))] = str(reference).strip().lstrip(":").upper()
         return names

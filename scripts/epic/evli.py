@@ -300,9 +300,7 @@ def _offsets(exposure: Exposure) -> Any:
     names = ["RAWX", "OFFSETX"] + ([] if exposure.camera.name == "PN" else ["OFFSETY"])
     ccds = np.array([chip.ccd for chip in exposure.chips])
     columns = [fits.Column(name, "I", array=np.ones(len(ccds), dtype=np.int16)) for name in names]
-    return _table(
-        "OFFSETS", [*columns, fits.Column("CCDNR", "B", array=ccds)], exposure, [*_span(exposure), *_time()]
-    )
+    return _table("OFFSETS", [*columns, fits.Column("CCDNR", "B", array=ccds)], exposure, [*_span(exposure), *_time()])
 
 
 def _chip_cards(chip: ChipData, offset: int) -> list[Card]:
@@ -359,9 +357,7 @@ def _discarded_lines(exposure: Exposure, chip: ChipData) -> list[Any]:
 
 
 def _gti(exposure: Exposure, chip: ChipData) -> Any:
-    columns = [
-        fits.Column(name, "D", unit="s", array=chip.gti[:, i]) for i, name in enumerate(("START", "STOP"))
-    ]
+    columns = [fits.Column(name, "D", unit="s", array=chip.gti[:, i]) for i, name in enumerate(("START", "STOP"))]
     cards: list[Card] = [
         ("HDUCLASS", "OGIP", "format conforms to OGIP standard"),
         ("HDUCLAS1", "GTI", "table contains Good Time Intervals"),

@@ -32,9 +32,7 @@ class FlareCurve:
     @property
     def time(self) -> NDArray[np.float64]:
         """The bins' centres, s."""
-        centres: NDArray[np.float64] = (
-            self.start + (np.arange(len(self.counts), dtype=np.float64) + 0.5) * WIDTH
-        )
+        centres: NDArray[np.float64] = self.start + (np.arange(len(self.counts), dtype=np.float64) + 0.5) * WIDTH
         return centres
 
     @property

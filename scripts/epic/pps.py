@@ -18,9 +18,7 @@ from scripts.epic.events import EventList
 ORDER = 13
 """HEALPix order of a coverage: cells of 26 arcsec."""
 
-EVENT_LIST = re.compile(
-    r"^(P\d{10}[A-Z0-9]{2}[A-Z]\d{3})[MP]IEVLI\w*\.(FTZ|FIT|FITS|FIT\.GZ|FITS\.GZ)$", re.IGNORECASE
-)
+EVENT_LIST = re.compile(r"^(P\d{10}[A-Z0-9]{2}[A-Z]\d{3})[MP]IEVLI\w*\.(FTZ|FIT|FITS|FIT\.GZ|FITS\.GZ)$", re.IGNORECASE)
 """Imaging event lists by the pipeline's naming (SAS User's Guide, "EPIC pipeline products")."""
 
 FITS_TYPE = "application/fits"
@@ -92,9 +90,7 @@ def describe(path: Path) -> PPSDataset:
 
     obs_id, exposure = text("OBS_ID"), text("EXPIDSTR")
     if obs_id is None or exposure is None:
-        raise EventFileError(
-            f"{path.name}[EVENTS]: the keyword {'EXPIDSTR' if obs_id else 'OBS_ID'} is missing"
-        )
+        raise EventFileError(f"{path.name}[EVENTS]: the keyword {'EXPIDSTR' if obs_id else 'OBS_ID'} is missing")
     reference = events.number("MJDREF")
     start, stop = (reference + events.number(name) / 86400.0 for name in ("TSTART", "TSTOP"))
     return PPSDataset(

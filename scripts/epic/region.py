@@ -170,19 +170,13 @@ class Range:
     def outline(self) -> Outline | None:
         """A POLYGON along its edge."""
         x, y = self._edge
-        return (
-            Outline("POLYGON", tuple(map(float, x)), tuple(map(float, y))) if np.isfinite(x).all() else None
-        )
+        return Outline("POLYGON", tuple(map(float, x)), tuple(map(float, y))) if np.isfinite(x).all() else None
 
     def contains(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell which points lie in the range; both ends belong to it."""
         ra, dec = self.projection.to_sky(x, y)
         (a0, a1), (d0, d1) = self.ra, self.dec
-        around = (
-            np.mod(ra - a0, 360.0) <= (a1 - a0) % 360.0
-            if abs(a1 - a0) < 360
-            else np.ones(len(ra), dtype=bool)
-        )
+        around = np.mod(ra - a0, 360.0) <= (a1 - a0) % 360.0 if abs(a1 - a0) < 360 else np.ones(len(ra), dtype=bool)
         return around & (dec >= d0) & (dec <= d1)
 
 
@@ -245,9 +239,7 @@ def place(region: Mapping[str, Any], projection: Projection) -> Shape:
         return Range(text, projection, (float(a0), float(a1)), (float(d0), float(d1)))
     if "moc" in region:
         return Wide(text, projection, Path(region["moc"]))
-    raise ScienceError(
-        f"The region '{text}' cannot be used: a circle, a polygon or a range near the field is needed."
-    )
+    raise ScienceError(f"The region '{text}' cannot be used: a circle, a polygon or a range near the field is needed.")
 
 
 def bounding_circle(shape: Shape) -> tuple[float, float, float]:

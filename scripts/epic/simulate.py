@@ -190,9 +190,7 @@ class _Camera:
             dead[x, y : y + extent] = True
         return dead
 
-    def locate(
-        self, detx: Floats, dety: Floats
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    def locate(self, detx: Floats, dety: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return CCD (0 for a gap), RAWX and RAWY of camera positions; of two CCDs the higher is on top."""
         ccd, rawx, rawy = (np.zeros(len(detx), dtype=np.int64) for _ in range(3))
         for n, to_det in self.to_det.items():
@@ -209,9 +207,7 @@ class _Camera:
         return seen
 
 
-def _expose(
-    pointing: Pointing, camera: Camera, random: np.random.Generator
-) -> tuple[Exposure, dict[str, int]]:
+def _expose(pointing: Pointing, camera: Camera, random: np.random.Generator) -> tuple[Exposure, dict[str, int]]:
     """Observe all sources with one camera; also return how many good events each source left."""
     model = _Camera(pointing, camera, random)
     frames = int(LENGTH / model.frame_time)
@@ -229,9 +225,7 @@ def _expose(
         drawn = {"TIME": time, "RAWX": rawx, "RAWY": rawy, "CCDNR": ccd, "PI": energy}
         drawn["SOURCE"] = np.full(len(ccd), number)
         parts.append({name: values[alive] for name, values in drawn.items()})
-    columns: dict[str, NDArray[Any]] = {
-        name: np.concatenate([part[name] for part in parts]) for name in parts[0]
-    }
+    columns: dict[str, NDArray[Any]] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     # as in the pipeline's lists the CCDs follow one another, each in order of time
     order = np.lexsort((columns["TIME"], columns["CCDNR"]))
     columns = {name: values[order] for name, values in columns.items()}
@@ -345,9 +339,7 @@ def _derive(columns: dict[str, NDArray[Any]], model: _Camera, random: np.random.
     columns["PATTERN"][columns["PI"] > 10000] = 0
     border = (rawx <= 1) | (rawx >= model.size[0]) | (rawy <= 1) | (rawy >= model.size[1])
     flag = np.where(border, 0x4 if model.pn else 0x2, 0) | np.where(close, 0x100, 0)
-    flag |= np.where(
-        model.in_field(columns["DETX"].astype(float), columns["DETY"].astype(float)), 0, OUT_OF_FIELD
-    )
+    flag |= np.where(model.in_field(columns["DETX"].astype(float), columns["DETY"].astype(float)), 0, OUT_OF_FIELD)
     flag |= np.where(random.random(number) < 0.01, REJECTED, 0)
     columns["FLAG"] = flag.astype(np.int32)
     if model.pn:

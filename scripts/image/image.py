@@ -41,10 +41,7 @@ def main(job: task.Task) -> None:
     header["TOTCTS"] = (int(counts.sum()), "counts in the image")
     path = job.product("image.fits")
     fits.write(path, [hdu, *fits.gti_tables(events, selection), *fits.region_tables(area)])
-    print(
-        f"{path.name}: {grid.shape[0]} x {grid.shape[1]} pixels, {counts.sum()} counts "
-        f"({selection.expression})"
-    )
+    print(f"{path.name}: {grid.shape[0]} x {grid.shape[1]} pixels, {counts.sum()} counts ({selection.expression})")
     task.progress(1.0, "done")
 
 

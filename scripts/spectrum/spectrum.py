@@ -48,9 +48,7 @@ def main(job: task.Task) -> None:
             spectrum.counts(events, mine),
             spectrum.quality(events, selection.pi),
             kind=kind,
-            live_seconds=spectrum.exposure(
-                dict(zip(ccds.tolist(), numbers.tolist(), strict=True)), live_area, live
-            ),
+            live_seconds=spectrum.exposure(dict(zip(ccds.tolist(), numbers.tolist(), strict=True)), live_area, live),
             area=sum(live_area.values()),
             background=other,
         )
