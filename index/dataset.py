@@ -98,6 +98,8 @@ class Dataset:
     area: float
     """Of the coverage, in square degrees."""
     order: int
-    """Of the coverage."""
+    """Of the coverage as it is kept, at most 16."""
     added: datetime
     files: tuple[File, ...] = ()
+    degraded_from: int | None = None
+    """The order that the coverage came with, where that was finer than the index keeps."""

@@ -38,7 +38,7 @@ class Engine:
         self._storage = Storage(settings.folder)
         registry = Registry(settings.script_folders)
         self._worker = Worker(self._store, registry, self.index, self._storage, settings)
-        self._queue = Queue(settings.redis_url, self._worker.work)
+        self._queue = Queue(self._worker.work)
         self._sweeper = Sweeper(self._store, self._queue, self._storage, self._changes, settings)
         self._started = False
         self.jobs = Jobs(

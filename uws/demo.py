@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -99,7 +100,12 @@ def _show(console: Console, settings: Settings, data: Path | None) -> None:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    return {**os.environ, "AMORA_HOME": str(home), "AMORA_PORT": "0", "AMORA_PUBLIC_URL": ""}
+    """Return the environment of embedded defaults, on a free port."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AMORA_")}
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    address = {"AMORA_HOST": "127.0.0.1", "AMORA_PORT": port, "AMORA_PUBLIC_URL": f"http://127.0.0.1:{port}"}
+    return {**kept, **address, "AMORA_HOME": str(home)}
 
 
 def _command(*words: str) -> list[str]:

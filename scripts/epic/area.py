@@ -1,4 +1,4 @@
-"""The live area of a region: what is left of it after gaps between CCDs, bad pixels and the edge of the field of view."""
+"""The live area of a region: what gaps between CCDs, bad pixels and the edge of the field leave of it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SAMPLES = 400_000
 def bad_pixels(events: EventList, chip: Chip, strict: bool) -> NDArray[np.bool_]:
     """Return the pixels of a CCD that give no selected event, indexed [RAWX, RAWY] from 0.
 
-    From BADPIXnn: RAWX, RAWY and the YEXTENT pixels from there on. ``strict`` adds the neighbours of bad pixels and of the
-    edges of the window, whose events have FLAG != 0.
+    From BADPIXnn: RAWX, RAWY and the YEXTENT pixels from there on. ``strict`` adds the neighbours of bad
+    pixels and of the edges of the window, whose events have FLAG != 0.
     """
     x0, x1, y0, y1 = chip.window
     bad = np.ones((x1 + 3, y1 + 3), dtype=bool)
@@ -39,8 +39,8 @@ def bad_pixels(events: EventList, chip: Chip, strict: bool) -> NDArray[np.bool_]
 def live_area(region: Shape, events: EventList, geometry: Geometry, flags: str) -> dict[int, float]:
     """Return the area of ``region`` that each CCD saw, in sky pixels of (0.05 arcsec)^2.
 
-    A place seen by two CCDs counts for the first. ``flags`` is that of the selection: events out of the field of view are kept
-    with ``none``, so there the edge of the field does not count.
+    A place seen by two CCDs counts for the first. ``flags`` is that of the selection: events out of the
+    field of view are kept with ``none``, so there the edge of the field does not count.
     """
     x0, x1, y0, y1 = events.grid
     areas = dict.fromkeys((chip.ccd for chip in geometry.chips), 0.0)

@@ -18,7 +18,7 @@ class Camera:
     pattern: int
     """The largest PATTERN of the calibrated spectral responses."""
     flare_rate: float
-    """Threshold of the flare filter, ct/s (SAS thread "How to filter EPIC event lists for flaring background")."""
+    """Threshold of the flare filter, ct/s (SAS thread on filtering for flaring background)."""
     flare_band: tuple[int, int | None]
     """PI in eV, both ends excluded, of the flare curve (same source)."""
     channels: int

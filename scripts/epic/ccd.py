@@ -1,9 +1,10 @@
 """Where the CCDs are: detector pixels (RAW), camera (DET), sky (X, Y).
 
-Both steps are affine to the precision of the data, so they are fitted to the events themselves: RAW to DET leaves only the
-randomisation within a pixel, DET to sky only the drift of the attitude (0.1-0.35 arcsec). Where a CCD has too few events the
-nominal geometry stands in: for the MOS cameras measured on complete lists of 2002, for pn from the chip layout of the XMM-Newton
-Users Handbook (section 3.3.1.2) laid into the legal range of DETX and DETY, and good to a pixel (4.1 arcsec).
+Both steps are affine to the precision of the data, so they are fitted to the events themselves: RAW to DET
+leaves only the randomisation within a pixel, DET to sky only the drift of the attitude (0.1-0.35 arcsec).
+Where a CCD has too few events the nominal geometry stands in: for the MOS cameras measured on complete lists
+of 2002, for pn from the chip layout of the XMM-Newton Users Handbook (section 3.3.1.2) laid into the legal
+range of DETX and DETY, and good to a pixel (4.1 arcsec).
 """
 
 from __future__ import annotations
@@ -30,13 +31,14 @@ class Affine:
     offset: Floats
 
     def __call__(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Return where points come to lie."""
         (a, b), (c, d) = self.matrix
         return a * x + b * y + self.offset[0], c * x + d * y + self.offset[1]
 
     @cached_property
     def inverse(self) -> Affine:
         """The map back."""
-        back = np.linalg.inv(self.matrix)
+        back = np.linalg.inv(self.matrix).astype(np.float64)
         return Affine(back, -back @ self.offset)
 
     @staticmethod
@@ -89,7 +91,7 @@ FIELD: dict[str, tuple[Disc | Box, ...]] = {
     "M2": (Disc(-70, -270, 17092), Box(-5600, 5600, -17375, -16400)),
     "PN": (Disc(-2200, -1110, 17980),),
 }
-"""The field of view of each camera. MOS: where OUT_OF_FOV begins in complete lists; pn: ESAS cookbook, pn_filter."""
+"""The field of view of each camera. MOS: where OUT_OF_FOV begins in complete lists; pn: ESAS pn-filter."""
 
 _AT_POINTING = {"M1": (-1417.7, -1351.3), "M2": (1174.5, -1639.7), "PN": (-1082.2, 1490.1)}
 """DETX, DETY of the pointing RA_PNT, DEC_PNT, measured on event lists."""
@@ -140,7 +142,7 @@ _MOS = {
 
 
 def _pn() -> dict[int, Affine]:
-    """Two rows of six CCDs of 64 x 200 pixels of 4.1 arcsec, read out at the outer ends: 3 2 1 | 4 5 6 above 12 11 10 | 7 8 9."""
+    """Two rows of CCDs, read out at their outer ends: 3 2 1 | 4 5 6 above 12 11 10 | 7 8 9."""
     pixel, centre = 82.03, np.array([-2201.5, -1101.0])
     layout: dict[int, Affine] = {}
     for place in range(3):
@@ -204,9 +206,7 @@ class Geometry:
         det = columns["DETX"][placed].astype(float), columns["DETY"][placed].astype(float)
         if len(det[0]) < ENOUGH or min(np.std(det[0]), np.std(det[1])) < 2000:
             pointing = events.projection.to_pixel(events.number("RA_PNT"), events.number("DEC_PNT"))
-            return nominal_to_sky(
-                self.camera, (float(pointing[0]), float(pointing[1])), events.number("PA_PNT")
-            )
+            return nominal_to_sky(self.camera, (float(pointing[0]), float(pointing[1])), events.number("PA_PNT"))
         return Affine.fit(det, (columns["X"][placed].astype(float), columns["Y"][placed].astype(float)))
 
     def in_field(self, detx: Floats, dety: Floats) -> NDArray[np.bool_]:
@@ -238,7 +238,7 @@ def _window(events: EventList, ccd: int) -> tuple[int, int, int, int]:
 
 
 def _clip(subject: Floats, window: Floats) -> Floats:
-    """Return the part of a convex polygon inside another (Sutherland & Hodgman 1974, CACM 17, 32), shape (n, 2)."""
+    """Return the part of a convex polygon inside another, shape (n, 2) (Sutherland & Hodgman 1974)."""
     area = np.cross(np.roll(window, -1, 0) - window, np.roll(window, -2, 0) - np.roll(window, -1, 0)).sum()
     edges = window if area > 0 else window[::-1]
     corners = subject

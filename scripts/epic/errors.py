@@ -8,4 +8,4 @@ class ScienceError(Exception):
 
 
 class EventFileError(ScienceError):
-    """A file is not the event list it should be; the message names the file, the extension and what is wrong."""
+    """A file is not the event list it should be; the message names file, extension and what is wrong."""

@@ -123,7 +123,7 @@ class EventList:
         return bounds[0], bounds[1], bounds[2], bounds[3]
 
     def macro(self, name: str) -> tuple[int, bool]:
-        """Return an event attribute macro of the header (XMMEA_EM, XMMEA_16, ...): the bits, and whether they must be 0.
+        """Return an event attribute macro (XMMEA_EM, XMMEA_16, ...): its bits, and whether they must be 0.
 
         :raises EventFileError: the header has no such macro, or not in the form ``(FLAG & 0x...) == 0``.
         """
@@ -139,7 +139,7 @@ class EventList:
     def flagged_clear(self, name: str) -> NDArray[np.bool_]:
         """Tell which events pass a macro of the header."""
         bits, clear = self.macro(name)
-        hit = (self.column("FLAG").astype(np.int64) & bits) != 0
+        hit: NDArray[np.bool_] = (self.column("FLAG").astype(np.int64) & bits) != 0
         return ~hit if clear else hit
 
     @cached_property
@@ -157,7 +157,7 @@ class EventList:
         return self._names.get(f"{kind}{ccd:02d}")
 
     def _standard_gti_names(self) -> dict[int, str]:
-        """The good times of each CCD as the data subspace names them: nDSVALi = CCD, nDSREFi = ``:STDGTInn``."""
+        """The good times of each CCD as the data subspace names them: nDSVALi, nDSREFi = ``:STDGTInn``."""
         names: dict[int, str] = {}
         kinds = {i: str(self.header.get(f"DSTYP{i}", "")).strip() for i in range(1, 21)}
         ccd_key = next((i for i, kind in kinds.items() if kind == "CCDNR"), None)
@@ -215,5 +215,7 @@ def _open(path: Path) -> list[Any]:
             )
         end = where["datLoc"] + where["datSpan"]
     if len(content) - end >= 80 and content[end : end + 8] == b"XTENSION":
-        raise EventFileError(f"{path.name}: the file is cut off or damaged in the header after extension {hdus[-1].name}")
+        raise EventFileError(
+            f"{path.name}: the file is cut off or damaged in the header after extension {hdus[-1].name}"
+        )
     return hdus

@@ -1,6 +1,7 @@
-"""The writer of event lists with the structure of the pipeline's MIEVLI and PIEVLI products, for simulated data only.
+"""The writer of simulated event lists with the structure of the pipeline's MIEVLI and PIEVLI products.
 
-Layout: XMM-Newton Data Files Handbook, sections "EPIC MOS imaging mode event list" and "EPIC pn imaging mode event list".
+Layout: XMM-Newton Data Files Handbook, sections "EPIC MOS imaging mode event list" and "EPIC pn imaging mode
+event list".
 """
 
 from __future__ import annotations
@@ -26,36 +27,45 @@ MJDREF = 50814.0
 LABEL = "SIMULATED DATA: this file holds no observation. Made by scripts.epic.simulate of Amora."
 
 MACROS = {
-    "MOS": {
-        0: "DIAGONAL", 1: "CLOSE_TO_CCD_BORDER", 5: "CLOSE_TO_ONBOARD_BADPIX", 6: "CLOSE_TO_BRIGHTPIX", 8: "CLOSE_TO_DEADPIX",
-        9: "CLOSE_TO_BADCOL", 10: "CLOSE_TO_BADROW", 11: "IN_SPOILED_FRAME", 13: "ON_BADOFFSET", 15: "FLICKERING",
-        16: "OUT_OF_FOV", 17: "IN_BAD_FRAME", 19: "COSMIC_RAY", 21: "ON_BADPIX", 22: "REJECTED_BY_GATTI",
-        25: "OUT_OF_CCD_WINDOW", 26: "OUTSIDE_THRESHOLDS", 28: "ON_BADROW", 29: "BAD_E3E4", 30: "UNDERSHOOT",
-    },
-    "PN": {
-        0: "INVALID_PATTERN", 2: "CLOSE_TO_CCD_WINDOW", 3: "ON_OFFSET_COLUMN", 4: "NEXT_TO_OFFSET_COLUMN",
-        5: "CLOSE_TO_ONBOARD_BADPIX", 6: "CLOSE_TO_BRIGHTPIX", 8: "CLOSE_TO_DEADPIX", 11: "IN_SPOILED_FRAME", 16: "OUT_OF_FOV",
-        17: "IN_BAD_FRAME", 19: "COSMIC_RAY", 20: "MIP_ASSOCIATED", 21: "ON_BADPIX", 22: "SECONDARY", 23: "TRAILING",
-        25: "OUT_OF_CCD_WINDOW",
-    },
-}  # fmt: skip
+    "MOS": "0 DIAGONAL, 1 CLOSE_TO_CCD_BORDER, 5 CLOSE_TO_ONBOARD_BADPIX, 6 CLOSE_TO_BRIGHTPIX, 8 "
+    "CLOSE_TO_DEADPIX, 9 CLOSE_TO_BADCOL, 10 CLOSE_TO_BADROW, 11 IN_SPOILED_FRAME, 13 ON_BADOFFSET, "
+    "15 FLICKERING, 16 OUT_OF_FOV, 17 IN_BAD_FRAME, 19 COSMIC_RAY, 21 ON_BADPIX, 22 "
+    "REJECTED_BY_GATTI, 25 OUT_OF_CCD_WINDOW, 26 OUTSIDE_THRESHOLDS, 28 ON_BADROW, 29 BAD_E3E4, 30 "
+    "UNDERSHOOT",
+    "PN": "0 INVALID_PATTERN, 2 CLOSE_TO_CCD_WINDOW, 3 ON_OFFSET_COLUMN, 4 NEXT_TO_OFFSET_COLUMN, 5 "
+    "CLOSE_TO_ONBOARD_BADPIX, 6 CLOSE_TO_BRIGHTPIX, 8 CLOSE_TO_DEADPIX, 11 IN_SPOILED_FRAME, 16 "
+    "OUT_OF_FOV, 17 IN_BAD_FRAME, 19 COSMIC_RAY, 20 MIP_ASSOCIATED, 21 ON_BADPIX, 22 SECONDARY, 23 "
+    "TRAILING, 25 OUT_OF_CCD_WINDOW",
+}
 """The bits of FLAG, by camera type."""
 
 GOOD = {"MOS": 0x766BA000, "PN": 0x0CFA0000}
 """The bits of XMMEA_EM and XMMEA_EP."""
 
-MOS_COLUMNS = {
-    "TIME": "D", "RAWX": "I", "RAWY": "I", "DETX": "I", "DETY": "I", "X": "J", "Y": "J", "PHA": "I", "PI": "I", "FLAG": "J",
-    "PATTERN": "B", "CCDNR": "B",
-}  # fmt: skip
-PN_COLUMNS = {
-    "TIME": "D", "RAWX": "I", "RAWY": "I", "DETX": "I", "DETY": "I", "X": "J", "Y": "J", "PHA": "I", "PI": "I", "FLAG": "J",
-    "PATTERN": "B", "PAT_ID": "I", "PAT_SEQ": "B", "CCDNR": "B", "TIME_RAW": "D",
-}  # fmt: skip
+COLUMNS = {
+    "MOS": "TIME D, RAWX I, RAWY I, DETX I, DETY I, X J, Y J, PHA I, PI I, FLAG J, PATTERN B, CCDNR B",
+    "PN": "TIME D, RAWX I, RAWY I, DETX I, DETY I, X J, Y J, PHA I, PI I, FLAG J, PATTERN B, PAT_ID I, "
+    "PAT_SEQ B, CCDNR B, TIME_RAW D",
+}
+"""The columns of EVENTS and their TFORM."""
+
 UNITS = {
-    "TIME": "s", "TIME_RAW": "s", "RAWX": "pixel", "RAWY": "pixel", "DETX": "0.05 arcsec", "DETY": "0.05 arcsec",
-    "X": "0.05 arcsec", "Y": "0.05 arcsec", "PHA": "channel", "PI": "eV",
-}  # fmt: skip
+    **dict.fromkeys(("TIME", "TIME_RAW"), "s"),
+    **dict.fromkeys(("RAWX", "RAWY"), "pixel"),
+    **dict.fromkeys(("DETX", "DETY", "X", "Y"), "0.05 arcsec"),
+    "PHA": "channel",
+    "PI": "eV",
+}
+
+CALINDEX = (
+    "TELESCOP 4A, SCOPE 6A, TYPEID 32A, ISSUE I, VALDATE 19A, VALDATE-END 19A, FNAME 256A, DATE 19A, "
+    "FSIZE J, SUBDATE 19A, EXTSEQU 32A, EXTSEQID 256A, MD5 32A, CREATOR 64A"
+)
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Read ``a b, c d`` as {a: b, c: d}."""
+    return dict(item.split(" ", 1) for item in text.split(", "))
 
 
 @dataclass(frozen=True)
@@ -191,19 +201,24 @@ def _span(exposure: Exposure) -> list[Card]:
     ]
 
 
+def _kind(camera: Camera) -> str:
+    return "PN" if camera.name == "PN" else "MOS"
+
+
 def _macros(camera: Camera) -> list[Card]:
-    kind = "PN" if camera.name == "PN" else "MOS"
-    cards: list[Card] = [(f"XMMEA_{bit}", f"(FLAG & 0x{1 << bit:x}) != 0", name) for bit, name in MACROS[kind].items()]
+    kind = _kind(camera)
+    bits = _pairs(MACROS[kind]).items()
+    cards: list[Card] = [(f"XMMEA_{bit}", f"(FLAG & 0x{1 << int(bit):x}) != 0", name) for bit, name in bits]
     return [*cards, (camera.macro, f"(FLAG & 0x{GOOD[kind]:x}) == 0", "Select good events")]
 
 
 def _primary(exposure: Exposure) -> Any:
     hdu = fits.PrimaryHDU()
-    kind = "PN" if exposure.camera.name == "PN" else "MOS"
+    kind = _kind(exposure.camera)
     hdu.header.extend(
         [
             ("CREATOR", "Amora scripts.epic.simulate", "name of code"),
-            ("DATE", _utc(exposure.stop), "creation date: the simulated end, to be reproducible"),
+            ("DATE", _utc(exposure.stop), "simulated end, for reproducibility"),
             ("ORIGIN", "Amora, SIMULATED", "Origin of FITS file"),
             ("CONTENT", f"SIMULATED EPIC {kind} IMAGING MODE EVENT LIST", "Contents of file"),
             *_observation(exposure),
@@ -223,22 +238,36 @@ def _table(name: str, columns: list[Any], exposure: Exposure, cards: list[Card])
 
 def _events(exposure: Exposure) -> Any:
     pn = exposure.camera.name == "PN"
-    formats = PN_COLUMNS if pn else MOS_COLUMNS
+    formats = _pairs(COLUMNS[_kind(exposure.camera)])
     columns = [
-        fits.Column(name, form, unit=UNITS.get(name), null=-99999999 if name in "XY" else None, array=exposure.columns[name])
+        fits.Column(
+            name,
+            form,
+            unit=UNITS.get(name),
+            null=-99999999 if name in "XY" else None,
+            array=exposure.columns[name],
+        )
         for name, form in formats.items()
     ]
     names = list(formats)
     reach = (64, 200) if pn else (600, 600)
     limits = {
-        "RAWX": (1, reach[0]), "RAWY": (1, reach[1]), "DETX": (-20500, 20500), "DETY": (-20500, 20500), "X": (1, 51840),
-        "Y": (1, 51840), "PHA": (0, 4095), "PI": (0, 32767 if pn else 15000), "PATTERN": (0, 31),
+        "RAWX": (1, reach[0]),
+        "RAWY": (1, reach[1]),
+        **dict.fromkeys(("DETX", "DETY"), (-20500, 20500)),
+        **dict.fromkeys(("X", "Y"), (1, 51840)),
+        "PHA": (0, 4095),
+        "PI": (0, 32767 if pn else 15000),
+        "PATTERN": (0, 31),
         "CCDNR": (1, 12 if pn else 17),
-    }  # fmt: skip
+    }
     cards = [*_span(exposure), *_time(), *_macros(exposure.camera), *_coordinates(exposure)]
     for name, (low, high) in limits.items():
         i = names.index(name) + 1
-        cards += [(f"TLMIN{i}", low, f"Legal minimum for {name}"), (f"TLMAX{i}", high, f"Legal maximum for {name}")]
+        cards += [
+            (f"TLMIN{i}", low, f"Legal minimum for {name}"),
+            (f"TLMAX{i}", high, f"Legal maximum for {name}"),
+        ]
     for name, kind, value, step in (("X", "RA---TAN", exposure.ra, -1), ("Y", "DEC--TAN", exposure.dec, 1)):
         i = names.index(name) + 1
         cards += [
@@ -251,7 +280,10 @@ def _events(exposure: Exposure) -> Any:
     cards += [("DSTYP1", "CCDNR", ""), ("DSTYP2", "TIME", ""), ("DSUNI2", "s", ""), ("DSVAL2", "TABLE", "")]
     for n, chip in enumerate(exposure.chips):
         component = "" if n == 0 else str(n + 1)
-        cards += [(f"{component}DSVAL1", str(chip.ccd), ""), (f"{component}DSREF2", f":STDGTI{chip.ccd:02d}", "")]
+        cards += [
+            (f"{component}DSVAL1", str(chip.ccd), ""),
+            (f"{component}DSREF2", f":STDGTI{chip.ccd:02d}", ""),
+        ]
         cards += [
             (f"ONTIME{chip.ccd:02d}", duration(chip.gti), "Sum of GTIs for a particular CCD"),
             (f"LIVETI{chip.ccd:02d}", chip.livetime, "Live time for a particular CCD"),
@@ -314,7 +346,10 @@ def _discarded_lines(exposure: Exposure, chip: ChipData) -> list[Any]:
         fits.Column("DLIEXPCO", "E", array=np.ones(200)),
     ]
     time = np.linspace(exposure.start, exposure.stop, 64)
-    house = [fits.Column("TIME", "D", unit="s", array=time), fits.Column("DSLIN", "E", array=np.full(64, 2.0))]
+    house = [
+        fits.Column("TIME", "D", unit="s", array=time),
+        fits.Column("DSLIN", "E", array=np.full(64, 2.0)),
+    ]
     return [
         _table(f"DLIMAP{chip.ccd:02d}", lines, exposure, _chip_cards(chip, 0)),
         _table(f"HKAUX{chip.ccd:02d}", house, exposure, _chip_cards(chip, 0)),
@@ -336,12 +371,8 @@ def _gti(exposure: Exposure, chip: ChipData) -> Any:
 
 
 def _calibration_index(exposure: Exposure) -> Any:
-    formats = {
-        "TELESCOP": "4A", "SCOPE": "6A", "TYPEID": "32A", "ISSUE": "I", "VALDATE": "19A", "VALDATE-END": "19A", "FNAME": "256A",
-        "DATE": "19A", "FSIZE": "J", "SUBDATE": "19A", "EXTSEQU": "32A", "EXTSEQID": "256A", "MD5": "32A", "CREATOR": "64A",
-    }  # fmt: skip
     columns = [
         fits.Column(name, form, array=[0] if form in "IJ" else ["SIMULATED" if name == "TYPEID" else ""])
-        for name, form in formats.items()
+        for name, form in _pairs(CALINDEX).items()
     ]
     return _table("CALINDEX", columns, exposure, [("CATEGORY", "NONE", "simulated: no calibration was used")])

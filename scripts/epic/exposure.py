@@ -1,6 +1,7 @@
 """Live time: how long a CCD really collected photons.
 
-LIVETIME = the sum over frames of FRACEXP times the overlap of the frame with the good times (EXPOSUnn of the event list).
+LIVETIME = the sum over frames of FRACEXP times the overlap of the frame with the good times (EXPOSUnn of the
+event list).
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ def on_times(events: EventList, quiet: Intervals | None) -> dict[int, Intervals]
 def live_time(events: EventList, ccd: int, times: Intervals) -> float:
     """Return the live time of a CCD within ``times``, seconds.
 
-    A frame is [TIME - TIMEDEL/2, TIME + TIMEDEL/2]; pn lists have no TIMEDEL, there it is the spacing of the frames. Without
-    EXPOSUnn the header's ratio LIVETInn/ONTIMEnn is applied, else 1. Agrees with SAS to 0.05 % on unfiltered lists and to
+    A frame is [TIME - TIMEDEL/2, TIME + TIMEDEL/2]; pn lists have no TIMEDEL, there it is the spacing of the
+    frames. Without EXPOSUnn the header's ratio LIVETInn/ONTIMEnn is applied, else 1. Agrees with SAS to 0.05
+    % on unfiltered lists and to
     0.25 % after a flare filter, where SAS drops about one frame at each edge.
     """
     hdu = events.extension("EXPOSU", ccd)

@@ -1,14 +1,15 @@
 """The headers of products: where the data come from and the selection that was really applied.
 
-The applied selection stands in data subspace keywords (DSTYPi, DSVALi, DSREFi; nDS... per CCD) as SAS writes them, with one
-GTInn extension per CCD and a REGION extension, and in words in SLCTEXPR.
+The applied selection stands in data subspace keywords (DSTYPi, DSVALi, DSREFi; nDS... per CCD) as SAS writes
+them, with one GTInn extension per CCD and a REGION extension, and in words in SLCTEXPR.
 """
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.io import fits
@@ -19,19 +20,44 @@ from scripts.epic.region import Shape
 from scripts.epic.selection import Selection
 
 OBSERVATION = (
-    "TELESCOP", "INSTRUME", "FILTER", "OBS_ID", "EXP_ID", "EXPIDSTR", "OBS_MODE", "DATAMODE", "SUBMODE", "REVOLUT", "OBJECT",
-    "OBSERVER", "RA_OBJ", "DEC_OBJ", "RA_NOM", "DEC_NOM", "RA_PNT", "DEC_PNT", "PA_PNT", "DATE-OBS", "DATE-END", "EQUINOX",
-    "RADECSYS", "SIMULATE",
-)  # fmt: skip
+    *("TELESCOP", "INSTRUME", "FILTER", "OBS_ID", "EXP_ID", "EXPIDSTR", "OBS_MODE", "DATAMODE", "SUBMODE"),
+    *(
+        "REVOLUT",
+        "OBJECT",
+        "OBSERVER",
+        "RA_OBJ",
+        "DEC_OBJ",
+        "RA_NOM",
+        "DEC_NOM",
+        "RA_PNT",
+        "DEC_PNT",
+        "PA_PNT",
+    ),
+    *("DATE-OBS", "DATE-END", "EQUINOX", "RADECSYS", "SIMULATE"),
+)
 """What a product takes over from its event list."""
 
-TIME = ("TSTART", "TSTOP", "TELAPSE", "TIMESYS", "MJDREF", "TIMEZERO", "TIMEUNIT", "CLOCKAPP", "TIMEREF", "TASSIGN")
+TIME = (
+    "TSTART",
+    "TSTOP",
+    "TELAPSE",
+    "TIMESYS",
+    "MJDREF",
+    "TIMEZERO",
+    "TIMEUNIT",
+    "CLOCKAPP",
+    "TIMEREF",
+    "TASSIGN",
+)
 
 
 def observation(header: fits.Header, events: EventList, creator: str) -> None:
     """Write who made the product, from what, and of which observation."""
     header["CREATOR"] = (f"Amora {creator}", "program that made this file")
-    header["DATE"] = (datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S"), "[UTC] creation date")
+    header["DATE"] = (
+        datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        "[UTC] creation date",
+    )
     header["ORIGIN"] = "Amora"
     copy(header, events, (*OBSERVATION, *TIME))
     if events.keyword("RADECSYS") is not None:
@@ -58,51 +84,61 @@ def put_text(header: fits.Header, name: str, text: str, comment: str) -> None:
         header["LONGSTRN"] = ("OGIP 1.0", "the OGIP long string convention may be used")
 
 
+class Axis(NamedTuple):
+    """One axis of the data subspace."""
+
+    name: str
+    value: str
+    unit: str = ""
+    form: str = ""
+    reference: str = ""
+
+
 def subspace(header: fits.Header, events: EventList, selection: Selection, region: Shape | None) -> None:
     """Write the selection: SLCTEXPR in words, and the data subspace."""
     words = selection.expression + (f" && (X,Y) in region '{region.text}'" if region else "")
     put_text(header, "SLCTEXPR", words, "selection applied")
-    axes: list[tuple[str, str, str, str]] = [("CCDNR", "", "", ""), ("TIME", "TABLE", "s", "")]
-    if selection.flags == "strict":
-        axes.append(("FLAG", "0", "", ""))
-    elif selection.flags == "standard":
-        axes.append(("FLAG", bit_pattern(events.macro(events.camera.macro)[0]), "", "X"))
-    axes.append(("PATTERN", f":{selection.pattern}", "", ""))
-    low, high = selection.pi
-    if low is not None or high is not None:
-        axes.append(("PI", f"{'' if low is None else low}:{'' if high is None else high}", "eV", ""))
-    if region is not None and region.outline is not None:
-        axes.append(("POS(X,Y)", "TABLE", "", ""))
-    axes += _inherited(events)
-    for i, (kind, value, unit, form) in enumerate(axes, 1):
-        header[f"DSTYP{i}"] = (kind, "data subspace: name")
-        if unit:
-            header[f"DSUNI{i}"] = (unit, "data subspace: unit")
-        if form:
-            header[f"DSFORM{i}"] = (form, "data subspace: data type")
-        if value:
-            header[f"DSVAL{i}"] = (value, "data subspace: value")
-        if kind == "POS(X,Y)":
-            header[f"DSREF{i}"] = (":REGION", "data subspace: reference")
+    axes = [
+        Axis("CCDNR", ""),
+        Axis("TIME", "TABLE", "s"),
+        *_axes(events, selection, region),
+        *_inherited(events),
+    ]
+    for i, axis in enumerate(axes, 1):
+        for key, value in zip(("DSTYP", "DSVAL", "DSUNI", "DSFORM", "DSREF"), axis, strict=True):
+            if value:
+                header[f"{key}{i}"] = (value, "data subspace")
     for component, ccd in enumerate(selection.times):
         n = "" if component == 0 else str(component + 1)
-        header[f"{n}DSVAL1"] = (str(ccd), "data subspace: value")
-        header[f"{n}DSREF2"] = (f":GTI{ccd:02d}", "data subspace: reference")
+        header[f"{n}DSVAL1"] = (str(ccd), "data subspace")
+        header[f"{n}DSREF2"] = (f":GTI{ccd:02d}", "data subspace")
 
 
-def _inherited(events: EventList) -> list[tuple[str, str, str, str]]:
+def _axes(events: EventList, selection: Selection, region: Shape | None) -> Iterator[Axis]:
+    if selection.flags == "strict":
+        yield Axis("FLAG", "0")
+    elif selection.flags == "standard":
+        yield Axis("FLAG", bit_pattern(events.macro(events.camera.macro)[0]), form="X")
+    yield Axis("PATTERN", f":{selection.pattern}")
+    low, high = ("" if edge is None else str(edge) for edge in selection.pi)
+    if low or high:
+        yield Axis("PI", f"{low}:{high}", "eV")
+    if region is not None and region.outline is not None:
+        yield Axis("POS(X,Y)", "TABLE", reference=":REGION")
+
+
+def _inherited(events: EventList) -> Iterator[Axis]:
     """What was already selected when the event list was made; its regions and times are not repeated."""
-    found: list[tuple[str, str, str, str]] = []
     for i in range(1, 21):
-        kind, value = (str(events.header.get(f"{key}{i}", "")).strip() for key in ("DSTYP", "DSVAL"))
-        if kind and kind not in {"CCDNR", "TIME"} and value not in {"", "TABLE"}:
-            unit, form = (str(events.header.get(f"{key}{i}", "")).strip() for key in ("DSUNI", "DSFORM"))
-            found.append((kind, value, unit, form))
-    return found
+        name, value, unit, form = (
+            str(events.header.get(f"{key}{i}", "")).strip() for key in ("DSTYP", "DSVAL", "DSUNI", "DSFORM")
+        )
+        if name and name not in {"CCDNR", "TIME"} and value not in {"", "TABLE"}:
+            yield Axis(name, value, unit, form)
 
 
 def bit_pattern(bits: int) -> str:
-    """Return a data subspace value for "these bits are 0": ``b``, then bit 30 down to bit 0, ``0`` or ``x`` (free)."""
+    """Return the data subspace value for "these bits are 0": ``b``, then for bits 30 to 0 ``0`` or ``x``."""
     return "b" + "".join("0" if bits >> bit & 1 else "x" for bit in range(30, -1, -1))
 
 

@@ -1,7 +1,8 @@
 """The filter against soft proton flares.
 
-As the SAS thread "How to filter EPIC event lists for flaring background" has it: the rate of single events above 10 keV in the
-whole camera, in bins of 100 s; times with too high a rate are dropped. Equal to ``evselect`` and ``tabgtigen`` to the bit.
+As the SAS thread "How to filter EPIC event lists for flaring background" has it: the rate of single events
+above 10 keV in the whole camera, in bins of 100 s; times with too high a rate are dropped. Equal to
+``evselect`` and ``tabgtigen`` to the bit.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class FlareCurve:
     @property
     def time(self) -> NDArray[np.float64]:
         """The bins' centres, s."""
-        centres: NDArray[np.float64] = self.start + (np.arange(len(self.counts)) + 0.5) * WIDTH
+        centres: NDArray[np.float64] = self.start + (np.arange(len(self.counts), dtype=np.float64) + 0.5) * WIDTH
         return centres
 
     @property

@@ -46,7 +46,8 @@ def contains(intervals: Intervals, time: Floats) -> NDArray[np.bool_]:
     if not len(intervals):
         return np.zeros(len(time), dtype=bool)
     index = np.searchsorted(intervals[:, 0], time, side="right") - 1
-    return (index >= 0) & (time <= intervals[np.maximum(index, 0), 1])
+    inside: NDArray[np.bool_] = (index >= 0) & (time <= intervals[np.maximum(index, 0), 1])
+    return inside
 
 
 def duration(intervals: Intervals) -> float:

@@ -56,8 +56,8 @@ class PPSDataset:
 def read(folder: Path, skipped: Callable[[Path, str], None]) -> Iterator[PPSDataset]:
     """Walk a folder and all below it and yield the datasets of its EPIC imaging event lists.
 
-    Names of files only say where to look; what a dataset is stands in its header. A file that cannot be used is reported to
-    ``skipped`` with the reason, and the walk goes on.
+    Names of files only say where to look; what a dataset is stands in its header. A file that cannot be used
+    is reported to ``skipped`` with the reason, and the walk goes on.
     """
     seen: dict[tuple[str, str, str], Path] = {}
     for path in _walk(folder):
@@ -116,7 +116,7 @@ def describe(path: Path) -> PPSDataset:
 
 
 def coverage(events: EventList) -> MOC:
-    """Return where an exposure saw the sky: the outlines of the CCDs that observed, cut to the field of view, order 13.
+    """Return where an exposure saw the sky: its CCDs, cut to the field of view, at order 13.
 
     :raises EventFileError: no CCD observed.
     """

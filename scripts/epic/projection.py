@@ -1,6 +1,7 @@
 """The gnomonic projection of an event list's X, Y columns.
 
-Own code, of twenty lines, because importing :mod:`astropy.wcs` costs more than making an image; a test holds it against it.
+Own code, of twenty lines, because importing :mod:`astropy.wcs` costs more than making an image; a test holds
+it against it.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ class Projection:
         return abs(self.cdelt[1]) * 3600.0
 
     def depth(self, ra: Floats | float, dec: Floats | float) -> Floats:
-        """Return the cosine of the angle to the tangent point: what is not above 0 has no place in the projection."""
+        """Return the cosine of the angle to the tangent point; only what is above 0 can be projected."""
         a, d, d0 = np.radians(np.asarray(ra) - self.ra), np.radians(dec), np.radians(self.dec)
         return np.asarray(np.sin(d0) * np.sin(d) + np.cos(d0) * np.cos(d) * np.cos(a), dtype=np.float64)
 
     def to_pixel(self, ra: Floats | float, dec: Floats | float) -> tuple[Floats, Floats]:
-        """Return X, Y of sky positions in degrees; NaN for those 90 degrees or more from the tangent point."""
+        """Return X, Y of sky positions in degrees; NaN at 90 degrees or more from the tangent point."""
         a, d, d0 = np.radians(np.asarray(ra) - self.ra), np.radians(dec), np.radians(self.dec)
         depth = self.depth(ra, dec)
         depth = np.where(depth > 1e-9, depth, np.nan)

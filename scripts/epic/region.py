@@ -1,8 +1,8 @@
 """The regions of ``task.json`` on the X, Y pixels of an event list.
 
-A circle is a circle in X, Y, as in SAS, CFITSIO and funtools; the projection's distortion is below 0.03 arcsec within half a
-degree. The great-circle edges of a polygon are straight lines in a gnomonic projection. A range is tested in right ascension and
-declination.
+A circle is a circle in X, Y, as in SAS, CFITSIO and funtools; the projection's distortion is below 0.03
+arcsec within half a degree. The great-circle edges of a polygon are straight lines in a gnomonic projection.
+A range is tested in right ascension and declination.
 """
 
 from __future__ import annotations
@@ -251,7 +251,9 @@ def bounding_circle(shape: Shape) -> tuple[float, float, float]:
         return shape.x, shape.y, shape.radius
     outline = shape.outline
     if outline is None:
-        raise ScienceError(f"The region '{shape.text}' is too wide for an automatic background; name one with BACKGROUND.")
+        raise ScienceError(
+            f"The region '{shape.text}' is too wide for an automatic background; name one with BACKGROUND."
+        )
     x, y = np.array(outline.x), np.array(outline.y)
     centre = (x.min() + x.max()) / 2, (y.min() + y.max()) / 2
     return centre[0], centre[1], float(np.max(np.hypot(x - centre[0], y - centre[1])))

@@ -63,7 +63,8 @@ class Selection:
 
 
 def electronvolts(low: float | None, high: float | None) -> tuple[int | None, int | None]:
-    """Turn keV into the range of the whole numbers PI, eV; a rounding error of 0.57 * 1000 must not move an edge."""
+    """Turn keV into a range of PI, whole eV."""
+    # 0.57 * 1000 is not 570: rounding first keeps the edge where it was asked for
     return (
         None if low is None else math.ceil(round(low * 1000.0, 6)),
         None if high is None else math.floor(round(high * 1000.0, 6)),
@@ -89,8 +90,9 @@ def select(events: EventList, parameters: Parameters) -> Selection:
         observed = np.vstack([np.empty((0, 2)), *events.standard_gti.values()])
         if not len(gti.intersection(quiet, observed)):
             raise ScienceError(
-                f"The flare filter leaves no time: no {flare.WIDTH:g} s of {events.path.name} have a rate of at most "
-                f"FLARE_RATE = {rate:g} ct/s (the median rate is {np.median(curve.rate):.3g} ct/s); raise it or use GTI=none."
+                f"The flare filter leaves no time: no {flare.WIDTH:g} s of {events.path.name} have a rate of "
+                f"at most FLARE_RATE = {rate:g} ct/s (the median is {np.median(curve.rate):.3g} ct/s); "
+                "raise it or use GTI=none."
             )
     return Selection(
         pi=electronvolts(parameters.real_or_none("EMIN"), parameters.real_or_none("EMAX")),

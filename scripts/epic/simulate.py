@@ -1,9 +1,9 @@
 """Simulated EPIC event lists: ``python -m scripts.epic.simulate FOLDER [--seed N]``.
 
-For demonstrations and tests, labelled as simulated in every header. Two overlapping pointings of the three cameras see the same
-point sources with a King profile, a background of sky and particles, and a soft proton flare at the end. The lists have the
-structure of the pipeline's; the geometry is that of :mod:`scripts.epic.ccd`. The same seed gives the same bytes. What
-was put in stands in ``truth.json``.
+For demonstrations and tests, labelled as simulated in every header. Two overlapping pointings of the three
+cameras see the same point sources with a King profile, a background of sky and particles, and a soft proton
+flare at the end. The lists have the structure of the pipeline's; the geometry is that of
+:mod:`scripts.epic.ccd`. The same seed gives the same bytes. What was put in stands in ``truth.json``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.epic import ccd as geometry
+from scripts.epic import gti
 from scripts.epic.cameras import CAMERAS, Camera
 from scripts.epic.evli import ChipData, Exposure, write
 from scripts.epic.projection import Projection
@@ -84,16 +85,18 @@ AREA = {"EMOS1": 0.32, "EMOS2": 0.32, "EPN": 1.0}
 """Count rate of a source relative to pn."""
 KING = {"EMOS1": (4.7, 1.457), "EMOS2": (4.5, 1.404), "EPN": (6.2, 1.503)}
 """Core radius, arcsec, and slope of the King profile at 1.5 keV (XMM-CCF-REL-167 and -116)."""
+OUT_OF_FIELD, REJECTED = 0x10000, 0x400000
+"""Bits of FLAG."""
 VIGNETTING = (1.0, 0.951, 0.863, 0.756, 0.633, 0.525, 0.437, 0.359)
 """At 0, 2, ... 14 arcmin."""
-BACKGROUND = {"EMOS1": (1.3, 0.45), "EMOS2": (1.3, 0.45), "EPN": (2.6, 0.7)}
+BACKGROUND = {"EMOS1": (1.9, 0.2), "EMOS2": (1.9, 0.2), "EPN": (2.6, 0.3)}
 """Whole camera, ct/s: below 10 keV, and above."""
 FLARE_RATE = {"EMOS1": (4.0, 1.6), "EMOS2": (4.0, 1.6), "EPN": (9.0, 3.0)}
 """The same, added at the height of the flare."""
 
 
 def simulate(folder: Path, seed: int = 66, report: Callable[[str], None] = lambda _: None) -> list[Path]:
-    """Write the six lists, ``truth.json`` and ``README.txt`` to ``folder``; does nothing where they are already there.
+    """Write the six lists, ``truth.json`` and ``README.txt`` to ``folder``, unless they are there.
 
     :returns: the paths of the event lists.
     """
@@ -136,9 +139,10 @@ def simulate(folder: Path, seed: int = 66, report: Callable[[str], None] = lambd
 README = """\
 SIMULATED DATA
 
-The event lists in this folder hold no observation. scripts.epic.simulate of Amora made them: two overlapping pointings of the
-three EPIC cameras, point sources, background and a flare. Every header says so (SIMULATE = T). truth.json has the positions of
-the sources (ICRS degrees) and, for each list, how many events each source left in the field of view.
+The event lists in this folder hold no observation. scripts.epic.simulate of Amora made them: two overlapping
+pointings of the three EPIC cameras, point sources, background and a flare. Every header says so (SIMULATE =
+T). truth.json has the positions of the sources (ICRS degrees) and, for each list, how many events each
+source left in the field of view.
 """
 
 
@@ -163,6 +167,7 @@ class _Camera:
         self.projection = Projection(pointing.ra, pointing.dec, (25921.0, 25921.0), (-step, step))
         self.to_sky = geometry.nominal_to_sky(camera.name, self.projection.crpix, pointing.position_angle)
         self.field = geometry.FIELD[camera.name]
+        self.frame_time = FRAME[camera.instrument]
         self.pn = camera.name == "PN"
         self.size = (64, 200) if self.pn else (600, 600)
         self.to_det = {n: geometry.nominal_to_det(camera.name, n) for n in range(1, 13 if self.pn else 8)}
@@ -186,7 +191,7 @@ class _Camera:
         return dead
 
     def locate(self, detx: Floats, dety: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return CCD (0 for a gap), RAWX and RAWY of camera positions; where two CCDs overlap the higher number is on top."""
+        """Return CCD (0 for a gap), RAWX and RAWY of camera positions; of two CCDs the higher is on top."""
         ccd, rawx, rawy = (np.zeros(len(detx), dtype=np.int64) for _ in range(3))
         for n, to_det in self.to_det.items():
             x, y = (np.rint(raw).astype(np.int64) for raw in to_det.inverse(detx, dety))
@@ -205,72 +210,69 @@ class _Camera:
 def _expose(pointing: Pointing, camera: Camera, random: np.random.Generator) -> tuple[Exposure, dict[str, int]]:
     """Observe all sources with one camera; also return how many good events each source left."""
     model = _Camera(pointing, camera, random)
-    frame_time = FRAME[camera.instrument]
-    frames = int(LENGTH / frame_time)
-    start, stop = pointing.start, pointing.start + frames * frame_time
-    middle = start + (np.arange(frames) + 0.5) * frame_time
-    fracexp = {n: np.float32(0.99 - 0.01 * random.random(frames)).astype(np.float64) for n in model.to_det}
-    gtis = {n: _good_times(n, start, frames, frame_time) for n in model.to_det}
-
+    frames = int(LENGTH / model.frame_time)
+    chips = tuple(_chip(n, pointing.start, frames, model, random) for n in model.to_det)
     parts: list[dict[str, NDArray[Any]]] = []
-    for number, drawn in enumerate((*_source_events(pointing, camera, model, random), *_background_events(camera, model, random))):
-        detx, dety, energy, seconds = drawn
+    for number, (detx, dety, energy, seconds) in enumerate(
+        (*_source_events(camera, model, random), *_background_events(camera, model, random))
+    ):
         ccd, rawx, rawy = model.locate(detx, dety)
-        index = np.minimum((seconds / frame_time).astype(np.int64), frames - 1)
-        alive = ccd > 0
-        for n in model.to_det:
-            mine = ccd == n
-            time = start + seconds[mine]
-            begins, ends = gtis[n].T
-            on = ((time[:, None] >= begins) & (time[:, None] < ends)).any(axis=1)
-            alive[mine] = on & (random.random(len(on)) < fracexp[n][index[mine]]) & ~model.dead[n][rawx[mine], rawy[mine]]
-        parts.append(
-            {
-                "TIME": start + seconds[alive], "RAWX": rawx[alive], "RAWY": rawy[alive], "CCDNR": ccd[alive],
-                "PI": energy[alive], "SOURCE": np.full(np.count_nonzero(alive), number),
-            }
-        )  # fmt: skip
+        time = pointing.start + seconds
+        alive = np.zeros(len(ccd), dtype=bool)
+        for chip in chips:
+            mine = ccd == chip.ccd
+            alive[mine] = _recorded(chip, time[mine], random) & ~model.dead[chip.ccd][rawx[mine], rawy[mine]]
+        drawn = {"TIME": time, "RAWX": rawx, "RAWY": rawy, "CCDNR": ccd, "PI": energy}
+        drawn["SOURCE"] = np.full(len(ccd), number)
+        parts.append({name: values[alive] for name, values in drawn.items()})
     columns: dict[str, NDArray[Any]] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     # as in the pipeline's lists the CCDs follow one another, each in order of time
     order = np.lexsort((columns["TIME"], columns["CCDNR"]))
     columns = {name: values[order] for name, values in columns.items()}
-    _derive(columns, model, camera, random)
-    bits = 0x10000 | 0x400000
-    good = (columns["FLAG"] & bits) == 0
+    _derive(columns, model, random)
+    good = (columns["FLAG"] & (OUT_OF_FIELD | REJECTED)) == 0
     counts = {s.name: int(np.count_nonzero(good & (columns["SOURCE"] == i))) for i, s in enumerate(SOURCES)}
-    chips = tuple(
-        ChipData(
-            n, gtis[n], middle, frame_time, fracexp[n], _live_time(middle, frame_time, fracexp[n], gtis[n]), model.bad[n],
-            (1, 1, *model.size),
-        )
-        for n in model.to_det
-    )  # fmt: skip
     exposure = Exposure(
-        camera, pointing.obs_id, EXPOSURES[camera.instrument], "SIMULATED FIELD", pointing.ra, pointing.dec,
-        pointing.position_angle, MODES[camera.instrument], start, stop, columns, chips,
-    )  # fmt: skip
+        camera=camera,
+        obs_id=pointing.obs_id,
+        exposure_id=EXPOSURES[camera.instrument],
+        target="SIMULATED FIELD",
+        ra=pointing.ra,
+        dec=pointing.dec,
+        position_angle=pointing.position_angle,
+        mode=MODES[camera.instrument],
+        start=pointing.start,
+        stop=pointing.start + frames * model.frame_time,
+        columns=columns,
+        chips=chips,
+    )
     return exposure, counts
 
 
-def _good_times(ccd: int, start: float, frames: int, frame_time: float) -> Floats:
-    """Two intervals at the edges of frames, a little different for each CCD."""
+def _chip(ccd: int, start: float, frames: int, model: _Camera, random: np.random.Generator) -> ChipData:
+    """A CCD's frames and its good times: two intervals, a little different for each CCD."""
+    width = model.frame_time
+    middle = start + (np.arange(frames, dtype=np.float64) + 0.5) * width
+    fracexp = (0.99 - 0.01 * random.random(frames)).astype(np.float32).astype(np.float64)
     pause = int(0.35 * frames) + 3 * ccd
-    edges = [[ccd, pause], [pause + int(20 / frame_time), frames - 2 - ccd]]
-    return start + np.array(edges) * frame_time
+    good = np.array([[ccd, pause], [pause + int(20 / width), frames - 2 - ccd]])
+    live = sum(float(fracexp[first:last].sum()) for first, last in good) * width
+    window = (1, 1, *model.size)
+    return ChipData(ccd, start + good * width, middle, width, fracexp, live, model.bad[ccd], window)
 
 
-def _live_time(middle: Floats, frame_time: float, fracexp: Floats, gti: Floats) -> float:
-    on = ((middle[:, None] > gti[:, 0]) & (middle[:, None] < gti[:, 1])).any(axis=1)
-    return float(np.sum(fracexp[on]) * frame_time)
+def _recorded(chip: ChipData, time: Floats, random: np.random.Generator) -> NDArray[np.bool_]:
+    """Tell which events a CCD records: those in its good times, but for the dead time."""
+    frame = ((time - chip.frame[0]) / chip.frame_time + 0.5).astype(np.int64)
+    lucky: NDArray[np.bool_] = random.random(len(time)) < chip.fracexp[np.clip(frame, 0, len(chip.frame) - 1)]
+    return lucky & gti.contains(chip.gti, time)
 
 
 Drawn = tuple[Floats, Floats, NDArray[np.int64], Floats]
 """DETX, DETY, PI and seconds since the start."""
 
 
-def _source_events(
-    pointing: Pointing, camera: Camera, model: _Camera, random: np.random.Generator
-) -> Iterator[Drawn]:
+def _source_events(camera: Camera, model: _Camera, random: np.random.Generator) -> Iterator[Drawn]:
     core, slope = KING[camera.instrument]
     for source in SOURCES:
         x, y = model.projection.to_pixel(source.ra, source.dec)
@@ -283,13 +285,12 @@ def _source_events(
         angle = random.random(number) * 2 * np.pi
         detx, dety = model.to_sky.inverse(x + radius * np.cos(angle), y + radius * np.sin(angle))
         seen = model.in_field(detx, dety)
-        yield detx[seen], dety[seen], _power_law(np.count_nonzero(seen), source.index, random), random.random(
-            np.count_nonzero(seen)
-        ) * LENGTH
+        number = int(np.count_nonzero(seen))
+        yield detx[seen], dety[seen], _power_law(number, source.index, random), random.random(number) * LENGTH
 
 
 def _background_events(camera: Camera, model: _Camera, random: np.random.Generator) -> Iterator[Drawn]:
-    """Sky and particles below 10 keV and particles above, steady and in the flare; uniform over the whole camera."""
+    """Events below and above 10 keV, steady and in the flare; uniform over the whole camera."""
     for (low, high), length, first in (
         (BACKGROUND[camera.instrument], LENGTH, 0.0),
         (FLARE_RATE[camera.instrument], FLARE, LENGTH - FLARE),
@@ -314,7 +315,7 @@ def _power_law(number: int, index: float, random: np.random.Generator) -> NDArra
     return drawn
 
 
-def _derive(columns: dict[str, NDArray[Any]], model: _Camera, camera: Camera, random: np.random.Generator) -> None:
+def _derive(columns: dict[str, NDArray[Any]], model: _Camera, random: np.random.Generator) -> None:
     """Add what follows from pixel, time and energy: DET and sky positions, PHA, flags, patterns."""
     number = len(columns["TIME"])
     ccd, rawx, rawy = columns["CCDNR"], columns["RAWX"], columns["RAWY"]
@@ -338,19 +339,19 @@ def _derive(columns: dict[str, NDArray[Any]], model: _Camera, camera: Camera, ra
     columns["PATTERN"][columns["PI"] > 10000] = 0
     border = (rawx <= 1) | (rawx >= model.size[0]) | (rawy <= 1) | (rawy >= model.size[1])
     flag = np.where(border, 0x4 if model.pn else 0x2, 0) | np.where(close, 0x100, 0)
-    flag |= np.where(model.in_field(columns["DETX"].astype(float), columns["DETY"].astype(float)), 0, 0x10000)
-    flag |= np.where(random.random(number) < 0.01, 0x400000, 0)
+    flag |= np.where(model.in_field(columns["DETX"].astype(float), columns["DETY"].astype(float)), 0, OUT_OF_FIELD)
+    flag |= np.where(random.random(number) < 0.01, REJECTED, 0)
     columns["FLAG"] = flag.astype(np.int32)
     if model.pn:
         columns["PAT_ID"], columns["PAT_SEQ"] = columns["PATTERN"], np.zeros(number, dtype=np.uint8)
-        frame = FRAME[camera.instrument]
-        columns["TIME_RAW"] = np.floor(columns["TIME"] / frame) * frame
+        columns["TIME_RAW"] = np.floor(columns["TIME"] / model.frame_time) * model.frame_time
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m scripts.epic.simulate", description="Write simulated EPIC event lists, labelled as such."
+        prog="python -m scripts.epic.simulate",
+        description="Write simulated EPIC event lists, labelled as such.",
     )
     parser.add_argument("folder", type=Path, help="folder to write to; made if it does not exist")
     parser.add_argument("--seed", type=int, default=66, help="same seed, same bytes (default %(default)s)")

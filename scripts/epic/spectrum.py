@@ -1,7 +1,8 @@
 """Spectra as OGIP PHA files, type I.
 
-Layout: Arnaud, George & Tennant, "The OGIP Spectral File Format" (OGIP/92-007 and addendum 92-007a); channels as in the
-pipeline's products (PI / 5 eV: 2400 for MOS, 4096 for pn), which the canned responses expect.
+Layout: Arnaud, George & Tennant, "The OGIP Spectral File Format" (OGIP/92-007 and addendum 92-007a);
+channels as in the pipeline's products (PI / 5 eV: 2400 for MOS, 4096 for pn), which the canned responses
+expect.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ OUTER, OUTER_LEAST = 2.5, 75.0
 
 
 def counts(events: EventList, keep: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Return the counts per channel of the kept events; events beyond the last channel are left out, as in SAS."""
+    """Return the kept events per channel; those beyond the last channel are left out, as in SAS."""
     channel = events.column("PI")[keep].astype(np.int64) // WIDTH
     channels = events.camera.channels
     return np.bincount(channel[(channel >= 0) & (channel < channels)], minlength=channels).astype(np.int32)
 
 
 def quality(events: EventList, pi: tuple[int | None, int | None]) -> NDArray[np.int16]:
-    """Return OGIP quality flags: 5 ("set to bad by the user") where a channel is not wholly within EMIN to EMAX, else 0."""
+    """Return OGIP quality: 5 ("set bad by the user") for channels not wholly within the range, else 0."""
     first = np.arange(events.camera.channels) * WIDTH
     bad = np.zeros(len(first), dtype=bool)
     low, high = pi
@@ -44,7 +45,7 @@ def quality(events: EventList, pi: tuple[int | None, int | None]) -> NDArray[np.
 
 
 def automatic_background(events: EventList, source: Shape) -> Annulus:
-    """Return the annulus around the source region's bounding circle of radius r: from max(1.5 r, 45") to max(2.5 r, 75")."""
+    """Return the ring around the bounding circle, of radius r: from max(1.5 r, 45") to max(2.5 r, 75")."""
     x, y, radius = bounding_circle(source)
     unit = events.projection.unit
     inner, outer = max(INNER * radius, INNER_LEAST / unit), max(OUTER * radius, OUTER_LEAST / unit)
@@ -54,7 +55,7 @@ def automatic_background(events: EventList, source: Shape) -> Annulus:
 
 
 def exposure(counts_per_ccd: dict[int, int], area: dict[int, float], live: dict[int, float]) -> float:
-    """Return the live time of a region, s: the mean over its CCDs weighted by selected events, as in SAS ``evselect``.
+    """Return the live time of a region, s: the mean over CCDs weighted by events, as in SAS ``evselect``.
 
     Without an event the weights are the areas.
     """
@@ -73,16 +74,17 @@ def check_area(area: dict[int, float], events: EventList, region: Shape) -> floa
     total = sum(area.values())
     if total <= 0:
         raise ScienceError(
-            f"The region '{region.text}' has no live detector area in {events.path.name}: it lies outside the field of view "
-            f"(centre RA {events.projection.ra:.4f}, Dec {events.projection.dec:.4f} degrees), between CCDs or on bad pixels."
+            f"The region '{region.text}' has no live detector area in {events.path.name}: it lies outside the field "
+            f"of view (centre RA {events.projection.ra:.4f}, Dec {events.projection.dec:.4f} degrees), "
+            "between CCDs or on bad pixels."
         )
     return total
 
 
 def table(
-    events: EventList,
     channel_counts: NDArray[np.int32],
     flags: NDArray[np.int16],
+    *,
     kind: str,
     live_seconds: float,
     area: float,

@@ -110,7 +110,7 @@ def fail(message: str) -> NoReturn:
 
 
 def run(main: Callable[[Task], None]) -> None:
-    """Run a script's ``main`` on its task; whatever happens, the last line of standard error is a sentence."""
+    """Run a script's ``main`` on its task; whatever happens, the last line of stderr is a sentence."""
     try:
         main(read())
     except ScienceError as error:
@@ -119,6 +119,7 @@ def run(main: Callable[[Task], None]) -> None:
         fail("The script ran out of memory.")
     except OSError as error:
         fail(f"A file could not be read or written: {error}")
-    except Exception as error:  # noqa: BLE001 - the outermost handler: a defect must reach the log whole, and the user as a sentence
+    # the outermost handler: a defect must reach the log whole, and the user as a sentence
+    except Exception as error:  # noqa: BLE001
         traceback.print_exc()
         fail(f"The script failed with a defect of its own ({type(error).__name__}: {error}).")

@@ -1,0 +1,42 @@
+"""What can go wrong in the index; each message says what was given and what is allowed.
+
+::
+
+    CoverageError
+    ├── RegionError            the text of a region, or the region itself, cannot be used
+    ├── DatasetIdError         the text is not the id of a dataset
+    ├── UnknownDatasetError    there is no dataset with that id
+    ├── UnusableDatasetError   a reader yielded a dataset that cannot be indexed
+    ├── ReaderError            the name of a reader leads to nothing that can be called
+    └── DamagedIndexError      the files of the index are not as they were written
+"""
+
+from __future__ import annotations
+
+
+class CoverageError(Exception):
+    """The base of all errors of the index."""
+
+
+class RegionError(CoverageError):
+    """The text of a region, or the region itself, cannot be used."""
+
+
+class DatasetIdError(CoverageError):
+    """The text is not the id of a dataset."""
+
+
+class UnknownDatasetError(CoverageError):
+    """There is no dataset with that id."""
+
+
+class UnusableDatasetError(CoverageError):
+    """A reader yielded a dataset that cannot be indexed."""
+
+
+class ReaderError(CoverageError):
+    """The name of a reader leads to nothing that can be called."""
+
+
+class DamagedIndexError(CoverageError):
+    """The files of the index are not as they were written."""

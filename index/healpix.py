@@ -1,0 +1,69 @@
+"""HEALPix in numbers: orders, cells and ranges of pixels (Gorski et al. 2005, ApJ 622, 759; IVOA MOC 2.0)."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+import numpy as np
+from mocpy import MOC
+from numpy.typing import NDArray
+
+Ints: TypeAlias = NDArray[np.int64]
+Ranges: TypeAlias = NDArray[np.int64]
+"""Shape (n, 2): [begin, end) in nested pixels of order 29, sorted, neither overlapping nor touching."""
+
+MAX_ORDER = 29
+SKY_PIXELS = 12 * 4**MAX_ORDER
+SKY_AREA = 4 * math.pi * math.degrees(1) ** 2
+"""Square degrees."""
+PIXEL_AREA = SKY_AREA / SKY_PIXELS
+"""Square degrees of a pixel of order 29."""
+
+
+def cell_size(order: int) -> float:
+    """Give the square root of the area of a cell, in degrees."""
+    return math.sqrt(SKY_AREA / 12) / 2.0**order
+
+
+def shift(order: int) -> int:
+    """Give the bits between a cell number of that order and its first pixel of order 29."""
+    return 2 * (MAX_ORDER - order)
+
+
+def ranges_of(moc: MOC) -> Ranges:
+    """Give the ranges of a MOC.
+
+    Raises ValueError if they are unsorted or leave the sky: mocpy takes such ranges from its callers and from
+    text without a word.
+    """
+    found: NDArray[np.uint64] = moc.to_depth29_ranges
+    if found.size and found.max() > SKY_PIXELS:
+        raise ValueError("it has cells beyond the sky")
+    ranges = found.astype(np.int64)
+    if not bool(np.all(np.diff(ranges.ravel()) > 0)):
+        raise ValueError("its cells are not in order")
+    return ranges
+
+
+def moc_of(ranges: Ranges, order: int) -> MOC:
+    """Give the MOC of ranges whose bounds are bounds of cells of that order."""
+    return MOC.from_depth29_ranges(order, ranges.astype(np.uint64))
+
+
+def merged(begin: Ints, end: Ints) -> Ranges:
+    """Sort ranges and join those that touch or overlap."""
+    by_begin = np.argsort(begin, kind="stable")
+    begin, end = begin[by_begin], np.maximum.accumulate(end[by_begin])
+    first = np.ones(len(begin), dtype=bool)
+    first[1:] = begin[1:] > end[:-1]
+    last = np.append(first[1:], True)[: len(end)]
+    return np.stack((begin[first], end[last]), axis=1)
+
+
+def spans(begin: Ints, end: Ints) -> Ints:
+    """Give the numbers of [begin, end) of one range after the other."""
+    length = end - begin
+    before = np.cumsum(length) - length
+    number: Ints = np.repeat(begin - before, length)
+    return number + np.arange(len(number))
