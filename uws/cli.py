@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,11 +134,10 @@ def index_add(paths: tuple[Path, ...]) -> None:
         skipped: list[tuple[Path, str]] = []
 
         def read() -> Iterator[FoundDataset]:
-            number = 0
-            for path in paths:
-                for number, found in enumerate(reader(path, lambda *about: skipped.append(about)), number + 1):
-                    _progress(f"{number} dataset{_plural(number)} read, {found.obs_id}/{found.camera}")
-                    yield found
+            every = chain.from_iterable(reader(path, lambda *about: skipped.append(about)) for path in paths)
+            for number, found in enumerate(every, 1):
+                _progress(f"{number} dataset{_plural(number)} read, {found.obs_id}/{found.camera}")
+                yield found
 
         with _engine(settings) as engine:
             done = engine.index.add(read())
@@ -355,6 +355,8 @@ def _engine(settings: Settings) -> Iterator[Engine]:
 @contextmanager
 def _mistakes() -> Iterator[None]:
     """Turn the errors that a user can mend into one line."""
+    from sqlalchemy.exc import ArgumentError, OperationalError
+
     from index.errors import CoverageError
     from jobs.errors import AmoraError
 
@@ -362,6 +364,14 @@ def _mistakes() -> Iterator[None]:
         yield
     except (AmoraError, CoverageError) as error:
         raise Mistake(str(error)) from error
+    except ArgumentError as error:
+        raise Mistake(f"AMORA_DATABASE_URL: {error}") from error
+    except OperationalError as error:
+        raise Mistake(f"AMORA_DATABASE_URL: the database cannot be used: {str(error.orig).strip()}") from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Mistake(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
 
 
 def _read_scripts(name: str | None = None) -> list[Script | Exception]:

@@ -6,8 +6,8 @@ keeps the datasets named. Without a region every dataset answers. RESPONSEFORMAT
 ``csv`` or ``html``.
 
 JSON: ``{"region": {"text", "shape", and the numbers of the shape} or null, "count": n, "observations": [...]}`` in the
-order of the index. An observation has the names of :data:`COLUMNS` and ``ivoid`` (which is its ``obs_publisher_did``); what is
-not known is null.
+order of the index. An observation has the names of :data:`COLUMNS` and ``ivoid``, which is its
+``obs_publisher_did``; what is not known is null.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -31,7 +32,7 @@ def test_query_and_body_are_one_form():
     assert form.all("A") == ["1", ""]
     assert form.without(["A", "C"]) == [("B", "2")]
     assert form.one("NOSUCH") is None
-    with pytest.raises(MultiValuedError, match="MultiValuedParamNotSupported.* A "):
+    with pytest.raises(MultiValuedError, match=r"MultiValuedParamNotSupported.* A "):
         form.one("A")
 
 
@@ -49,17 +50,16 @@ def test_multipart_says_what_was_written_or_is_refused(values: dict[str, str]):
     )
     body = b"".join(parts) + b"--b--\r\n"
     try:
-        assert dict(_read(body, "multipart/form-data; boundary=b").pairs) == values
-    except RequestError as error:
-        assert str(error)
+        form = _read(body, "multipart/form-data; boundary=b")
+    except RequestError:
+        return
+    assert dict(form.pairs) == values
 
 
 @given(st.binary(max_size=200), st.sampled_from([FORM, "multipart/form-data; boundary=b", "multipart/form-data"]))
 def test_any_bytes_are_a_form_or_an_error_of_the_request(body: bytes, content_type: str):
-    try:
+    with suppress(RequestError):
         _read(body, content_type)
-    except RequestError as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/mixed; boundary=b", "text/plain", "é"])
@@ -100,5 +100,5 @@ def test_response_format(asked: str | None, name: str, content_type: str):
 
 
 def test_an_unknown_response_format_names_those_that_there_are():
-    with pytest.raises(ParameterError, match="json.*votable"):
+    with pytest.raises(ParameterError, match=r"json.*votable"):
         response_format(Form((("RESPONSEFORMAT", "fits"),)), OFFERED)

@@ -51,7 +51,7 @@ def test_a_log_is_found_by_its_id(make_job: Callable[..., Job]):
     assert logged_task(job, "0002970201_M3_S002.log") is None
 
 
-def test_astropy_finds_nothing_wrong(make_job: Callable[..., Job], capsys: pytest.CaptureFixture[str]):
+def test_astropy_finds_nothing_wrong(make_job: Callable[..., Job]):
     assert validate(BytesIO(product_list(make_job(), AT)))
     assert validate(BytesIO(votable.error("Why <not>?")))
 
@@ -69,10 +69,7 @@ def test_names_are_unique():
 
 
 def test_cells(shared: Path):
-    columns = [
-        votable.Column(kind, kind, kind)
-        for kind in ("char", "unicodeChar", "int", "long", "double", "boolean")
-    ]
+    columns = [votable.Column(kind, kind, kind) for kind in ("char", "unicodeChar", "int", "long", "double", "boolean")]
     rows = [["a", "é<", 1, 2**40, 0.1, True], [None] * 6]
     content = votable.table("t", "d", columns, rows)
     valid(content, shared, "VOTable1.4.xsd")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from jobs.errors import ParameterError
 from uws.times import format_instant, parse_instant
 
-INSTANTS = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
+INSTANTS = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)).map(
     lambda instant: instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 )
 
@@ -23,10 +24,8 @@ def test_what_is_printed_is_read_back(instant: datetime):
 
 @given(st.text())
 def test_any_text_is_an_instant_or_a_parameter_error(text: str):
-    try:
+    with suppress(ParameterError):
         assert parse_instant("AFTER", text).tzinfo is UTC
-    except ParameterError as error:
-        assert "AFTER" in str(error)
 
 
 @pytest.mark.parametrize(
