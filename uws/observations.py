@@ -26,7 +26,7 @@ from jobs.errors import RequestError
 from uws import context, errors, pages, votable
 from uws.context import call
 from uws.dali import Form, Format, read, response_format
-from uws.votable import Cell, Column, table
+from uws.votable import Cell, Column, cell_text, table
 
 if TYPE_CHECKING:
     from index.service import Index, Match
@@ -151,7 +151,7 @@ def as_csv(matches: Sequence[Match]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([column.name for column in COLUMNS])
-    writer.writerows(map(row, matches))
+    writer.writerows(map(cell_text, row(match)) for match in matches)
     return text.getvalue().encode()
 
 

@@ -41,7 +41,7 @@ def table(name: str, description: str, columns: Sequence[Column], rows: Iterable
     for row in rows:
         line = add(data, "TR")
         for cell in row:
-            add(line, "TD", _text(cell))
+            add(line, "TD", cell_text(cell))
     return serialise(root)
 
 
@@ -71,7 +71,8 @@ def _field(parent: etree._Element, column: Column) -> None:
     add(add(parent, "FIELD", **attributes), "DESCRIPTION", column.description)
 
 
-def _text(cell: Cell) -> str:
+def cell_text(cell: Cell) -> str:
+    """Return a cell as text, in VOTable and in CSV; empty for None."""
     if cell is None:
         return ""
     if isinstance(cell, bool):
