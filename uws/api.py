@@ -14,9 +14,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from jobs.errors import ParameterError
 from jobs.models import Job, JobRef
-from uws import context, dali, errors
+from uws import context, dali
 from uws.addresses import Addresses
 from uws.context import call, job_of
 from uws.times import format_instant
@@ -85,7 +84,6 @@ def job_as_json(job: Job, addresses: Addresses) -> dict[str, Any]:
 
 async def show_job(request: Request) -> Response:
     """Show a job."""
-    errors.set_form(request, "json")
     here = context.of(request)
     return JSONResponse(job_as_json(await call(here.jobs.get, *job_of(request)), here.addresses))
 
@@ -95,11 +93,8 @@ async def show_log(request: Request) -> Response:
 
     ``Amora-Log-Next`` is the offset to go on from, ``Amora-Log-Ended`` whether nothing more will come.
     """
-    errors.set_form(request, "json")
     offset = (await dali.read(request)).integer("OFFSET", 0, 2**62) or 0
     number = request.path_params["task"]
-    if number > 10**9:
-        raise ParameterError("task", number, "there is no such task")
     chunk = await call(context.of(request).jobs.log, *job_of(request), number, offset)
     headers = {"Amora-Log-Next": str(chunk.next), "Amora-Log-Ended": "true" if chunk.ended else "false"}
     return Response(chunk.data, headers=headers, media_type="text/plain")

@@ -58,6 +58,7 @@ def _routes() -> list[BaseRoute]:
         *_resource(JOB + "/results/{result}", files.show),
         *_resource(SCRIPT + "/async", joblist.show, post=joblist.create),
         *_resource(SCRIPT + "/capabilities", vosi.show_capabilities),
+        *_resource(SCRIPT + "/availability", vosi.show_availability),
         *_resource(SCRIPT, pages.script),
         *_resource(API_JOB, api.show_job),
         *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from index.dataset import Reader
+    from index.dataset import FoundDataset, Reader
     from jobs.descriptor import Script
     from jobs.engine import Engine
     from uws.settings import Settings
@@ -105,7 +105,8 @@ def demo(data: Path | None) -> None:
     with _mistakes():
         from uws import demo as demonstration
 
-        demonstration.run(_settings(), data)
+        if not demonstration.run(_settings(), data):
+            raise click.exceptions.Exit(FAILED)
 
 
 @amora.group()
@@ -130,20 +131,26 @@ def index_add(paths: tuple[Path, ...]) -> None:
         settings = _settings()
         reader: Reader = load_reader(settings.reader)
         skipped: list[tuple[Path, str]] = []
-        added = 0
-        with _engine(settings) as engine:
+
+        def read() -> Iterator[FoundDataset]:
+            number = 0
             for path in paths:
-                for found in reader(path, lambda file, reason: skipped.append((file, reason))):
-                    engine.index.add(found)
-                    added += 1
-                    _progress(f"{added} datasets, {found.obs_id}/{found.camera}/{found.exposure_id}")
+                for number, found in enumerate(reader(path, lambda *about: skipped.append(about)), number + 1):
+                    _progress(f"{number} dataset{_plural(number)} read, {found.obs_id}/{found.camera}")
+                    yield found
+
+        with _engine(settings) as engine:
+            done = engine.index.add(read())
             total = engine.index.count()
         _progress("")
         for file, reason in skipped:
             click.echo(f"skipped {file}: {reason}", err=True)
-        click.echo(f"Added {added} dataset{_plural(added)}; the index has {total}.")
-    if not added:
-        raise Mistake("no dataset was found in " + ", ".join(str(path) for path in paths))
+        if not (done.added or done.replaced or done.unchanged):
+            raise Mistake("no dataset was found in " + ", ".join(str(path) for path in paths))
+        click.echo(
+            f"{done.added} dataset{_plural(done.added)} added, {done.replaced} replaced, {done.unchanged} unchanged; "
+            f"the index has {total}."
+        )
 
 
 @index.command("list")
@@ -204,7 +211,7 @@ def index_query(circle: str | None, polygon: str | None, pos: str | None, ids: t
                 chosen = next(offered for offered in observations.FORMATS if offered.name == form)
                 click.echo(observations.answer(engine.index, query, chosen), nl=False)
                 return
-            _, region = observations.region_of(query)
+            region = observations.region_of(query)
             matches = engine.index.search(region, ids=ids)
         _table(
             ("DATASET", "TARGET", "EXPOSURE", "REGION COVERED", "OVERLAP (deg2)"),

@@ -1,7 +1,8 @@
 """The XML documents of UWS 1.1 (appendix B): job list, job, parameters and results.
 
 The schema fixes the order of the elements and which of them may be nil; each document validates against it in
-every phase. ``jobInfo`` holds, in the namespace :data:`AMORA`:
+every phase. ``jobInfo`` holds one element ``amora`` with these children, all in no namespace: a validator is sent
+looking for the schema of any other (taplint warns of one it does not know).
 
 ``script``
     the name of the script the job runs;
@@ -32,7 +33,6 @@ from uws.times import format_instant
 
 UWS = "http://www.ivoa.net/xml/UWS/v1.0"
 XLINK = "http://www.w3.org/1999/xlink"
-AMORA = "urn:amora:jobinfo:1"
 VERSION = "1.1"
 CONTENT_TYPE = "application/xml"
 
@@ -141,18 +141,15 @@ def _results(parent: etree._Element, job: Job, addresses: Addresses) -> None:
 
 
 def _job_info(parent: etree._Element, job: Job, addresses: Addresses) -> None:
-    def say(name: str, text: str | None = None, **attributes: str) -> None:
-        element = etree.SubElement(parent, f"{{{AMORA}}}{name}", attributes, {"amora": AMORA})
-        element.text = clean(text) if text is not None else None
-
-    say("script", job.script)
-    say("progress", f"{job.progress:.4f}")
+    info = add(parent, "amora")
+    add(info, "script", job.script)
+    add(info, "progress", f"{job.progress:.4f}")
     done = sum(task.phase in FINAL for task in job.tasks)
-    say("tasks", total=str(len(job.tasks)), done=str(done), failed=str(failed(job)))
+    add(info, "tasks", total=str(len(job.tasks)), done=str(done), failed=str(failed(job)))
     behind = min((task for task in job.tasks if task.message), key=lambda task: task.progress, default=None)
     if behind is not None:
-        say("message", behind.message)
-    say("details", addresses.at("api", "scripts", job.script, "jobs", job.id))
+        add(info, "message", behind.message)
+    add(info, "details", addresses.at("api", "scripts", job.script, "jobs", job.id))
 
 
 def _uws(name: str) -> str:

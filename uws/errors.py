@@ -36,7 +36,8 @@ def set_form(request: Request, form: ErrorForm) -> None:
 
 def respond(request: Request, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """Return the error in the form the request wants."""
-    form: ErrorForm = getattr(request.state, "error_form", "text")
+    default = "json" if request.url.path.startswith("/api/") else "text"
+    form: ErrorForm = getattr(request.state, "error_form", default)
     if form == "votable":
         return Response(votable.error(message), status, headers=headers, media_type="application/x-votable+xml")
     if form == "json":

@@ -5,8 +5,8 @@ The region is one of ``POS`` (``CIRCLE ra dec r``, ``POLYGON ra dec ra dec ...``
 keeps the datasets named. Without a region every dataset answers. RESPONSEFORMAT is ``json`` (default), ``votable``,
 ``csv`` or ``html``.
 
-JSON: ``{"region": {"parameter": ..., "value": ...} or null, "count": n, "observations": [...]}`` in the order of the
-index. An observation has the names of :data:`COLUMNS` and ``ivoid`` (which is its ``obs_publisher_did``); what is
+JSON: ``{"region": {"text", "shape", and the numbers of the shape} or null, "count": n, "observations": [...]}`` in the
+order of the index. An observation has the names of :data:`COLUMNS` and ``ivoid`` (which is its ``obs_publisher_did``); what is
 not known is null.
 """
 
@@ -102,8 +102,8 @@ COLUMNS = (
 _OF_MATCH = ("overlap", "dataset_fraction", "region_fraction", "order")
 
 
-def region_of(form: Form) -> tuple[dict[str, str] | None, Region | None]:
-    """Return what the form says of the region, and the region; None where it says nothing.
+def region_of(form: Form) -> Region | None:
+    """Return the region that the form gives, None where it gives none.
 
     :raises RequestError: there are several regions.
     :raises index.errors.CoverageError: the region cannot be read.
@@ -116,10 +116,7 @@ def region_of(form: Form) -> tuple[dict[str, str] | None, Region | None]:
     given = [(name, value) for name in readers if (value := form.one(name)) is not None]
     if len(given) > 1:
         raise RequestError(f"{' and '.join(name for name, _ in given)} were given; one region is allowed")
-    if not given:
-        return None, None
-    name, value = given[0]
-    return {"parameter": name, "value": value}, readers[name](value)
+    return readers[given[0][0]](given[0][1]) if given else None
 
 
 def row(match: Match) -> list[Cell]:
@@ -134,13 +131,13 @@ def row(match: Match) -> list[Cell]:
     return cells
 
 
-def as_json(region: dict[str, str] | None, matches: Sequence[Match]) -> bytes:
+def as_json(region: Region | None, matches: Sequence[Match]) -> bytes:
     """Return the answer as JSON."""
     names = [column.name for column in COLUMNS]
     found: list[dict[str, Any]] = [
         {**dict(zip(names, row(match), strict=True)), "ivoid": match.dataset.ivoid} for match in matches
     ]
-    answer = {"region": region, "count": len(found), "observations": found}
+    answer = {"region": region and region.as_dict(), "count": len(found), "observations": found}
     return json.dumps(answer, ensure_ascii=False, allow_nan=False, indent=1).encode() + b"\n"
 
 
@@ -160,8 +157,8 @@ def as_csv(matches: Sequence[Match]) -> bytes:
 
 def answer(index: Index, form: Form, chosen: Format) -> bytes:
     """Search the index as the form asks and return the answer in the format chosen (JSON, VOTable or CSV)."""
-    region, sought = region_of(form)
-    matches = index.search(sought, ids=form.all("ID"))
+    region = region_of(form)
+    matches = index.search(region, ids=form.all("ID"))
     if chosen.name == VOTABLE.name:
         return as_votable(matches)
     return as_csv(matches) if chosen.name == CSV.name else as_json(region, matches)
@@ -175,8 +172,8 @@ async def show(request: Request) -> Response:
     index = context.of(request).engine.index
     if chosen.name == HTML.name:
         errors.set_form(request, "text")
-        region, sought = region_of(form)
-        matches = await call(index.search, sought, ids=form.all("ID"))
+        region = region_of(form)
+        matches = await call(index.search, region, ids=form.all("ID"))
         return pages.observations(request, region, matches)
     if chosen.name == VOTABLE.name:
         errors.set_form(request, "votable")

@@ -19,6 +19,7 @@ from uws.context import Context, call
 from uws.times import format_instant
 
 if TYPE_CHECKING:
+    from index.region import Region
     from index.service import Match
 
 LATEST = 20
@@ -94,9 +95,9 @@ async def script(request: Request) -> Response:
     return _page(request, "script.html", script=found, documentation=documentation)
 
 
-def observations(request: Request, region: dict[str, str] | None, matches: Sequence[Match]) -> Response:
+def observations(request: Request, region: Region | None, matches: Sequence[Match]) -> Response:
     """Show the datasets that cover a region."""
-    query = [(region["parameter"], region["value"])] if region else []
+    query = [("POS", region.text)] if region else []
     query += [("ID", value) for key, value in request.query_params.multi_items() if key.upper() == "ID"]
     here = context.of(request).addresses.at("observations")
     others = {name: f"{here}?{urlencode([*query, ('RESPONSEFORMAT', name)])}" for name in ("votable", "csv", "json")}

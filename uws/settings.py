@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
 
 from jobs.settings import Settings as EngineSettings
 
 
 class Settings(EngineSettings):
     """What the service needs to know; a name here is ``AMORA_<NAME>`` in the environment."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True)
 
     host: str = Field(default="127.0.0.1", min_length=1, description="The address the service listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port it listens on; 0 takes any free one.")

@@ -34,7 +34,7 @@ def capabilities(addresses: Addresses, scripts: Iterable[str], *place: str) -> b
     names = {"vosi": CAPABILITIES, "vr": RESOURCE, "vs": DATA_SERVICE, "xsi": XSI}
     root = etree.Element(f"{{{CAPABILITIES}}}capabilities", {}, names)
     _capability(root, VOSI + "capabilities", addresses.at(*place, "capabilities"))
-    _capability(root, VOSI + "availability", addresses.at("availability"))
+    _capability(root, VOSI + "availability", addresses.at(*place, "availability"))
     for script in scripts:
         _capability(root, UWS, addresses.jobs(script))
     return serialise(root)
@@ -77,8 +77,10 @@ async def show_capabilities(request: Request) -> Response:
 
 
 async def show_availability(request: Request) -> Response:
-    """Show whether the service is up."""
+    """Show whether the service, or one script, is up."""
     here = context.of(request)
+    if script := request.path_params.get("script"):
+        here.jobs.scripts.get(script)
     checks = await call(here.jobs.health)
     return Response(availability(checks, here.started), media_type=document.CONTENT_TYPE)
 
