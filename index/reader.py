@@ -22,6 +22,6 @@ def load_reader(name: str) -> Reader:
         raise ReaderError(f"the reader {name!r} cannot be loaded: {error}") from error
     reader = getattr(module, attribute, None)
     if not callable(reader):
-        what = "nothing" if reader is None else f"a {type(reader).__name__}, which cannot be called,"
+        what = "nothing" if reader is None else "something that cannot be called"
         raise ReaderError(f"the reader {name!r} cannot be loaded: the module has {what} by the name {attribute!r}")
     return cast(Reader, reader)
