@@ -1,0 +1,197 @@
+"""The index as one thing: datasets and their coverages, added together and found by region."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mocpy import MOC
+
+from index.database import Database
+from index.dataset import Dataset, FoundDataset
+from index.errors import DamagedIndexError, UnknownDatasetError
+from index.files import CoverageFiles, Snapshot
+from index.healpix import PIXEL_AREA, moc_of, ranges_of
+from index.ids import DatasetIds
+from index.ingest import take
+from index.postings import Postings
+from index.region import Region
+from index.store import DatasetStore
+
+
+@dataclass(frozen=True)
+class Added:
+    """What adding did, in numbers of datasets."""
+
+    added: int
+    replaced: int
+    unchanged: int
+
+
+@dataclass(frozen=True)
+class Match:
+    """A dataset that was found; if no region was asked for, the overlap and both fractions are None."""
+
+    dataset: Dataset
+    overlap: float | None
+    """Square degrees."""
+    dataset_fraction: float | None
+    """How much of the dataset's coverage lies in the region: 1 if the dataset is inside the region."""
+    region_fraction: float | None
+    """How much of the region the dataset covers: 1 if the region is inside the dataset."""
+    order: int
+    """Of the coarser of the two MOCs behind the numbers; each is a little larger than what it stands for."""
+
+
+class Index:
+    """Datasets by region and by id, for any number of threads and processes.
+
+    The datasets are rows in SQL, their coverages are files, and both change at one moment: a writer first writes a
+    new generation of the files, down to the disk, under names that nothing refers to; then one SQL transaction
+    writes the rows and names the generation. Killed before that commit, it leaves the old state and some files that
+    the next writer removes; killed after it, the new state. A lock on the folder keeps writers apart.
+
+    A reader looks into the generation that it has open and reads the rows of what it finds with a statement that
+    also tells the generation they belong to. If that is another one, it opens that and asks again. So it sees the
+    old state or the new one, without locks, and never rows of one with the coverages of the other.
+
+    The coverage of a dataset is given back exactly from the postings. They keep orders up to 16 (3.2 arcsec): a finer
+    coverage is degraded to the cells of order 16 that it touches, and ``Dataset.degraded_from`` tells its own order.
+    """
+
+    def __init__(self, folder: Path, database: Database, authority: str) -> None:
+        self._ids = DatasetIds(authority)
+        self._store = DatasetStore(database, self._ids)
+        self._files = CoverageFiles(folder)
+        self._snapshot: Snapshot | None = None
+
+    def add(self, found: Iterable[FoundDataset]) -> Added:
+        """Add datasets; one that is there is replaced, if anything about it has changed.
+
+        All of them or, if one cannot be used, none. Of two with the same id the later counts. Raises DatasetIdError
+        and UnusableDatasetError.
+        """
+        taken = {dataset.id: dataset for dataset in (take(given, self._ids) for given in found)}
+        with self._files.exclusive():
+            before = self._newest()
+            self._files.sweep(before.generation)
+            known = self._store.fingerprints(taken)
+            new = [dataset for id_, dataset in taken.items() if id_ not in known]
+            changed = [
+                (known[id_][0], dataset)
+                for id_, dataset in taken.items()
+                if id_ in known and known[id_][1] != dataset.fingerprint
+            ]
+            if new or changed:
+                keyed = list(enumerate(new, self._store.last_key() + 1))
+                coverages = Postings.build([dataset.coverage(key) for key, dataset in keyed + changed])
+                replaced = [key for key, _ in changed]
+                merged = Postings.merge([*((segment, replaced) for segment in before.segments), (coverages, ())])
+                generation = self._files.write([merged], after=before.generation)
+                self._store.publish(
+                    before.generation,
+                    generation,
+                    new=[dataset.entry(key) for key, dataset in keyed],
+                    changed=[dataset.entry(key) for key, dataset in changed],
+                )
+                self._files.sweep(generation)
+        return Added(len(new), len(changed), len(taken) - len(new) - len(changed))
+
+    def search(self, region: Region | None = None, *, ids: Collection[str] = ()) -> list[Match]:
+        """Find the datasets that overlap a region, by decreasing overlap and then by id; without one, all, by id.
+
+        Where ids are given, short or full, only these: one that is not there, or outside the region, is not in the
+        answer. Raises DatasetIdError, RegionError if the region cannot be built, and DamagedIndexError.
+        """
+        short = {self.short_id(text) for text in ids}
+        if region is None:
+            datasets = self._store.by_id(short)[1].values() if short else self._store.all()
+            matches = [Match(dataset, None, None, None, dataset.order) for dataset in datasets]
+            return sorted(matches, key=lambda match: match.dataset.id)
+        ranges = ranges_of(region.moc())
+        size = int((ranges[:, 1] - ranges[:, 0]).sum())
+        snapshot = self._snapshot or self._newest()
+        while True:
+            overlaps = [segment.overlaps(ranges) for segment in snapshot.segments]
+            keys = [key for found in overlaps for key in found.key.tolist()]
+            generation, rows = self._store.by_id(short) if short else self._store.by_key(keys)
+            if generation == snapshot.generation:
+                break
+            snapshot = self._newest()
+        matches = [
+            Match(rows[key], overlap * PIXEL_AREA, overlap / area, overlap / size, min(rows[key].order, region.order))
+            for found in overlaps
+            for key, overlap, area in zip(found.key.tolist(), found.overlap.tolist(), found.area.tolist(), strict=True)
+            if key in rows
+        ]
+        return sorted(matches, key=lambda match: (-(match.overlap or 0), match.dataset.id))
+
+    def get(self, dataset_id: str) -> Dataset:
+        """Give a dataset by its short or full id. Raises DatasetIdError and UnknownDatasetError."""
+        return self._keyed(dataset_id)[2]
+
+    def coverage(self, dataset_id: str) -> MOC:
+        """Give the coverage of a dataset, at ``Dataset.order``. Raises DatasetIdError and UnknownDatasetError."""
+        while True:
+            generation, key, dataset = self._keyed(dataset_id)
+            snapshot = self._snapshot or self._newest()
+            if generation != snapshot.generation:
+                snapshot = self._newest()
+                continue
+            segment = next(segment for segment in snapshot.segments if key in segment.key)
+            return moc_of(segment.ranges(key), dataset.order)
+
+    def count(self) -> int:
+        """Give the number of datasets."""
+        return self._store.count()
+
+    def datasets(self) -> Iterator[Dataset]:
+        """Give all datasets by id, a page at a time: of what is added meanwhile, some may be among them."""
+        return self._store.all()
+
+    def short_id(self, text: str) -> str:
+        """Give the short id ``OBS/CAMERA/EXPOSURE`` of that or of the full id. Raises DatasetIdError."""
+        return self._ids.short(text)
+
+    def generation(self) -> str:
+        """Give a name of the state of the index, another one after each change."""
+        return self._store.generation()
+
+    def verify(self) -> None:
+        """Read all files and compare their checksums, and the datasets in them with those in SQL.
+
+        Raises DamagedIndexError, naming the file.
+        """
+        with self._files.exclusive():
+            snapshot = self._newest()
+            self._files.verify(snapshot.generation)
+            covered = {key for segment in snapshot.segments for key in segment.key.tolist()}
+            if covered != self._store.keys():
+                raise DamagedIndexError("the datasets in the database are not those that have a coverage in the files")
+
+    def _keyed(self, dataset_id: str) -> tuple[str | None, int, Dataset]:
+        short = self.short_id(dataset_id)
+        generation, found = self._store.by_id([short])
+        for key, dataset in found.items():
+            return generation, key, dataset
+        raise UnknownDatasetError(f"there is no dataset {short!r}")
+
+    def _newest(self) -> Snapshot:
+        """Open the present generation."""
+        generation = self._store.generation()
+        while True:
+            snapshot = self._snapshot  # other threads set it too
+            if snapshot and snapshot.generation == generation:
+                return snapshot
+            try:
+                snapshot = self._files.open(generation)
+            except DamagedIndexError:
+                # a writer may have published another one, and removed this one, since it was named
+                newer = self._store.generation()
+                if newer == generation:
+                    raise
+                generation = newer
+            else:
+                self._snapshot = snapshot
+                return snapshot

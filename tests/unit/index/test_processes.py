@@ -1,0 +1,39 @@
+"""Other processes add, and this one sees it without being told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from index.region import Region
+from index.service import Index
+
+ROOT = Path(__file__).resolve().parents[3]
+ADD = """
+import sys
+from pathlib import Path
+from index.database import Database
+from index.service import Index
+from tests.unit.index.conftest import make_found
+
+folder, name = Path(sys.argv[1]), sys.argv[2]
+index = Index(folder / "index", Database(f"sqlite:///{folder / 'amora.db'}"), "example.org")
+for number in range(5):
+    index.add([make_found(f"{name}-{number}"), make_found("shared", ra=35 + number / 100)])
+"""
+
+
+def test_what_other_processes_add_is_seen_at_once(tmp_path: Path, index: Index, found: Callable[..., Any]) -> None:
+    here = Region.parse("CIRCLE 35 43 0.2")
+    index.add([found("first")])
+    others = [subprocess.Popen([sys.executable, "-c", ADD, str(tmp_path), name], cwd=ROOT) for name in ("one", "two")]
+    counts = [len(index.search(here))]
+    while any(other.poll() is None for other in others):
+        counts.append(len(index.search(here)))
+    assert [other.wait() for other in others] == [0, 0]
+    assert counts == sorted(counts)
+    assert len(index.search(here)) == index.count() == 12
+    index.verify()
