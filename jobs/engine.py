@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from index.database import Database
+from index.errors import DatabaseError
 from index.service import Index
 from jobs.changes import Changes
 from jobs.database import upgrade
@@ -71,9 +72,9 @@ class Engine:
 
     def _check_database(self) -> Check:
         try:
-            self._store.counts()
-        except Exception as error:  # noqa: BLE001 - whatever the driver raises, the database is not well
-            return Check("database", ok=False, message=f"The database does not answer: {type(error).__name__}.")
+            self.database.check()
+        except DatabaseError as error:
+            return Check("database", ok=False, message=str(error))
         return Check("database", ok=True, message="The database answers.")
 
     def _check_storage(self) -> Check:

@@ -355,8 +355,6 @@ def _engine(settings: Settings) -> Iterator[Engine]:
 @contextmanager
 def _mistakes() -> Iterator[None]:
     """Turn the errors that a user can mend into one line."""
-    from sqlalchemy.exc import ArgumentError, OperationalError
-
     from index.errors import CoverageError
     from jobs.errors import AmoraError
 
@@ -364,10 +362,6 @@ def _mistakes() -> Iterator[None]:
         yield
     except (AmoraError, CoverageError) as error:
         raise Mistake(str(error)) from error
-    except ArgumentError as error:
-        raise Mistake(f"AMORA_DATABASE_URL: {error}") from error
-    except OperationalError as error:
-        raise Mistake(f"AMORA_DATABASE_URL: the database cannot be used: {str(error.orig).strip()}") from error
     except BrokenPipeError:
         raise
     except OSError as error:

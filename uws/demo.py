@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from typing import Any
 import httpx
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS
+from astropy.wcs import WCS, FITSFixedWarning
 from lxml import etree
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -134,7 +135,7 @@ class _ServiceLog:
         self.address: str | None = None
         self.ready = threading.Event()
 
-    def write(self, line: bytes) -> int:
+    def write(self, line: bytes, /) -> int:
         text = line.decode(errors="replace").strip()
         self.lines.append(text)
         if match := re.search(r"ready at (http\S+)", text):
@@ -237,16 +238,18 @@ def _download(console: Console, client: httpx.Client, job: str, folder: Path) ->
     """Fetch all results of a job into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     document = etree.fromstring(client.get(f"{job}/results").content)
-    table = Table("product", "type", "bytes", "address", "local path", box=None)
     paths = []
     for result in document.iterfind("uws:result", UWS):
         address = result.get(f"{{{UWS['xlink']}}}href", "")
         name = result.get("id", "")
         path = folder / (f"{name}.vot" if name == "result" else name)
         path.write_bytes(client.get(address).raise_for_status().content)
-        table.add_row(name, result.get("mime-type"), str(path.stat().st_size), address, _short(path))
         paths.append(path)
-    console.print(table)
+        if name.endswith(".log"):
+            continue
+        console.print(f"[bold]{name}[/]  {result.get('mime-type')}, {path.stat().st_size} bytes")
+        console.print(f"  from {address}\n  to   {_short(path)}")
+    console.print(f"and {sum(path.suffix == '.log' for path in paths)} logs beside them")
     return paths
 
 
@@ -289,7 +292,8 @@ class Events:
             good &= table["PATTERN"] <= (4 if pn else 12)
             good &= (table["PI"] >= 1000 * EMIN) & (table["PI"] <= 1000 * EMAX)
             columns = [table.columns.names.index(name) + 1 for name in ("X", "Y")]
-            wcs = WCS(header, keysel=["pixel"], colsel=columns, fix=False)
+            with warnings.catch_warnings(action="ignore", category=FITSFixedWarning):  # RADECSYS and such
+                wcs = WCS(header, keysel=["pixel"], colsel=columns)
             return cls(table["X"][good].astype(float), table["Y"][good].astype(float), wcs)
 
     def inside(self, source: Source, radius: float) -> int:
@@ -316,7 +320,7 @@ def _check(
     console: Console, source: Source, lists: list[Path], datasets: list[str], products: dict[str, list[Path]]
 ) -> None:
     """Hold the counts in the products against the counts in the event lists inside the region."""
-    table = Table("product", "counts in it", "events in the region", "")
+    table = Table("dataset", "product", "counts in it", "events in the region", "")
     wrong = 0
     for name, dataset in zip(datasets, lists, strict=True):
         events = Events.read(dataset)
@@ -327,7 +331,9 @@ def _check(
                 raise DemoError(f"the product {file_name} is missing; the log of its task says why.")
             found, expected = counts(path), events.inside(source, radius)
             wrong += found != expected
-            table.add_row(file_name, str(found), str(expected), "equal" if found == expected else "[red]DIFFERENT[/]")
+            table.add_row(
+                name, script, str(found), str(expected), "equal" if found == expected else "[red]DIFFERENT[/]"
+            )
     console.print(table)
     if wrong:
         raise DemoError(f"{wrong} products do not hold the events of their lists.")

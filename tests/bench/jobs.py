@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -17,23 +15,9 @@ import httpx
 from jobs.descriptor import load
 from jobs.settings import BUILT_IN_SCRIPTS
 from tests.bench.figure import Figure
+from tests.service import Service
 
 ROUNDS = 30
-
-
-@contextmanager
-def service(home: Path) -> Iterator[httpx.Client]:
-    """Run a service on a free port and give a client of it."""
-    command = [sys.executable, "-c", "from uws.cli import main; main()", "serve"]
-    environment = {**os.environ, "AMORA_HOME": str(home), "AMORA_PORT": "0"}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        address = process.stdout.readline().split()[-1]
-        try:
-            with httpx.Client(base_url=address, timeout=60) as client:
-                yield client
-        finally:
-            process.terminate()
 
 
 def _bare(home: Path) -> float:
@@ -91,7 +75,8 @@ def _abort(client: httpx.Client) -> float:
 
 def figures() -> Iterator[Figure]:
     """Measure on a service of its own; the jobs and the bare runs take turns."""
-    with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as client:
+    with tempfile.TemporaryDirectory() as folder, Service(Path(folder)) as service:
+        client = service.http
         _trivial(client)
         pairs = [(_trivial(client), _bare(Path(folder))) for _ in range(ROUNDS)]
         beyond = median(job - bare for job, bare in pairs)

@@ -36,7 +36,7 @@ def _commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple
 
 
 @pytest.mark.parametrize(
-    ("words", "command"), _commands(amora), ids=lambda part: " ".join(part) if type(part) is tuple else ""
+    ("words", "command"), list(_commands(amora)), ids=lambda part: " ".join(part) if type(part) is tuple else ""
 )
 def test_every_command_teaches_by_an_example(words: tuple[str, ...], command: click.Command) -> None:
     assert command.help

@@ -42,7 +42,7 @@ class Found:
     @property
     def coverage(self) -> MOC:
         return MOC.from_cone(
-            Longitude(self.s_ra * units.deg), Latitude(self.s_dec * units.deg), 0.2 * units.deg, max_depth=13
+            Longitude(self.s_ra * units.deg), Latitude(self.s_dec * units.deg), radius=0.2 * units.deg, max_depth=13
         )
 
 
