@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from index.errors import CoverageError
+from index.errors import CoverageError, DamagedIndexError, DatabaseError, UnknownDatasetError
 from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError
 from uws import votable
 
@@ -23,6 +23,9 @@ STATUS: dict[type[Exception], int] = {
     DescriptorError: 503,
     AmoraError: 400,
     CoverageError: 400,
+    UnknownDatasetError: 404,
+    DamagedIndexError: 500,
+    DatabaseError: 503,
 }
 """The status of each error; one that is not here has the status of its nearest base."""
 

@@ -29,7 +29,7 @@ def serve(settings: Settings) -> None:
 
     :raises ListenError: the address cannot be listened on.
     """
-    listening = _listen(settings)
+    listening = listen(settings)
     if settings.port == 0:
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -75,10 +75,13 @@ def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(0)
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """Return a socket that listens where the settings say.
+
+    :raises ListenError: nobody can listen there.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # The protocol is named because asyncio sets TCP_NODELAY only where it is: without it each answer on a
-    # connection kept alive waits 40 ms for the client's delayed acknowledgement.
+    # asyncio switches Nagle's delay off only where the protocol is named; it would cost 40 ms an answer.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

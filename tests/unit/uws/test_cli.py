@@ -83,8 +83,8 @@ def test_a_mistake_is_one_line_and_exit_2(tmp_path: Path, words: list[str], says
         ({"AMORA_PORT": "eighty"}, "AMORA_PORT"),
         ({"AMORA_PUBLIC_URL": "x.org"}, "AMORA_PUBLIC_URL"),
         ({"AMORA_HOME": "/proc/nowhere"}, "/proc/nowhere"),
-        ({"AMORA_DATABASE_URL": "nonsense"}, "AMORA_DATABASE_URL"),
-        ({"AMORA_DATABASE_URL": "sqlite:////proc/nowhere.sqlite"}, "AMORA_DATABASE_URL"),
+        ({"AMORA_DATABASE_URL": "nonsense"}, "database"),
+        ({"AMORA_DATABASE_URL": "sqlite:////proc/nowhere.sqlite"}, "/proc/nowhere.sqlite"),
     ],
 )
 def test_a_bad_setting_is_one_line_and_exit_2(tmp_path: Path, settings: dict[str, str], says: str):

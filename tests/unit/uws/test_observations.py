@@ -27,7 +27,9 @@ from tests.schemas import valid
 from uws.app import create_app
 from uws.settings import Settings
 
-CONE = MOC.from_cone(Longitude(10 * u.deg), Latitude(-20 * u.deg), radius=0.2 * u.deg, max_depth=12)
+
+def _cone() -> MOC:
+    return MOC.from_cone(Longitude(10 * u.deg), Latitude(-20 * u.deg), radius=0.2 * u.deg, max_depth=12)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Found:
     mode: None = None
     simulated: bool = True
     files: tuple[tuple[str, Path, str], ...] = ()
-    coverage: MOC = field(default_factory=lambda: CONE)
+    coverage: MOC = field(default_factory=_cone)
 
 
 class Client:
