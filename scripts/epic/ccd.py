@@ -243,7 +243,8 @@ def _window(events: EventList, ccd: int) -> tuple[int, int, int, int]:
 
 def _clip(subject: Floats, window: Floats) -> Floats:
     """Return the part of a convex polygon inside another, shape (n, 2) (Sutherland & Hodgman 1974)."""
-    area = np.cross(np.roll(window, -1, 0) - window, np.roll(window, -2, 0) - np.roll(window, -1, 0)).sum()
+    following = np.roll(window, -1, 0)
+    area = np.sum(window[:, 0] * following[:, 1] - following[:, 0] * window[:, 1])
     edges = window if area > 0 else window[::-1]
     corners = subject
     for a, b in zip(edges, np.roll(edges, -1, 0), strict=True):

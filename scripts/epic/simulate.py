@@ -68,7 +68,7 @@ POINTINGS = (
 )
 
 SOURCES = (
-    Source("SIM 1", CENTRE[0] + 0.062, CENTRE[1] + 0.051, 1.2, 1.9),
+    Source("SIM 1", CENTRE[0] + 0.116, CENTRE[1] + 0.058, 1.2, 1.9),
     Source("SIM 2", CENTRE[0] - 0.071, CENTRE[1] + 0.032, 0.35, 1.7),
     Source("SIM 3", CENTRE[0] + 0.021, CENTRE[1] - 0.093, 0.20, 2.3),
     Source("SIM 4", CENTRE[0] + 0.155, CENTRE[1] + 0.012, 0.15, 1.5),
