@@ -27,11 +27,9 @@ def test_normal_form_is_ordered_disjoint_and_covers_the_same_times(rows):
 
 
 @given(sets, sets)
-def test_intersection_and_union_are_those_of_sets(a, b):
+def test_intersection_is_that_of_sets(a, b):
     assert np.array_equal(gti.contains(gti.intersection(a, b), TIMES), brute(a) & brute(b))
-    assert np.array_equal(gti.contains(gti.union(a, b), TIMES), brute(a) | brute(b))
-    total = gti.duration(gti.normal(a)) + gti.duration(gti.normal(b))
-    assert gti.duration(gti.intersection(a, b)) + gti.duration(gti.union(a, b)) == total
+    assert gti.duration(gti.intersection(a, b)) == np.count_nonzero(brute(a) & brute(b))
 
 
 def test_both_ends_belong_to_an_interval():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,6 +90,21 @@ def test_a_broken_file_does_not_stop_the_walk(simulated_m1, tmp_path):
     assert set(skipped) == {"P0000000001M1S001MIEVLI0000.FTZ", "p9999000101m1s001mievli0000.ftz"}
     assert "cut off or damaged" in skipped["P0000000001M1S001MIEVLI0000.FTZ"]
     assert "same exposure 9999000101/M1/S001" in skipped["p9999000101m1s001mievli0000.ftz"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_damage_in_a_header_never_stops_the_walk(simulated_m1, tmp_path, seed):
+    content = bytearray(gzip.decompress(simulated_m1.read_bytes()))
+    random = np.random.default_rng(seed)
+    start = content.index(b"XTENSION") + 80
+    for place in random.integers(start, start + 2880 * 3, 20):
+        content[place] = random.choice(list(b" '0123456789ABCXTDEJ=-."))
+    (tmp_path / simulated_m1.with_suffix(".FIT").name).write_bytes(content)
+    (tmp_path / "P9999000201M1S001MIEVLI0000.FTZ").symlink_to(simulated_m1)
+    skipped: list[str] = []
+    found = list(pps.read(tmp_path, lambda _path, reason: skipped.append(reason)))
+    assert len(found) + len(skipped) == 2
+    assert any(dataset.files[0][1] == simulated_m1 for dataset in found) or "same exposure" in skipped[-1]
 
 
 @pytest.mark.parametrize(
