@@ -84,7 +84,7 @@ FRAME = {"EMOS1": 2.6, "EMOS2": 2.6, "EPN": 0.19918}
 AREA = {"EMOS1": 0.32, "EMOS2": 0.32, "EPN": 1.0}
 """Count rate of a source relative to pn."""
 KING = {"EMOS1": (4.7, 1.457), "EMOS2": (4.7, 1.457), "EPN": (6.2, 1.503)}
-"""Core radius, arcsec, and slope of the King profile at 1.5 keV (MOS: XRT1_XPSF_0005, pn: XMM-CCF-REL-116)."""
+"""Core radius in arcsec and slope of a King profile at 1.5 keV (MOS: XRT1_XPSF_0005, pn: XMM-CCF-REL-116)."""
 OUT_OF_FIELD, REJECTED = 0x10000, 0x400000
 """Bits of FLAG."""
 VIGNETTING = (1.0, 0.951, 0.863, 0.756, 0.633, 0.525, 0.437, 0.359)
