@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from index.errors import DatabaseError
 
 BUSY_TIMEOUT = 30.0
 """Seconds that a SQLite writer waits for another one."""
@@ -21,10 +24,18 @@ class Database:
     block and rolls back on an exception. A SQLite transaction takes the write lock at its start: one that read
     first and then wrote could find that another had written in between, and SQLite answers that with an error
     no waiting can mend.
+
+    :param url: an address of SQLAlchemy.
+    :raises DatabaseError: it is no address, or the driver for it is not installed.
     """
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
+        try:
+            self._open(make_url(url))
+        except (ArgumentError, ImportError) as error:
+            raise DatabaseError(f"the database address cannot be used: {error}") from error
+
+    def _open(self, parsed: URL) -> None:
         self.url = parsed.render_as_string(hide_password=True)
         self._sqlite = parsed.get_backend_name() == "sqlite"
         if self._sqlite:
@@ -36,6 +47,17 @@ class Database:
         else:
             self.engine = create_engine(parsed, pool_pre_ping=True)
         self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def check(self) -> None:
+        """Find out whether the database answers.
+
+        :raises DatabaseError: it does not.
+        """
+        try:
+            with self.read():
+                pass
+        except OperationalError as error:
+            raise DatabaseError(f"the database {self.url} cannot be used: {str(error.orig).strip()}") from error
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -8,7 +8,8 @@
     ├── UnknownDatasetError    there is no dataset with that id
     ├── UnusableDatasetError   a reader yielded a dataset that cannot be indexed
     ├── ReaderError            the name of a reader leads to nothing that can be called
-    └── DamagedIndexError      the files of the index are not as they were written
+    ├── DamagedIndexError      the files of the index are not as they were written
+    └── DatabaseError          the database cannot be used
 """
 
 from __future__ import annotations
@@ -40,3 +41,7 @@ class ReaderError(CoverageError):
 
 class DamagedIndexError(CoverageError):
     """The files of the index are not as they were written."""
+
+
+class DatabaseError(CoverageError):
+    """The database cannot be used."""

@@ -21,5 +21,9 @@ def config(database: Database) -> Config:
 
 
 def upgrade(database: Database) -> None:
-    """Bring a database, new or of an older version, to the newest form; do nothing if it is there already."""
+    """Bring a database, new or of an older version, to the newest form; do nothing if it is there already.
+
+    :raises DatabaseError: the database does not answer.
+    """
+    database.check()
     command.upgrade(config(database), "head")

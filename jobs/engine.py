@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from index.database import Database
+from index.errors import DatabaseError
 from index.service import Index
 from jobs.changes import Changes
 from jobs.database import upgrade
@@ -38,7 +39,7 @@ class Engine:
         self._storage = Storage(settings.folder)
         registry = Registry(settings.script_folders)
         self._worker = Worker(self._store, registry, self.index, self._storage, settings)
-        self._queue = Queue(settings.redis_url, self._worker.work)
+        self._queue = Queue(self._worker.work)
         self._sweeper = Sweeper(self._store, self._queue, self._storage, self._changes, settings)
         self._started = False
         self.jobs = Jobs(
@@ -64,16 +65,16 @@ class Engine:
         self._changes.close()
         if self._started:
             self._sweeper.stop()
-            self._queue.stop(self.settings.grace + 10)
+        self._queue.stop(self.settings.grace + 10)
         self.database.close()
 
     # ------------------------------------------------------------------ is all well?
 
     def _check_database(self) -> Check:
         try:
-            self._store.counts()
-        except Exception as error:  # noqa: BLE001 - whatever the driver raises, the database is not well
-            return Check("database", ok=False, message=f"The database does not answer: {type(error).__name__}.")
+            self.database.check()
+        except DatabaseError as error:
+            return Check("database", ok=False, message=str(error))
         return Check("database", ok=True, message="The database answers.")
 
     def _check_storage(self) -> Check:

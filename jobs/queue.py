@@ -8,34 +8,45 @@ wrong for scripts that run for hours, and none of it is asked for here: no retri
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import dramatiq
-from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 
 from jobs.identity import Identity
 
 QUEUE = "tasks"
 
+_numbers = itertools.count(1)
+_open: set[str] = set()
+"""The names of the open queues of this process."""
+
 
 class Queue:
-    """The queue of tasks: in the memory of this process, or on a Redis server.
+    """The queue of tasks, in the memory of this process.
 
-    :param redis_url: the Redis server; None for the queue in memory.
     :param work: does the task with this id and attempt. It must not raise.
     """
 
-    def __init__(self, redis_url: str | None, work: Callable[[str, int], None]) -> None:
-        self._broker: dramatiq.Broker = (
-            StubBroker(middleware=[]) if redis_url is None else RedisBroker(url=redis_url, middleware=[])  # type: ignore[no-untyped-call]  # Dramatiq has no types there
-        )
-        self.name = "redis" if redis_url else str(Identity.of())
+    def __init__(self, work: Callable[[str, int], None]) -> None:
+        self._broker = StubBroker(middleware=[])
+        self.name = f"{next(_numbers)}@{Identity.of()}"
         """Which queue this is, for the rows of the tasks sent to it: a queue in memory dies with its process."""
+        _open.add(self.name)
         self._actor = dramatiq.Actor(
             work, broker=self._broker, actor_name="task", queue_name=QUEUE, priority=0, options={}
         )
         self._worker: dramatiq.Worker | None = None
+
+    def has_lost(self, name: str | None) -> bool:
+        """Whether a message sent to the queue of that name will never arrive; None stands for one never sent."""
+        if name is None:
+            return True
+        if name in _open:
+            return False
+        process = Identity.parse(name.partition("@")[2])
+        return process.local and (process == Identity.of() or not process.alive)
 
     def send(self, task_id: str, attempt: int) -> None:
         """Send a task to whichever worker is free."""
@@ -54,6 +65,7 @@ class Queue:
             self._worker.stop(timeout=int(seconds * 1000))
             self._worker = None
         self._broker.close()
+        _open.discard(self.name)
 
     @property
     def working(self) -> bool:

@@ -16,13 +16,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, Protocol, Self, cast
 
 GUARDIAN = Path(__file__).with_name("guardian.py")
 MAX_LINE = 64 * 1024
 """Bytes after which an unfinished line is taken as a line."""
 
 _PROGRESS = re.compile(rb"progress\s+([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)(?:\s+(.*))?$")
+
+
+class Log(Protocol):
+    """Takes what a script prints, line by line."""
+
+    def write(self, line: bytes, /) -> int: ...
+
+    def flush(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Run:
     """
 
     def __init__(
-        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], log: BinaryIO, grace: float
+        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Log, grace: float
     ) -> None:
         self._log = log
         self._last_error = b""

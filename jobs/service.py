@@ -141,17 +141,6 @@ class Jobs:
         ended = task.phase in FINAL and offset + len(data) >= self._storage.log_size(job_id, number)
         return LogChunk(data, offset + len(data), ended)
 
-    def log_path(self, script: str, job_id: str, number: int) -> Path:
-        """Return the file with a task's whole log.
-
-        :raises NotFoundError: there is no such job or task, or it has not begun.
-        """
-        self._task(script, job_id, number)
-        path = self._storage.log_path(job_id, number)
-        if not path.is_file():
-            raise NotFoundError(f"The task {number} of the job {job_id} has no log yet.")
-        return path
-
     def _task(self, script: str, job_id: str, number: int) -> Task:
         for task in self.get(script, job_id).tasks:
             if task.number == number:

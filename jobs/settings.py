@@ -29,13 +29,6 @@ class Settings(BaseSettings):
         default=None,
         description="SQLAlchemy address of the database; by default a SQLite file in the home folder.",
     )
-    redis_url: str | None = Field(
-        default=None,
-        description="Address of the Redis server that carries the tasks; by default they stay in process.",
-    )
-    storage_url: str | None = Field(
-        default=None, description="Where products are kept; by default a folder in the home folder."
-    )
     scripts: str = Field(
         default="",
         description="Further folders of scripts, separated as in PATH; each holds one folder per script.",
@@ -57,7 +50,7 @@ class Settings(BaseSettings):
         description="How many times a task is started before the loss of its worker fails it.",
     )
     grace: float = Field(
-        default=1.0, ge=0.0, description="Seconds between SIGTERM and SIGKILL when a script is stopped."
+        default=0.5, ge=0.0, description="Seconds between SIGTERM and SIGKILL when a script is stopped."
     )
     duration: int = Field(
         default=86400,

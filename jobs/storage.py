@@ -80,20 +80,25 @@ class Storage:
         with contextlib.suppress(OSError):  # other tasks' files are in it, or it is gone
             (self._jobs / job_id).rmdir()
 
+    def clear(self, job_id: str, task_id: str, task: int, attempt: int) -> None:
+        """Remove all that a lost attempt left behind."""
+        self.discard(self._work / f"{task_id}.{attempt}")
+        self.withdraw(job_id, task, attempt)
+
     def path(self, key: str) -> Path:
         """Return where a product lies."""
         return self._jobs / key
 
     def open_log(self, job_id: str, task: int) -> BinaryIO:
         """Open a task's log for adding to it."""
-        path = self.log_path(job_id, task)
+        path = self._log(job_id, task)
         path.parent.mkdir(exist_ok=True)
         return path.open("ab")
 
     def read_log(self, job_id: str, task: int, offset: int, limit: int) -> bytes:
         """Return up to ``limit`` bytes of a task's log from ``offset`` on."""
         try:
-            with self.log_path(job_id, task).open("rb") as file:
+            with self._log(job_id, task).open("rb") as file:
                 file.seek(offset)
                 return file.read(limit)
         except FileNotFoundError:  # the task has not started
@@ -102,12 +107,11 @@ class Storage:
     def log_size(self, job_id: str, task: int) -> int:
         """Return the size of a task's log in bytes."""
         try:
-            return self.log_path(job_id, task).stat().st_size
+            return self._log(job_id, task).stat().st_size
         except FileNotFoundError:
             return 0
 
-    def log_path(self, job_id: str, task: int) -> Path:
-        """Return where a task's log lies, or will lie."""
+    def _log(self, job_id: str, task: int) -> Path:
         return self._jobs / job_id / f"{task}.log"
 
     def forget(self, job_id: str) -> None:

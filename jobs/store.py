@@ -64,8 +64,8 @@ class Held:
 
     id: str
     job_id: str
+    number: int
     attempt: int
-    losses: int
     worker: str
     lease: int
     processes: str | None
@@ -268,6 +268,7 @@ class JobStore:
                         "number": number,
                         "dataset": dataset,
                         "phase": Phase.QUEUED.value,
+                        "queue": queue,
                     }
                     for number, (id_, dataset) in enumerate(zip(ids, datasets, strict=True), 1)
                 ],
@@ -445,7 +446,7 @@ class JobStore:
 
     def held(self) -> list[Held]:
         """Return all tasks that workers hold."""
-        columns = task.c["id", "job_id", "attempt", "losses", "worker", "lease", "processes"]
+        columns = task.c["id", "job_id", "number", "attempt", "worker", "lease", "processes"]
         with self.database.read() as connection:
             rows = connection.execute(select(*columns).where(task.c.phase == Phase.EXECUTING.value)).all()
         return [Held(*row) for row in rows]

@@ -91,13 +91,13 @@ class Sweeper:
             if _clear(held, self._settings.grace):
                 log.warning("task %s: %s, attempt %d", held.id, LOST, held.attempt)
                 self._store.give_back(held.id, held.attempt, LOST, lost=True, limit=self._settings.attempts)
+                self._storage.clear(held.job_id, held.id, held.number, held.attempt)
 
     def resend(self) -> None:
         """Send the QUEUED tasks whose message was never sent, or was in the memory of a process that is gone."""
         for task_id, attempt, queue in self._store.waiting():
-            lost = queue is None or (queue != self._queue.name and _gone(queue))
             # SQL first: a message that is lost in between belongs to a queue that dies with this process.
-            if lost and self._store.sent(task_id, attempt, queue, self._queue.name):
+            if self._queue.has_lost(queue) and self._store.sent(task_id, attempt, queue, self._queue.name):
                 self._queue.send(task_id, attempt)
 
     def end_overdue(self) -> None:
@@ -130,11 +130,6 @@ class Sweeper:
         for job_id in jobs:
             if job_id not in existing:
                 self._storage.forget(job_id)
-
-
-def _gone(queue: str) -> bool:
-    identity = Identity.parse(queue) if "/" in queue else None
-    return identity is not None and identity.local and not identity.alive
 
 
 def _clear(held: Held, grace: float) -> bool:

@@ -1,0 +1,203 @@
+"""The headers of products: where the data come from and the selection that was really applied.
+
+The applied selection stands in data subspace keywords (DSTYPi, DSVALi, DSREFi; nDS... per CCD) as SAS writes
+them, with one GTInn extension per CCD and a REGION extension, and in words in SLCTEXPR.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from astropy.io import fits
+
+from scripts.epic import gti
+from scripts.epic.events import EventList
+from scripts.epic.region import Shape
+from scripts.epic.selection import Selection
+
+OBSERVATION = (
+    *("TELESCOP", "INSTRUME", "FILTER", "OBS_ID", "EXP_ID", "EXPIDSTR", "OBS_MODE", "DATAMODE", "SUBMODE"),
+    *(
+        "REVOLUT",
+        "OBJECT",
+        "OBSERVER",
+        "RA_OBJ",
+        "DEC_OBJ",
+        "RA_NOM",
+        "DEC_NOM",
+        "RA_PNT",
+        "DEC_PNT",
+        "PA_PNT",
+    ),
+    *("DATE-OBS", "DATE-END", "EQUINOX", "RADECSYS", "SIMULATE"),
+)
+"""What a product takes over from its event list."""
+
+TIME = (
+    "TSTART",
+    "TSTOP",
+    "TELAPSE",
+    "TIMESYS",
+    "MJDREF",
+    "TIMEZERO",
+    "TIMEUNIT",
+    "CLOCKAPP",
+    "TIMEREF",
+    "TASSIGN",
+)
+
+
+def observation(header: fits.Header, events: EventList, creator: str) -> None:
+    """Write who made the product, from what, and of which observation."""
+    header["CREATOR"] = (f"Amora {creator}", "program that made this file")
+    header["DATE"] = (
+        datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        "[UTC] creation date",
+    )
+    header["ORIGIN"] = "Amora"
+    copy(header, events, (*OBSERVATION, *TIME))
+    if events.keyword("RADECSYS") is not None:
+        header["RADESYS"] = (str(events.keyword("RADECSYS")).strip(), "coordinate system")
+    header["EVTFILE"] = (events.path.name, "event list this was made from")
+    if events.simulated:
+        header["COMMENT"] = "SIMULATED DATA: made from a simulated event list, not an observation."
+
+
+def copy(header: fits.Header, events: EventList, names: tuple[str, ...]) -> None:
+    """Copy keywords with their comments from the event list where it has them."""
+    for name in names:
+        for source in (events.header, events.primary):
+            if name in source:
+                header[name] = (source[name], source.comments[name])
+                break
+
+
+def put_text(header: fits.Header, name: str, text: str, comment: str) -> None:
+    """Write a text of any length, by the OGIP long string convention where it does not fit a card."""
+    room = 80 - len("KEYWORD = ''") - len(text.replace("'", "''"))
+    header[name] = (text, comment if len(comment) + 3 <= room else "")
+    if room < 0:
+        header["LONGSTRN"] = ("OGIP 1.0", "the OGIP long string convention may be used")
+
+
+class Axis(NamedTuple):
+    """One axis of the data subspace."""
+
+    name: str
+    value: str
+    unit: str = ""
+    form: str = ""
+    reference: str = ""
+
+
+def subspace(header: fits.Header, events: EventList, selection: Selection, region: Shape | None) -> None:
+    """Write the selection: SLCTEXPR in words, and the data subspace."""
+    words = selection.expression + (f" && (X,Y) in region '{region.text}'" if region else "")
+    put_text(header, "SLCTEXPR", words, "selection applied")
+    axes = [
+        Axis("CCDNR", ""),
+        Axis("TIME", "TABLE", "s"),
+        *_axes(events, selection, region),
+        *_inherited(events),
+    ]
+    for i, axis in enumerate(axes, 1):
+        for key, value in zip(("DSTYP", "DSVAL", "DSUNI", "DSFORM", "DSREF"), axis, strict=True):
+            if value:
+                header[f"{key}{i}"] = (value, "data subspace")
+    for component, ccd in enumerate(selection.times):
+        n = "" if component == 0 else str(component + 1)
+        header[f"{n}DSVAL1"] = (str(ccd), "data subspace")
+        header[f"{n}DSREF2"] = (f":GTI{ccd:02d}", "data subspace")
+
+
+def _axes(events: EventList, selection: Selection, region: Shape | None) -> Iterator[Axis]:
+    if selection.flags == "strict":
+        yield Axis("FLAG", "0")
+    elif selection.flags == "standard":
+        yield Axis("FLAG", bit_pattern(events.macro(events.camera.macro)[0]), form="X")
+    yield Axis("PATTERN", f":{selection.pattern}")
+    low, high = ("" if edge is None else str(edge) for edge in selection.pi)
+    if low or high:
+        yield Axis("PI", f"{low}:{high}", "eV")
+    if region is not None and region.outline is not None:
+        yield Axis("POS(X,Y)", "TABLE", reference=":REGION")
+
+
+def _inherited(events: EventList) -> Iterator[Axis]:
+    """What was already selected when the event list was made; its regions and times are not repeated."""
+    for i in range(1, 21):
+        name, value, unit, form = (
+            str(events.header.get(f"{key}{i}", "")).strip() for key in ("DSTYP", "DSVAL", "DSUNI", "DSFORM")
+        )
+        if name and name not in {"CCDNR", "TIME"} and value not in {"", "TABLE"}:
+            yield Axis(name, value, unit, form)
+
+
+def bit_pattern(bits: int) -> str:
+    """Return the data subspace value for "these bits are 0": ``b``, then for bits 30 to 0 ``0`` or ``x``."""
+    return "b" + "".join("0" if bits >> bit & 1 else "x" for bit in range(30, -1, -1))
+
+
+def live(header: fits.Header, selection: Selection, live_times: dict[int, float]) -> None:
+    """Write on time and live time of each CCD within the selection's good times."""
+    for ccd, times in selection.times.items():
+        header[f"ONTIME{ccd:02d}"] = (gti.duration(times), f"[s] good time of CCD {ccd}")
+    for ccd, seconds in live_times.items():
+        header[f"LIVETI{ccd:02d}"] = (seconds, f"[s] live time of CCD {ccd}")
+
+
+def gti_tables(events: EventList, selection: Selection) -> list[Any]:
+    """Return the good times of each CCD as extensions GTInn (OGIP/GSFC GTI)."""
+    return [_gti_table(events, ccd, times) for ccd, times in selection.times.items()]
+
+
+def _gti_table(events: EventList, ccd: int, times: gti.Intervals) -> Any:
+    table = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("START", "D", unit="s", array=times[:, 0]),
+            fits.Column("STOP", "D", unit="s", array=times[:, 1]),
+        ],
+        name=f"GTI{ccd:02d}",
+    )
+    header = table.header
+    header["HDUCLASS"] = ("OGIP", "format conforms to OGIP/GSFC conventions")
+    header["HDUCLAS1"] = ("GTI", "good time intervals")
+    header["HDUCLAS2"] = "STANDARD"
+    header["CCDID"] = (ccd, "CCD these are good times of")
+    header["ONTIME"] = (gti.duration(times), "[s] sum of the intervals")
+    copy(header, events, ("TIMESYS", "MJDREF", "TIMEZERO", "TIMEUNIT", "CLOCKAPP", "TIMEREF", "TASSIGN"))
+    if len(times):
+        header["TSTART"] = (float(times[0, 0]), "[s] start of the first interval")
+        header["TSTOP"] = (float(times[-1, 1]), "[s] end of the last interval")
+    return table
+
+
+def region_tables(region: Shape | None) -> list[Any]:
+    """Return the region as an extension REGION (CXC/ASC FITS region), if it has an outline."""
+    outline = region.outline if region is not None else None
+    if region is None or outline is None:
+        return []
+    columns = [fits.Column("SHAPE", "16A", array=[outline.shape])]
+    for name, values in (("X", outline.x), ("Y", outline.y), ("R", outline.r)):
+        if values:
+            columns.append(fits.Column(name, f"{len(values)}D", unit="pixel", array=np.array([values])))
+    columns.append(fits.Column("COMPONENT", "I", array=[1]))
+    table = fits.BinTableHDU.from_columns(columns, name="REGION")
+    header = table.header
+    header["HDUCLASS"] = ("ASC", "region extension")
+    header["HDUCLAS1"] = "REGION"
+    header["HDUCLAS2"] = "STANDARD"
+    header["HDUVERS"] = "1.2.0"
+    header["MTYPE1"] = ("POS", "pair of columns X,Y of the event list")
+    header["MFORM1"] = "X,Y"
+    put_text(header, "SKYREG", region.text, "ICRS degrees")
+    return [table]
+
+
+def write(path: Path, hdus: list[Any]) -> None:
+    """Write a file with DATASUM and CHECKSUM in each HDU."""
+    fits.HDUList(hdus).writeto(path, checksum=True, overwrite=True)

@@ -1,0 +1,90 @@
+"""Images: counts per sky pixel.
+
+Equal to SAS ``evselect`` with the same selection and bin size, pixel for pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from scripts.epic.errors import ScienceError
+from scripts.epic.events import EventList
+from scripts.epic.region import Shape
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The pixels of an image, laid over X, Y so that an uncropped one begins at TLMIN - 0.5."""
+
+    origin: tuple[float, float]
+    """X, Y at the lower left corner of the whole grid."""
+    bin: float
+    """X, Y units per pixel."""
+    first: tuple[int, int]
+    """Column and row of the whole grid at which the image begins, from 0."""
+    shape: tuple[int, int]
+    """Columns and rows."""
+
+
+def grid(events: EventList, pixel: float, region: Shape | None) -> Grid:
+    """Return the grid for pixels of ``pixel`` arcsec, cropped to the whole pixels around ``region``.
+
+    :raises ScienceError: the region does not touch the grid.
+    """
+    x0, x1, y0, y1 = events.grid
+    bin_size = pixel / events.projection.unit
+    bin_size = round(bin_size, 9)
+    origin = (x0 - 0.5, y0 - 0.5)
+    nx, ny = (int(np.ceil((last - first + 1) / bin_size)) for first, last in ((x0, x1), (y0, y1)))
+    if region is None:
+        return Grid(origin, bin_size, (0, 0), (nx, ny))
+    bounds = region.bounds
+    if bounds is not None:
+        u0, u1, v0, v1 = np.floor(
+            np.clip((np.array(bounds) - np.repeat(origin, 2)) / bin_size, -1, max(nx, ny) + 1)
+        ).astype(int)
+        i0, i1, j0, j1 = max(u0, 0), min(u1, nx - 1), max(v0, 0), min(v1, ny - 1)
+        if i0 <= i1 and j0 <= j1:
+            return Grid(origin, bin_size, (int(i0), int(j0)), (int(i1 - i0 + 1), int(j1 - j0 + 1)))
+    ra, dec = events.projection.ra, events.projection.dec
+    raise ScienceError(
+        f"The region '{region.text}' lies outside the field of {events.path.name}, "
+        f"which is centred on RA {ra:.4f}, Dec {dec:.4f} degrees."
+    )
+
+
+def counts(events: EventList, keep: NDArray[np.bool_], where: Grid) -> NDArray[np.int32]:
+    """Return the image of the kept events, shape (rows, columns)."""
+    nx, ny = where.shape
+    index = []
+    for axis, origin, first in zip("XY", where.origin, where.first, strict=True):
+        index.append(np.floor((events.column(axis)[keep] - origin) / where.bin).astype(np.int64) - first)
+    inside = (index[0] >= 0) & (index[0] < nx) & (index[1] >= 0) & (index[1] < ny)
+    flat = np.bincount(index[1][inside] * nx + index[0][inside], minlength=nx * ny)
+    return flat.reshape(ny, nx).astype(np.int32)
+
+
+def world_coordinates(header: fits.Header, events: EventList, where: Grid) -> None:
+    """Write the image's world coordinates: sky, and ``L`` for the event list's X, Y."""
+    projection = events.projection
+    for i, axis in enumerate("XY"):
+        n = i + 1
+        start = where.origin[i] + where.first[i] * where.bin
+        value = (projection.ra, projection.dec)[i]
+        header[f"CTYPE{n}"] = (("RA---TAN", "DEC--TAN")[i], "gnomonic projection")
+        header[f"CRPIX{n}"] = ((projection.crpix[i] - start) / where.bin + 0.5, "reference pixel")
+        header[f"CRVAL{n}"] = (value, "[deg] position of the reference pixel")
+        header[f"CDELT{n}"] = (projection.cdelt[i] * where.bin, "[deg] size of a pixel")
+        header[f"CUNIT{n}"] = ("deg", "unit of CRVAL and CDELT")
+        header[f"CTYPE{n}L"] = (axis, "column of the event list")
+        header[f"CRPIX{n}L"] = 1.0
+        header[f"CRVAL{n}L"] = (start + where.bin / 2, f"{axis} at the centre of the first pixel")
+        header[f"CDELT{n}L"] = (where.bin, f"{axis} units per pixel")
+        header[f"LTV{n}"] = 0.5 - start / where.bin
+        header[f"LTM{n}_{n}"] = 1 / where.bin
+    header["WCSNAMEL"] = ("PHYSICAL", "name of coordinates L")
+    header["WCSAXESL"] = 2

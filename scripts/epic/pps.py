@@ -1,0 +1,148 @@
+"""The reader of folders of XMM-Newton pipeline products (PPS): one dataset per EPIC imaging event list."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from astropy.coordinates import Latitude, Longitude
+from mocpy import MOC
+
+from scripts.epic.ccd import Geometry
+from scripts.epic.errors import EventFileError
+from scripts.epic.events import EventList
+
+ORDER = 13
+"""HEALPix order of a coverage: cells of 26 arcsec."""
+
+EVENT_LIST = re.compile(r"^(P\d{10}[A-Z0-9]{2}[A-Z]\d{3})[MP]IEVLI\w*\.(FTZ|FIT|FITS|FIT\.GZ|FITS\.GZ)$", re.IGNORECASE)
+"""Imaging event lists by the pipeline's naming (SAS User's Guide, "EPIC pipeline products")."""
+
+FITS_TYPE = "application/fits"
+
+
+@dataclass(frozen=True)
+class PPSDataset:
+    """One exposure of one EPIC camera; names and units follow ObsCore 1.1."""
+
+    obs_collection: str
+    facility_name: str
+    instrument_name: str
+    obs_id: str
+    camera: str
+    exposure_id: str
+    target_name: str | None
+    s_ra: float
+    """Of the pointing, degrees."""
+    s_dec: float
+    position_angle: float | None
+    """Degrees, north through east."""
+    t_min: float
+    """MJD (TT)."""
+    t_max: float
+    t_exptime: float | None
+    """Live time of the central CCD, s."""
+    filter: str | None
+    mode: str | None
+    simulated: bool
+    files: tuple[tuple[str, Path, str], ...]
+    """Kind, path, content type."""
+    coverage: MOC
+
+
+def read(folder: Path, skipped: Callable[[Path, str], None]) -> Iterator[PPSDataset]:
+    """Walk a folder and all below it and yield the datasets of its EPIC imaging event lists.
+
+    Names of files only say where to look; what a dataset is stands in its header. A file that cannot be used
+    is reported to ``skipped`` with the reason, and the walk goes on.
+    """
+    seen: dict[tuple[str, str, str], Path] = {}
+    for path in _walk(folder):
+        try:
+            dataset = describe(path)
+        except EventFileError as error:
+            skipped(path, str(error))
+            continue
+        key = (dataset.obs_id, dataset.camera, dataset.exposure_id)
+        if key in seen:
+            skipped(path, f"{path.name}: holds the same exposure {'/'.join(key)} as {seen[key]}")
+            continue
+        seen[key] = path
+        yield dataset
+
+
+def describe(path: Path) -> PPSDataset:
+    """Return the dataset of one event list.
+
+    :raises EventFileError: the file cannot be read, or its header lacks what identifies or places a dataset.
+    """
+    events = EventList(path)
+
+    def text(name: str) -> str | None:
+        value = events.keyword(name)
+        return str(value).strip() or None if value is not None else None
+
+    def optional(*names: str) -> float | None:
+        return next((events.number(name) for name in names if events.keyword(name) is not None), None)
+
+    obs_id, exposure = text("OBS_ID"), text("EXPIDSTR")
+    if obs_id is None or exposure is None:
+        raise EventFileError(f"{path.name}[EVENTS]: the keyword {'EXPIDSTR' if obs_id else 'OBS_ID'} is missing")
+    reference = events.number("MJDREF")
+    start, stop = (reference + events.number(name) / 86400.0 for name in ("TSTART", "TSTOP"))
+    return PPSDataset(
+        obs_collection="Simulated" if events.simulated else "XMM-Newton",
+        facility_name="XMM-Newton",
+        instrument_name=events.camera.instrument,
+        obs_id=obs_id,
+        camera=events.camera.name,
+        exposure_id=exposure,
+        target_name=text("OBJECT"),
+        s_ra=events.number("RA_PNT"),
+        s_dec=events.number("DEC_PNT"),
+        position_angle=optional("PA_PNT"),
+        t_min=start,
+        t_max=stop,
+        t_exptime=optional("LIVETIME", "ONTIME"),
+        filter=text("FILTER"),
+        mode=text("SUBMODE"),
+        simulated=events.simulated,
+        files=(("events", path.resolve(), FITS_TYPE), *_companions(path)),
+        coverage=coverage(events),
+    )
+
+
+def coverage(events: EventList) -> MOC:
+    """Return where an exposure saw the sky: its CCDs, cut to the field of view, at order 13.
+
+    :raises EventFileError: no CCD observed.
+    """
+    parts: list[MOC] = []
+    for outline in Geometry(events).outlines():
+        ra, dec = events.projection.to_sky(outline[:, 0], outline[:, 1])
+        parts.append(MOC.from_polygon(Longitude(ra, "deg"), Latitude(dec, "deg"), max_depth=ORDER))
+    if not parts:
+        raise EventFileError(f"{events.path.name}: no CCD observed the sky")
+    return parts[0].union(*parts[1:]) if len(parts) > 1 else parts[0]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the event lists by name, in an order that does not depend on the file system."""
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            if EVENT_LIST.match(name):
+                yield Path(root) / name
+
+
+def _companions(path: Path) -> Iterator[tuple[str, Path, str]]:
+    """The other products of an exposure: those that share the first part of the event list's name."""
+    stem = EVENT_LIST.match(path.name)
+    if stem is None:
+        return
+    for other in sorted(path.parent.iterdir()):
+        if other.name.upper().startswith(f"{stem[1].upper()}FBKTSR"):
+            yield "flare_background", other.resolve(), FITS_TYPE

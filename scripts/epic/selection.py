@@ -1,0 +1,105 @@
+"""Which events a product is made of, and the words that say so in its header."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.epic import exposure, flare, gti
+from scripts.epic.errors import ScienceError
+from scripts.epic.events import EventList
+from scripts.epic.gti import Intervals
+from scripts.epic.task import Parameters
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A selection on energy, pattern, flags and time."""
+
+    pi: tuple[int | None, int | None]
+    """Lowest and highest PI, eV, both included."""
+    pattern: int
+    flags: str
+    """``standard``: the header's XMMEA_EM or XMMEA_EP; ``strict``: FLAG == 0; ``none``: all."""
+    flare_rate: float | None
+    """Threshold of the flare filter in ct/s; None without the filter."""
+    times: dict[int, Intervals] = field(repr=False)
+    """Good times of each CCD."""
+    quiet: Intervals | None = field(repr=False)
+    """What the flare filter leaves; None without the filter."""
+    flag_rule: str = ""
+
+    def mask(self, events: EventList) -> NDArray[np.bool_]:
+        """Tell which events are selected, shape (n,)."""
+        keep = events.column("PATTERN") <= self.pattern
+        low, high = self.pi
+        energy = events.column("PI")
+        if low is not None:
+            keep &= energy >= low
+        if high is not None:
+            keep &= energy <= high
+        if self.flags == "standard":
+            keep &= events.flagged_clear(events.camera.macro)
+        elif self.flags == "strict":
+            keep &= events.column("FLAG") == 0
+        if self.quiet is not None:
+            keep &= gti.contains(self.quiet, events.column("TIME"))
+        return keep
+
+    @property
+    def expression(self) -> str:
+        """The selection in SAS's words, for the keyword SLCTEXPR."""
+        parts = [self.flag_rule] if self.flag_rule else []
+        parts.append(f"PATTERN<={self.pattern}")
+        low, high = self.pi
+        parts += [f"PI>={low}"] if low is not None else []
+        parts += [f"PI<={high}"] if high is not None else []
+        if self.flare_rate is not None:
+            parts.append(f"gti(single events above 10 keV <= {self.flare_rate:g} ct/s in {flare.WIDTH:g} s)")
+        return " && ".join(parts)
+
+
+def electronvolts(low: float | None, high: float | None) -> tuple[int | None, int | None]:
+    """Turn keV into a range of PI, whole eV."""
+    # 0.57 * 1000 is not 570: rounding first keeps the edge where it was asked for
+    return (
+        None if low is None else math.ceil(round(low * 1000.0, 6)),
+        None if high is None else math.floor(round(high * 1000.0, 6)),
+    )
+
+
+def select(events: EventList, parameters: Parameters) -> Selection:
+    """Build the selection that a task's parameters ask for: EMIN, EMAX, PATTERN, FLAGS, GTI, FLARE_RATE.
+
+    :raises ScienceError: the flare filter leaves no time.
+    """
+    flags = parameters.text("FLAGS", "standard")
+    rule = {"strict": "FLAG==0", "none": ""}.get(flags)
+    if rule is None:
+        bits, _ = events.macro(events.camera.macro)
+        rule = f"(FLAG & 0x{bits:x}) == 0"
+    rate: float | None = None
+    quiet: Intervals | None = None
+    if parameters.text("GTI", "none") == "flare":
+        rate = parameters.real("FLARE_RATE", events.camera.flare_rate)
+        curve = flare.curve(events)
+        quiet = curve.quiet(rate)
+        observed = np.vstack([np.empty((0, 2)), *events.standard_gti.values()])
+        if not len(gti.intersection(quiet, observed)):
+            raise ScienceError(
+                f"The flare filter leaves no time: no {flare.WIDTH:g} s of {events.path.name} have a rate of "
+                f"at most FLARE_RATE = {rate:g} ct/s (the median is {np.median(curve.rate):.3g} ct/s); "
+                "raise it or use GTI=none."
+            )
+    return Selection(
+        pi=electronvolts(parameters.real_or_none("EMIN"), parameters.real_or_none("EMAX")),
+        pattern=parameters.integer("PATTERN", events.camera.pattern),
+        flags=flags,
+        flare_rate=rate,
+        times=exposure.on_times(events, quiet),
+        quiet=quiet,
+        flag_rule=rule,
+    )

@@ -1,0 +1,101 @@
+"""The script ``probe``: does what it is told, to test the service.
+
+Standard library only, so that it starts as fast as Python.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+CHUNK = b"Amora probe\n" * 87382  # about 1 MiB
+
+
+def main() -> int:
+    """Wait, write, and fail or succeed as the parameters say."""
+    task = json.loads(Path("task.json").read_text(encoding="utf-8"))
+    parameters, number = task["parameters"], task["task"]
+    wanted, size = float(parameters.get("SECONDS") or 0), int(parameters.get("SIZE") or 0)
+    failure = parameters.get("FAIL")
+    started, start = time.time(), time.monotonic()
+    print(f"task {number}: waiting {wanted:g} s, writing {size} bytes, process {os.getpid()}", flush=True)
+    wait(start, wanted)
+    products = Path("products")
+    products.mkdir(exist_ok=True)
+    if size:
+        write(products / f"probe_{number}.bin", size)
+        print(f"task {number}: wrote {size} bytes", flush=True)
+    if failure:
+        print(" ".join(str(failure).split()), file=sys.stderr)
+        return 1
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(started))
+    row = (
+        number,
+        os.uname().nodename,
+        platform.python_version(),
+        stamp,
+        f"{time.monotonic() - start:.6f}",
+        size,
+    )
+    (products / f"probe_{number}.vot").write_text(votable(row), encoding="utf-8")
+    print("progress 1 done", flush=True)
+    return 0
+
+
+def wait(start: float, seconds: float) -> None:
+    """Wait until ``seconds`` after ``start`` on the monotonic clock, and tell how far it is."""
+    pause = min(10.0, max(0.2, seconds / 100))
+    while (left := start + seconds - time.monotonic()) > 0:
+        time.sleep(min(pause, left))
+        done = min(1.0, (time.monotonic() - start) / seconds)
+        print(f"progress {done:.3f} waited {time.monotonic() - start:.1f} of {seconds:g} s", flush=True)
+
+
+def write(path: Path, size: int) -> None:
+    """Write a file of ``size`` bytes."""
+    with path.open("wb") as file:
+        for _ in range(size // len(CHUNK)):
+            file.write(CHUNK)
+        file.write(CHUNK[: size % len(CHUNK)])
+
+
+FIELDS = (
+    ("task", 'datatype="int" ucd="meta.id;meta.main"', "number of the task in its job"),
+    ("host", 'datatype="char" arraysize="*" ucd="meta.id;meta.computer"', "machine it ran on"),
+    ("python", 'datatype="char" arraysize="*" ucd="meta.version"', "version of the Python interpreter"),
+    ("started", 'datatype="char" arraysize="*" ucd="time.start" xtype="timestamp"', "start, UTC"),
+    ("seconds", 'datatype="double" unit="s" ucd="time.duration"', "time from start to here"),
+    ("size", 'datatype="long" unit="byte" ucd="phys.size;meta.file"', "size of the file written besides"),
+)
+
+
+def votable(row: tuple[object, ...]) -> str:
+    """Return a VOTable 1.4 with one row."""
+    fields = "\n".join(
+        f'      <FIELD name="{name}" {attributes}><DESCRIPTION>{text}</DESCRIPTION></FIELD>'
+        for name, attributes, text in FIELDS
+    )
+    cells = "".join(f"<TD>{str(cell).replace('&', '&amp;').replace('<', '&lt;')}</TD>" for cell in row)
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">
+  <RESOURCE type="results">
+    <TABLE name="probe" nrows="1">
+      <DESCRIPTION>What a task of the script probe did</DESCRIPTION>
+{fields}
+      <DATA><TABLEDATA><TR>{cells}</TR></TABLEDATA></DATA>
+    </TABLE>
+  </RESOURCE>
+</VOTABLE>
+"""
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        print(f"The probe cannot do what its task says: {type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,131 @@
+"""``/observations``, the JSON of a job and the pages, black-box."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from tests.protocol.client import Probe
+from tests.schemas import valid
+
+REGIONS = [
+    {},
+    {"POS": "CIRCLE 35.665 43.036 0.1"},
+    {"pos": "POLYGON 35 43 36 43 36 44"},
+    {"CIRCLE": "35.665 43.036 0.1"},
+    {"POLYGON": "35 43 36 43 36 44"},
+]
+BAD = [
+    {"POS": "CIRCLE 35.665 43.036 -1"},
+    {"POS": "CIRCLE 35.665 NaN 1"},
+    {"POS": "BANANA 1 2"},
+    {"POS": ""},
+    {"CIRCLE": "35.665 43.036"},
+    {"POLYGON": "35 43 36 43"},
+    {"CIRCLE": "35.665 43.036 0.1", "POS": "CIRCLE 35.665 43.036 0.1"},
+    {"RESPONSEFORMAT": "banana"},
+]
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_each_format(probe: Probe, region: dict[str, str], shared: Path):
+    response = probe.get("observations", **region)
+    assert response.headers["content-type"] == "application/json"
+    answer = response.json()
+    assert answer["count"] == len(answer["observations"])
+    for name in ("votable", "application/x-votable+xml", "text/xml"):
+        response = probe.get("observations", **region, RESPONSEFORMAT=name)
+        valid(response.content, shared, "VOTable1.4.xsd")
+        if "/" in name:
+            assert response.headers["content-type"].partition(";")[0] == name
+    response = probe.get("observations", **region, RESPONSEFORMAT="csv")
+    assert response.headers["content-type"].startswith("text/csv")
+    assert len(list(csv.reader(io.StringIO(response.text)))) == answer["count"] + 1
+    page = probe.get("observations", **region, RESPONSEFORMAT="html")
+    assert page.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("region", BAD)
+def test_a_bad_region_is_400_in_the_form_that_was_asked_for(probe: Probe, region: dict[str, str], shared: Path):
+    response = probe.get("observations", **region)
+    assert response.status_code == 400
+    assert response.json()["error"]
+    if "RESPONSEFORMAT" in region:
+        return
+    response = probe.get("observations", **region, RESPONSEFORMAT="votable")
+    assert response.status_code == 400
+    root = valid(response.content, shared, "VOTable1.4.xsd")
+    (info,) = root.iter("{*}INFO")
+    assert (info.get("name"), info.get("value")) == ("QUERY_STATUS", "ERROR")
+    assert info.text
+
+
+def test_job_as_json(probe: Probe):
+    job = probe.create(TASKS="2", Foo="bar", PHASE="RUN").until("COMPLETED")
+    found = probe.get("api", "scripts", "probe", "jobs", job.id).json()
+    assert found["address"] == job.url
+    assert found["phase"] == "COMPLETED"
+    assert found["progress"] == 1.0
+    assert {"name": "Foo", "value": "bar"} in found["parameters"]
+    assert [task["number"] for task in found["tasks"]] == [1, 2]
+    for product in found["products"]:
+        assert len(probe.http.get(product["address"]).content) == product["size"]
+
+
+def test_log_can_be_followed(probe: Probe):
+    job = probe.create(PHASE="RUN").until("COMPLETED")
+    (task,) = probe.get("api", "scripts", "probe", "jobs", job.id).json()["tasks"]
+    whole = probe.http.get(task["log"])
+    assert whole.headers["content-type"].startswith("text/plain")
+    assert whole.headers["amora-log-ended"] == "true"
+    assert whole.headers["amora-log-next"] == str(len(whole.content))
+    rest = probe.http.get(task["log"], params={"offset": "1"})
+    assert rest.content == whole.content[1:]
+    beyond = probe.http.get(task["log"], params={"offset": str(len(whole.content))})
+    assert (beyond.content, beyond.headers["amora-log-ended"]) == (b"", "true")
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("scripts/probe/jobs/nosuch", 404),
+        ("scripts/nosuch/jobs/nosuch", 404),
+        ("scripts/probe/jobs/{id}/tasks/2/log", 404),
+        ("scripts/probe/jobs/{id}/tasks/x/log", 404),
+        ("scripts/probe/jobs/{id}/tasks/99999999999999999999/log", 404),
+        ("scripts/probe/jobs/{id}/tasks/1/log?offset=-1", 400),
+        ("scripts/probe/jobs/{id}/tasks/1/log?offset=x", 400),
+    ],
+)
+def test_errors_of_the_api_are_json(probe: Probe, path: str, code: int):
+    job = probe.create(PHASE="RUN").until("COMPLETED")
+    response = probe.http.get(f"{probe.base}/api/{path.format(id=job.id)}")
+    assert response.status_code == code
+    assert response.json()["error"]
+
+
+def test_pages(probe: Probe):
+    job = probe.create(RUNID="<script>alert(1)</script>", PHASE="RUN")
+    for path in ("", "scripts", "scripts/probe"):
+        response = probe.get(path)
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/html")
+        root = etree.HTML(response.text)
+        assert not root.findall(".//script")
+        for link in root.iterfind(".//*[@href]"):
+            if link.get("href").startswith(probe.base) and link.get("href") != job.url:
+                assert probe.http.get(link.get("href")).status_code in (200, 404)
+    assert job.url in probe.get("").text
+
+
+def test_scripts_as_json(probe: Probe):
+    listed = probe.get("scripts", RESPONSEFORMAT="json").json()["scripts"]
+    described = next(script for script in listed if script["name"] == "probe")
+    assert described["jobs"] == probe.url
+    assert {"SECONDS", "FAIL", "SIZE", "TASKS"} <= {parameter["name"] for parameter in described["parameters"]}
+    assert probe.get("scripts", "probe", RESPONSEFORMAT="application/json").json() == described
+    assert "folder" not in described

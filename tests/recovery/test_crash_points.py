@@ -1,0 +1,104 @@
+"""The worker dies at each step of a task: what it had begun is done again, once, and nothing of it is left."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.engine import Engine
+from jobs.phases import Phase
+from jobs.settings import Settings
+from jobs.storage import Storage
+from jobs.store import JobStore
+
+
+class Crash(BaseException):
+    """Not an Exception: nothing in the worker catches it, as nothing catches a kill -9."""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home", lease=1.0, workers=1)
+
+
+@pytest.fixture(autouse=True)
+def _silent_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+
+
+STEPS = [
+    (JobStore, "queue", "after"),
+    (JobStore, "claim", "before"),
+    (JobStore, "claim", "after"),
+    (Storage, "workspace", "after"),
+    (JobStore, "record_processes", "before"),
+    (JobStore, "record_processes", "after"),
+    (Storage, "publish", "before"),
+    (Storage, "publish", "after"),
+    (JobStore, "complete", "before"),
+    (JobStore, "complete", "after"),
+]
+
+
+@pytest.mark.parametrize(("owner", "name", "when"), STEPS, ids=lambda part: getattr(part, "__name__", part))
+def test_crash(owner: type, name: str, when: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = "".join(_crash(owner, name, when, settings, monkeypatch))
+    engine = Engine(settings)
+    if engine.jobs.phase("probe", job_id) is Phase.PENDING:
+        engine.jobs.run("probe", job_id)  # the crash came before the client was told anything
+    engine.start()
+    try:
+        job = _end(engine, job_id)
+        assert job.phase is Phase.COMPLETED, job.error
+        assert [product.name for product in job.products] == ["probe_1.vot"]
+        home = settings.folder
+        assert {path.name for path in (home / "jobs" / job_id).iterdir()} == {
+            "1.log",
+            job.products[0].key.split("/")[1],
+        }
+        assert list((home / "work").iterdir()) == []
+    finally:
+        engine.stop()
+
+
+def _crash(owner: type, name: str, when: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Run a probe in a worker that dies at the step; yield the job's id."""
+    original = getattr(owner, name)
+    crashed = threading.Event()
+
+    def crash(*arguments: Any, **named: Any) -> Any:
+        if when == "after":
+            original(*arguments, **named)
+        crashed.set()
+        raise Crash
+
+    engine = Engine(settings)
+    job = engine.jobs.create("probe", [])
+    # Another machine's worker, as far as the next one can see: only the lease tells that it is dead.
+    monkeypatch.setattr(engine._worker, "identity", "elsewhere:boot:ns/1/1")
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, crash)
+        if name == "queue":
+            with pytest.raises(Crash):
+                engine.jobs.run("probe", job.id)
+        else:
+            engine.jobs.run("probe", job.id)
+            with pytest.raises(Crash):
+                engine._worker.work(f"{job.id}.1", 1)
+        assert crashed.is_set()
+    engine.stop()
+    yield job.id
+
+
+def _end(engine: Engine, job_id: str) -> Any:
+    waiter = threading.Event()
+    for _ in range(300):
+        job = engine.jobs.get("probe", job_id)
+        if not job.active:
+            return job
+        waiter.wait(0.05)
+    raise AssertionError(f"the job is still {job.phase}")

@@ -1,0 +1,77 @@
+"""A service of one's own, as a process: started, killed and started again on the same home folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+
+class Service:
+    """``amora serve`` on a free port, for the length of a block.
+
+    :param home: the home folder.
+    :param settings: further settings, e.g. ``LEASE="3"``.
+    """
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.home = home
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("AMORA_")}
+        self._environment |= {"AMORA_HOME": str(home), "AMORA_PORT": "0"}
+        self._environment |= {f"AMORA_{name}": value for name, value in settings.items()}
+
+    def __enter__(self) -> Self:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from uws.cli import main; main()", "serve"],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        ready = self.process.stdout.readline()
+        assert ready.startswith("Amora is ready at http://"), f"the service said {ready!r}"
+        self.base_url = ready.split()[-1]
+        self.http = httpx.Client(base_url=self.base_url, timeout=60)
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.http.close()
+        self.process.terminate()
+        self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def kill(self) -> None:
+        """Kill it as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+
+    def post(self, script: str, **parameters: str) -> str:
+        """Create a job and run it; return its address below the service's."""
+        answer = self.http.post(f"/scripts/{script}/async", data={**parameters, "PHASE": "RUN"})
+        assert answer.status_code == 303, answer.text
+        return httpx.URL(answer.headers["Location"]).path
+
+    def phase(self, job: str) -> str:
+        """Return a job's phase."""
+        return self.http.get(f"{job}/phase").text
+
+    def end(self, job: str) -> str:
+        """Wait for the end of a job and return its phase."""
+        for _ in range(60):
+            phase = self.phase(job)
+            if phase not in ("QUEUED", "EXECUTING"):
+                return phase
+            self.http.get(job, params={"WAIT": "2", "PHASE": phase})
+        raise AssertionError(f"the job {job} is still {phase}")
+
+    def detail(self, job: str) -> dict[str, object]:
+        """Return all that is known of a job, as JSON."""
+        return dict(self.http.get("/api" + job.replace("/async/", "/jobs/")).json())

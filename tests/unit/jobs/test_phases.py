@@ -1,0 +1,27 @@
+"""The phase table: what may follow what (UWS 1.1, section 2.1.3)."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.phases import ACTIVE, FINAL, JOB_MOVES, TASK_MOVES, Phase, sources
+
+
+@pytest.mark.parametrize("moves", [JOB_MOVES, TASK_MOVES])
+def test_nothing_follows_a_final_phase(moves: dict[Phase, frozenset[Phase]]) -> None:
+    assert not FINAL & set(moves)
+
+
+def test_a_job_never_goes_back() -> None:
+    order = [Phase.PENDING, Phase.QUEUED, Phase.EXECUTING]
+    for position, phase in enumerate(order):
+        assert not JOB_MOVES[phase] & set(order[: position + 1])
+
+
+def test_a_task_goes_back_only_to_the_queue() -> None:
+    assert TASK_MOVES[Phase.EXECUTING] & ACTIVE == {Phase.QUEUED}
+
+
+def test_every_unfinished_phase_can_be_aborted_and_can_fail() -> None:
+    assert sources(JOB_MOVES, Phase.ABORTED) == ACTIVE
+    assert sources(JOB_MOVES, Phase.ERROR) == ACTIVE

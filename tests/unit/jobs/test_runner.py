@@ -1,0 +1,172 @@
+"""The runner and its guardian: what a script says is kept, and nothing of it is left."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jobs.identity import Identity
+from jobs.runner import MAX_LINE, Outcome, Run
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+IGNORES_TERM = "trap '' TERM; while :; do sleep 1; done"
+
+
+def run(
+    folder: Path, script: str, going_on: Callable[[object], bool] = lambda _: True, grace: float = 0.2
+) -> tuple[Outcome, bytes]:
+    log = io.BytesIO()
+    with Run(["sh", "-c", script], folder, ENVIRONMENT, log, grace) as started:
+        outcome = started.wait(going_on, 0.02)
+    return outcome, log.getvalue()
+
+
+def appear(path: Path, pieces: int = 1) -> list[int]:
+    """Wait until a script has written its pids into a file."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if path.exists() and len(words := path.read_text().split()) >= pieces:
+            return [int(word) for word in words]
+        time.sleep(0.01)  # the only sign of another process is its file
+    raise AssertionError(f"{path} was not written")
+
+
+def gone(pid: int) -> bool:
+    """Whether a process is gone, or will be when its new parent gets round to it."""
+    deadline = time.monotonic() + 5
+    identity = Identity.of(pid)
+    while identity.started and identity.alive:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)  # a kill takes effect a moment later
+    return True
+
+
+def test_what_a_script_says(tmp_path: Path) -> None:
+    progress: list[object] = []
+
+    def going_on(news: object) -> bool:
+        if news:
+            progress.append(news)
+        return True
+
+    outcome, log = run(
+        tmp_path, "echo one; echo progress 0.25 a quarter; sleep 0.3; echo two >&2; echo >&2; exit 3", going_on
+    )
+    assert outcome == Outcome(3, stopped=False, last_error="two")
+    assert sorted(log.split(b"\n")) == [b"", b"", b"one", b"two"]
+    assert progress == [(0.25, "a quarter")]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("progress 1.5 much", (1.0, "much")), ("progress 1e-1", (0.1, "")), ("progress .5 x", (0.5, "x"))],
+)
+def test_progress(tmp_path: Path, line: str, expected: tuple[float, str]) -> None:
+    seen: list[object] = []
+    run(tmp_path, f"echo '{line}'; sleep 0.2", lambda news: seen.append(news) or True)
+    assert expected in seen
+
+
+@pytest.mark.parametrize("line", ["progress", "progress half", "progress -1", "progressive", " progress 0.5"])
+def test_no_progress_is_log(tmp_path: Path, line: str) -> None:
+    assert run(tmp_path, f"echo '{line}'")[1] == line.encode() + b"\n"
+
+
+def test_a_line_without_end(tmp_path: Path) -> None:
+    outcome, log = run(tmp_path, f"head -c {3 * MAX_LINE} /dev/zero | tr '\\0' x; printf tail >&2")
+    assert log.count(b"x") == 3 * MAX_LINE
+    assert outcome.last_error == "tail"
+
+
+def test_working_folder_environment_and_standard_input(tmp_path: Path) -> None:
+    _, log = run(tmp_path, "pwd; env; cat")
+    lines = log.decode().splitlines()
+    assert lines[0] == str(tmp_path)
+    assert {line.split("=")[0] for line in lines[1:]} <= {"PATH", "LANG", "PWD", "SHLVL", "_", "OLDPWD"}
+
+
+def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+    log = io.BytesIO()
+    with Run(["no-such-program"], tmp_path, ENVIRONMENT, log, 0.2) as started:
+        outcome = started.wait(lambda _: True, 0.02)
+    assert outcome == Outcome(
+        127, stopped=False, last_error="the program no-such-program cannot be started: No such file or directory"
+    )
+
+
+def test_killed_by_a_signal(tmp_path: Path) -> None:
+    assert run(tmp_path, "kill -SEGV $$")[0].code == -signal.SIGSEGV
+
+
+def test_stop_ends_the_whole_tree(tmp_path: Path) -> None:
+    """Grandchildren that ignore SIGTERM, and one that made a session of its own, go too."""
+    pids = tmp_path / "pids"
+    script = (
+        f'echo $$ >> {pids}; sh -c "echo \\$\\$ >> {pids}; {IGNORES_TERM}" & '
+        f'setsid sh -c "echo \\$\\$ >> {pids}; {IGNORES_TERM}" & {IGNORES_TERM}'
+    )
+    outcome, _ = run(tmp_path, script, lambda _: not (pids.exists() and len(pids.read_text().split()) == 3))
+    assert outcome == Outcome(-signal.SIGKILL, stopped=True, last_error="")
+    assert all(gone(pid) for pid in appear(pids, 3))
+
+
+def test_a_polite_script_has_time_to_tidy_up(tmp_path: Path) -> None:
+    tidy = tmp_path / "tidy"
+    script = f"trap 'echo done > {tidy}; exit 0' TERM; echo $$ > {tmp_path}/up; while :; do sleep 0.05; done"
+    outcome, _ = run(tmp_path, script, lambda _: not (tmp_path / "up").exists(), grace=10)
+    assert outcome.stopped
+    assert tidy.read_text() == "done\n"
+
+
+def test_what_a_script_leaves_running_is_ended(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    outcome, _ = run(
+        tmp_path, f"(setsid sh -c 'echo $$ > {pids}; exec sleep 1000' &) ; until [ -s {pids} ]; do :; done"
+    )
+    assert outcome.code == 0
+    assert gone(appear(pids)[0])
+
+
+def test_a_killed_guardian_takes_its_script_along(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    outcome, _ = run(tmp_path, f"sleep 1000 & echo $! $$ > {pids}; kill -9 $PPID; sleep 1000")
+    assert outcome.code is None
+    assert all(gone(pid) for pid in appear(pids, 2))
+
+
+def test_an_error_in_the_worker_ends_the_script(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+
+    def going_on(_: object) -> bool:
+        if pids.exists():
+            raise OSError("the database is away")
+        return True
+
+    with pytest.raises(OSError, match="away"):
+        run(tmp_path, f"echo $$ > {pids}.new; mv {pids}.new {pids}; {IGNORES_TERM}", going_on)
+    assert gone(appear(pids)[0])
+
+
+def test_kill_9_of_the_worker_ends_the_script(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    program = (
+        "import io, os, pathlib; from jobs.runner import Run\n"
+        f"command = ['sh', '-c', \"\"\"setsid sh -c 'echo $$ >> {pids}; {IGNORES_TERM.replace(chr(39), chr(34))}' & "
+        f'echo $$ >> {pids}; {IGNORES_TERM}"""]\n'
+        f"with Run(command, pathlib.Path('{tmp_path}'), dict(os.environ), io.BytesIO(), 0.2) as run:\n"
+        "    run.wait(lambda _: True, 0.1)\n"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parents[3])
+    found = appear(pids, 2)
+    worker.kill()
+    worker.wait()
+    assert all(gone(pid) for pid in found)

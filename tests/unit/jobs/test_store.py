@@ -1,0 +1,234 @@
+"""The store: each move is a compare-and-set, and nothing is half done."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from index.database import Database
+from jobs.errors import NotFoundError, PhaseError
+from jobs.models import Parameter, Product
+from jobs.phases import JOB_MOVES, TASK_MOVES, Phase
+from jobs.store import Claim, JobStore, new_id
+from jobs.tables import metadata
+
+
+@pytest.fixture
+def changes() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def store(tmp_path: Path, changes: list[str]) -> Iterator[JobStore]:
+    database = Database(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+    metadata.create_all(database.engine)
+    yield JobStore(database, changes.append)
+    database.close()
+
+
+def make(store: JobStore, *, script: str = "probe", parameters: tuple[Parameter, ...] = ()) -> str:
+    return store.create(script, parameters, run_id=None, owner=None, duration=60, destruction=None)
+
+
+def claimed(store: JobStore, tasks: int = 1) -> tuple[str, list[Claim]]:
+    job_id = make(store)
+    ids = store.queue(job_id, [None] * tasks, "q")
+    claims = [store.claim(id_, 1, "host/1/2", 30) for id_ in ids]
+    assert all(claims)
+    return job_id, [claim for claim in claims if claim]
+
+
+def product(job_id: str, name: str = "a.fits", task: int = 1) -> Product:
+    return Product(job_id, task, None, name, "application/fits", 3, "0" * 64, "", f"{job_id}/{task}.1/{name}")
+
+
+def test_a_new_job_is_pending_and_whole(store: JobStore) -> None:
+    job_id = make(store, parameters=(Parameter("A", "1"), Parameter("A", "2"), Parameter("b", "")))
+    job = store.get(job_id)
+    assert (job.phase, job.started, job.ended, job.tasks, job.products) == (Phase.PENDING, None, None, (), ())
+    assert job.parameters == (Parameter("A", "1"), Parameter("A", "2"), Parameter("b", ""))
+    assert job.created.microsecond % 1000 == 0
+
+
+def test_job_ids_cannot_be_guessed_and_fit_into_an_address() -> None:
+    ids = {new_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(id_.isalnum() and len(id_) == 20 for id_ in ids)
+
+
+def test_a_job_runs_to_completed(store: JobStore, changes: list[str]) -> None:
+    job_id, (claim,) = claimed(store)
+    assert store.get(job_id).phase is Phase.EXECUTING
+    assert store.complete(claim, [product(job_id)])
+    job = store.get(job_id)
+    assert job.phase is Phase.COMPLETED
+    assert job.ended is not None
+    assert [item.name for item in job.products] == ["a.fits"]
+    assert store.trail(job_id) == [
+        (None, Phase.PENDING, Phase.QUEUED, "RUN"),
+        (1, Phase.QUEUED, Phase.EXECUTING, "claimed by host/1/2"),
+        (None, Phase.QUEUED, Phase.EXECUTING, "first task started"),
+        (1, Phase.EXECUTING, Phase.COMPLETED, "script ended"),
+        (None, Phase.EXECUTING, Phase.COMPLETED, "last task ended"),
+    ]
+    assert changes == [job_id] * 4
+
+
+def test_some_failed_tasks_leave_a_completed_job(store: JobStore) -> None:
+    job_id, (first, second) = claimed(store, 2)
+    store.fail_task(first, "no events")
+    assert store.get(job_id).phase is Phase.EXECUTING
+    store.complete(second, [])
+    job = store.get(job_id)
+    assert (job.phase, job.error) == (Phase.COMPLETED, None)
+    assert [task.message for task in job.tasks] == ["no events", ""]
+
+
+def test_all_failed_tasks_make_an_error_with_the_first_reason(store: JobStore) -> None:
+    job_id, (first, second) = claimed(store, 2)
+    store.fail_task(second, "second reason")
+    store.fail_task(first, "first reason")
+    job = store.get(job_id)
+    assert job.phase is Phase.ERROR
+    assert job.error == "All 2 tasks failed; the first one said: first reason"
+
+
+def test_a_task_is_claimed_once(store: JobStore) -> None:
+    job_id = make(store)
+    (task_id,) = store.queue(job_id, [None], "q")
+    got: list[Claim | None] = []
+    threads = [
+        threading.Thread(target=lambda n=n: got.append(store.claim(task_id, 1, f"host/{n}/0", 30))) for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([claim for claim in got if claim]) == 1
+
+
+def test_a_lost_attempt_can_neither_publish_nor_fail_nor_report(store: JobStore) -> None:
+    job_id, (old,) = claimed(store)
+    assert store.give_back(old.task.id, 1, "lost", lost=True, limit=3)
+    assert store.claim(old.task.id, 1, "host/1/2", 30) is None, "a message of the old attempt is dropped"
+    new = store.claim(old.task.id, 2, "host/3/4", 30)
+    assert new is not None
+    assert not store.complete(old, [product(job_id, "old")])
+    assert not store.fail_task(old, "late")
+    assert not store.report(old, 0.5, "late")
+    assert not store.renew(old, 30)
+    assert not store.holds(old)
+    assert store.complete(new, [product(job_id, "new")])
+    assert [item.name for item in store.get(job_id).products] == ["new"]
+
+
+def test_a_task_lost_too_often_fails_its_job(store: JobStore) -> None:
+    job_id, (claim,) = claimed(store)
+    for attempt in (1, 2):
+        assert store.give_back(claim.task.id, attempt, "lost", lost=True, limit=3)
+        assert store.claim(claim.task.id, attempt + 1, "w/1/2", 30)
+    assert not store.give_back(claim.task.id, 3, "lost", lost=True, limit=3)
+    job = store.get(job_id)
+    assert (job.phase, job.error_transient) == (Phase.ERROR, True)
+    assert job.error == "given up after 3 tries: lost"
+
+
+def test_handing_back_is_no_loss(store: JobStore) -> None:
+    _, (claim,) = claimed(store)
+    for attempt in range(1, 10):
+        assert store.give_back(claim.task.id, attempt, "stopped", lost=False, limit=1 + 1)
+        assert store.claim(claim.task.id, attempt + 1, "w/1/2", 30)
+
+
+def test_abort_takes_the_tasks_along(store: JobStore) -> None:
+    job_id, (claim,) = claimed(store)
+    store.abort(job_id, "enough")
+    job = store.get(job_id)
+    assert job.phase is Phase.ABORTED
+    assert [task.phase for task in job.tasks] == [Phase.ABORTED]
+    assert not store.complete(claim, [product(job_id)])
+    with pytest.raises(PhaseError, match="is ABORTED; it can become ABORTED only from EXECUTING or PENDING or QUEUED"):
+        store.abort(job_id, "again")
+
+
+def test_delete_leaves_nothing_but_the_trail(store: JobStore) -> None:
+    job_id, (claim,) = claimed(store)
+    store.delete(job_id)
+    with pytest.raises(NotFoundError, match=job_id):
+        store.get(job_id)
+    assert not store.complete(claim, [product(job_id)])
+    assert store.held() == []
+    assert store.trail(job_id)
+    with pytest.raises(NotFoundError):
+        store.delete(job_id)
+
+
+def test_parameters_are_set_only_while_pending(store: JobStore) -> None:
+    job_id = make(store, parameters=(Parameter("A", "1"),))
+    store.set_parameters(job_id, [Parameter("B", "2")])
+    assert store.get(job_id).parameters == (Parameter("B", "2"),)
+    store.queue(job_id, [None], "q")
+    with pytest.raises(PhaseError, match="is QUEUED; its parameters can be changed only while it is PENDING"):
+        store.set_parameters(job_id, [])
+    assert store.get(job_id).parameters == (Parameter("B", "2"),)
+
+
+def test_a_job_is_queued_once(store: JobStore) -> None:
+    job_id = make(store)
+    store.queue(job_id, [None], "q")
+    with pytest.raises(PhaseError, match="is QUEUED; it can become QUEUED only from PENDING"):
+        store.queue(job_id, [None], "q")
+    assert len(store.get(job_id).tasks) == 1
+
+
+def test_list_filters_and_order(store: JobStore) -> None:
+    ids = [make(store) for _ in range(5)]
+    other = make(store, script="image")
+    store.abort(ids[1], "")
+    assert [ref.id for ref in store.refs("probe", (), None, None)] == ids[::-1]
+    assert [ref.id for ref in store.refs(None, (), None, None)] == [other, *ids[::-1]]
+    assert [ref.id for ref in store.refs("probe", (), None, 2)] == [ids[4], ids[3]]
+    assert [ref.id for ref in store.refs("probe", (Phase.ABORTED,), None, 2)] == [ids[1]]
+    created = store.get(ids[2]).created
+    after = {ref.id for ref in store.refs("probe", (), created, None)}
+    assert ids[2] not in after
+    assert after == {id_ for id_ in ids if store.get(id_).created > created}
+    between = created - timedelta(microseconds=500)
+    assert ids[2] in {ref.id for ref in store.refs("probe", (), between, None)}
+
+
+def test_overdue_and_expired(store: JobStore) -> None:
+    job_id, _ = claimed(store)
+    assert store.overdue() == []
+    assert store.expired() == []
+    store.set_destruction(job_id, datetime.now(UTC) - timedelta(seconds=1))
+    assert store.expired() == [job_id]
+
+
+def test_every_change_makes_a_new_version(store: JobStore) -> None:
+    job_id = make(store)
+    seen = [store.state(job_id)[2]]
+    steps = (
+        lambda: store.set_run_id(job_id, "r"),
+        lambda: store.set_duration(job_id, 5),
+        lambda: store.set_parameters(job_id, []),
+        lambda: store.queue(job_id, [None], "q"),
+        lambda: store.claim(f"{job_id}.1", 1, "w/1/2", 30),
+        lambda: store.abort(job_id, ""),
+    )
+    for step in steps:
+        step()
+        seen.append(store.state(job_id)[2])
+    assert seen == sorted(set(seen))
+
+
+def test_the_trail_shows_only_allowed_moves(store: JobStore) -> None:
+    job_id, (claim,) = claimed(store)
+    store.give_back(claim.task.id, 1, "lost", lost=True, limit=3)
+    store.abort(job_id, "")
+    for number, origin, target, _ in store.trail(job_id):
+        assert target in (JOB_MOVES if number is None else TASK_MOVES)[origin]

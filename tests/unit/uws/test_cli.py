@@ -1,0 +1,123 @@
+"""The command line: help that teaches, and one line for a mistake."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from uws.cli import amora
+
+
+def _amora(home: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "AMORA_HOME": str(home / "home"), **settings}
+    command = [sys.executable, "-c", "from uws.cli import main; main()", *words]
+    return subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, timeout=60, check=False)
+
+
+def _commands(group: click.Group, *words: str) -> list[tuple[str, ...]]:
+    found = []
+    for name, command in group.commands.items():
+        found += _commands(command, *words, name) if isinstance(command, click.Group) else [(*words, name)]
+    return found
+
+
+@pytest.mark.parametrize("words", _commands(amora), ids=" ".join)
+def test_help_teaches_with_an_example(words: tuple[str, ...]):
+    command: click.Command = amora
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
+    help_text = command.get_help(click.Context(command))
+    assert "Example" in help_text
+    assert "amora " + " ".join(words) in help_text
+
+
+def test_help_imports_nothing_slow(tmp_path: Path):
+    check = (
+        "import sys, uws.cli\n"
+        "try: uws.cli.main()\n"
+        "finally: print([name for name in ('numpy', 'astropy', 'mocpy', 'sqlalchemy', 'lxml', 'starlette') "
+        "if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", check, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.rstrip().endswith("[]")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["bogus"], "bogus"),
+        (["index", "add"], "PATHS"),
+        (["index", "add", "nosuchfolder"], "nosuchfolder"),
+        (["index", "query", "--circle", "1 2 -3"], "-3"),
+        (["index", "query", "--circle", "1 2 3", "--pos", "CIRCLE 1 2 3"], "one region"),
+        (["index", "query", "--id", "nonsense"], "nonsense"),
+        (["index", "query", "--format", "fits"], "fits"),
+        (["scripts", "check", "nosuch"], "nosuch"),
+        (["jobs", "list", "--script", "nosuch"], "nosuch"),
+        (["jobs", "list", "--phase", "bogus"], "BOGUS"),
+        (["jobs", "list", "--last", "0"], "--last"),
+        (["demo", "--data", "nosuchfolder"], "nosuchfolder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_2(tmp_path: Path, words: list[str], says: str):
+    done = _amora(tmp_path, *words)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("amora: ")
+    assert says in line
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"AMORA_PORT": "eighty"}, "AMORA_PORT"),
+        ({"AMORA_PUBLIC_URL": "x.org"}, "AMORA_PUBLIC_URL"),
+        ({"AMORA_HOME": "/proc/nowhere"}, "/proc/nowhere"),
+        ({"AMORA_DATABASE_URL": "nonsense"}, "AMORA_DATABASE_URL"),
+        ({"AMORA_DATABASE_URL": "sqlite:////proc/nowhere.sqlite"}, "AMORA_DATABASE_URL"),
+    ],
+)
+def test_a_bad_setting_is_one_line_and_exit_2(tmp_path: Path, settings: dict[str, str], says: str):
+    done = _amora(tmp_path, "jobs", "list", **settings)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("amora: ")
+    assert says in line
+
+
+def test_a_port_in_use_is_said(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = _amora(tmp_path, "serve", AMORA_PORT=str(port))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"amora: cannot listen on 127.0.0.1 port {port}: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_empty_service_lists_nothing(tmp_path: Path):
+    for words in (["db", "upgrade"], ["index", "list"], ["jobs", "list"]):
+        done = _amora(tmp_path, *words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert len(done.stdout.splitlines()) == 1
+
+
+def test_a_broken_script_is_said_and_exit_1(tmp_path: Path):
+    (tmp_path / "mine" / "broken").mkdir(parents=True)
+    (tmp_path / "mine" / "broken" / "script.toml").write_text("title = 1")
+    done = _amora(tmp_path, "scripts", "check", AMORA_SCRIPTS=str(tmp_path / "mine"))
+    assert done.returncode == 1
+    assert "broken" in done.stdout
+    assert "Traceback" not in done.stderr
+    listed = _amora(tmp_path, "scripts", "list", AMORA_SCRIPTS=str(tmp_path / "mine"))
+    assert listed.returncode == 0
+    assert "broken" not in listed.stdout

@@ -1,0 +1,40 @@
+"""The absolute addresses that the service hands out, built from the configured base and from nothing else.
+
+A client's Host header is never looked at: behind a proxy it is wrong, and from a stranger it is a lie. Java
+clients resolve nothing, so each address is absolute (UWS 1.1, section 2.2.3).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+
+class Addresses:
+    """Builds addresses below ``base``."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base.rstrip("/")
+
+    def at(self, *parts: str) -> str:
+        """Return the address of the path made of ``parts``."""
+        return "/".join((self.base, *(quote(part, safe="") for part in parts)))
+
+    def script(self, script: str, *parts: str) -> str:
+        """Return the address of a script's documentation, or of something below it."""
+        return self.at("scripts", script, *parts)
+
+    def jobs(self, script: str) -> str:
+        """Return the address of a script's job list."""
+        return self.script(script, "async")
+
+    def job(self, script: str, job_id: str, *parts: str) -> str:
+        """Return the address of a job, or of something below it."""
+        return self.script(script, "async", job_id, *parts)
+
+    def result(self, script: str, job_id: str, result_id: str) -> str:
+        """Return the address of one result of a job."""
+        return self.job(script, job_id, "results", result_id)
+
+    def log(self, script: str, job_id: str, task: int) -> str:
+        """Return the address at which the log of a task can be followed."""
+        return self.at("api", "scripts", script, "jobs", job_id, "tasks", str(task), "log")

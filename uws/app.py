@@ -1,0 +1,87 @@
+"""The application: every address of the service and what answers there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from uws import api, errors, files, job, joblist, observations, pages, vosi
+from uws.addresses import Addresses
+from uws.context import Context
+from uws.limits import BodyLimit
+from uws.settings import Settings
+
+if TYPE_CHECKING:
+    from jobs.engine import Engine
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+STATIC = Path(__file__).with_name("static")
+SCRIPT = "/scripts/{script}"
+JOB = SCRIPT + "/async/{job}"
+API_JOB = "/api" + SCRIPT + "/jobs/{job}"
+
+
+def create_app(engine: Engine, settings: Settings) -> Starlette:
+    """Return the application of a service; the caller starts and stops the engine."""
+    app = Starlette(
+        routes=_routes(),
+        middleware=[Middleware(BodyLimit, limit=settings.max_body)],
+        exception_handlers=errors.HANDLERS,
+    )
+    # Starlette would redirect /x/ to /x by the Host header.
+    app.router.redirect_slashes = False
+    app.state.context = Context(engine, settings, Addresses(settings.base))
+    return app
+
+
+def _routes() -> list[BaseRoute]:
+    return [
+        *_resource(JOB, job.show, post=job.post, delete=job.delete),
+        *_resource(JOB + "/phase", job.phase, post=job.set_phase),
+        *_resource(JOB + "/executionduration", job.duration, post=job.set_duration),
+        *_resource(JOB + "/destruction", job.destruction, post=job.set_destruction),
+        *_resource(JOB + "/quote", job.quote),
+        *_resource(JOB + "/owner", job.owner),
+        *_resource(JOB + "/error", job.error),
+        *_resource(JOB + "/parameters", job.parameters, post=job.set_parameters),
+        *_resource(JOB + "/parameters/{parameter:path}", job.parameter),
+        *_resource(JOB + "/results", files.show_all),
+        *_resource(JOB + "/results/{result}", files.show),
+        *_resource(SCRIPT + "/async", joblist.show, post=joblist.create),
+        *_resource(SCRIPT + "/capabilities", vosi.show_capabilities),
+        *_resource(SCRIPT + "/availability", vosi.show_availability),
+        *_resource(SCRIPT, pages.script),
+        *_resource(API_JOB, api.show_job),
+        *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),
+        *_resource("/observations", observations.show, post=observations.show),
+        *_resource("/scripts", pages.scripts),
+        *_resource("/capabilities", vosi.show_capabilities),
+        *_resource("/availability", vosi.show_availability),
+        *_resource("/healthz", vosi.healthz),
+        *_resource("/", pages.front),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+
+
+def _resource(
+    path: str, get: Handler, *, post: Handler | None = None, delete: Handler | None = None
+) -> list[BaseRoute]:
+    """Return one route for all methods of a resource: only so does 405 tell which methods it has."""
+    handlers = {"GET": get, "HEAD": get, "POST": post, "DELETE": delete}
+    methods = [method for method, handler in handlers.items() if handler]
+
+    async def dispatch(request: Request) -> Response:
+        handler = handlers[request.method]
+        assert handler is not None  # noqa: S101 - the route lets only `methods` pass
+        return await handler(request)
+
+    return [Route(path, dispatch, methods=methods)]

@@ -1,0 +1,402 @@
+"""The command line ``amora``.
+
+A mistake of the user ends with one line on standard error and exit code 2, a run that failed with 1.
+"""
+
+# ruff: noqa: PLC0415 - a command imports what it needs, so that `amora --help` answers at once
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from index.dataset import FoundDataset, Reader
+    from jobs.descriptor import Script
+    from jobs.engine import Engine
+    from uws.settings import Settings
+
+USAGE = 2
+FAILED = 1
+
+
+class Mistake(click.ClickException):
+    """Something the user can mend."""
+
+    exit_code = USAGE
+
+    def show(self, _file: object = None) -> None:
+        """Print the one line."""
+        click.echo(f"amora: {self.format_message()}", err=True)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        sys.exit(amora.main(prog_name="amora", standalone_mode=False) or 0)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except click.UsageError as error:
+        hint = f"; see `{error.ctx.command_path} --help`" if error.ctx else ""
+        Mistake(f"{error.format_message().rstrip('.')}{hint}").show()
+        sys.exit(USAGE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="amora", message="amora %(version)s")
+def amora() -> None:
+    """Find the observations that cover a region of the sky and run science scripts on them.
+
+    Everything is kept under the folder AMORA_HOME (.amora by default); AMORA_* variables or a file amora.toml
+    in the current folder hold the settings.
+
+    \b
+    A first session:
+      amora index add /data/xmm
+      amora index query --circle "35.665 43.036 0.1"
+      amora serve
+    """
+
+
+@amora.command()
+def serve() -> None:
+    """Run the service until it is stopped with Ctrl-C or SIGTERM.
+
+    It prints one line with its address when it is ready. AMORA_HOST and AMORA_PORT say where it listens
+    (port 0 takes a free one), AMORA_PUBLIC_URL the address its clients see, AMORA_WORKERS how many tasks
+    run at once.
+
+    \b
+    Example:
+      AMORA_PORT=8080 AMORA_WORKERS=4 amora serve
+    """
+    with _mistakes():
+        from uws import server
+
+        server.serve(_settings())
+
+
+@amora.command()
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of observations; without it, simulated ones are written and used.",
+)
+def demo(data: Path | None) -> None:
+    """Show the main job from a region of the sky to checked products.
+
+    \b
+    Example:
+      amora demo --data /data/xmm
+    """
+    with _mistakes():
+        from uws import demo as demonstration
+
+        if not demonstration.run(_settings(), data):
+            raise click.exceptions.Exit(FAILED)
+
+
+@amora.group()
+def index() -> None:
+    """Add observations to the index, list them, and ask which cover a region."""
+
+
+@index.command("add")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+def index_add(paths: tuple[Path, ...]) -> None:
+    """Add the observations found in each of PATHS; one that is known already is updated.
+
+    A file that cannot be used is named with the reason, and the others are added all the same.
+
+    \b
+    Example:
+      amora index add /data/xmm/0002970201 /data/xmm/0112850201
+    """
+    with _mistakes():
+        from index.reader import load_reader
+
+        settings = _settings()
+        reader: Reader = load_reader(settings.reader)
+        skipped: list[tuple[Path, str]] = []
+
+        def read() -> Iterator[FoundDataset]:
+            every = chain.from_iterable(reader(path, lambda *about: skipped.append(about)) for path in paths)
+            for number, found in enumerate(every, 1):
+                _progress(f"{number} dataset{_plural(number)} read, {found.obs_id}/{found.camera}")
+                yield found
+
+        with _engine(settings) as engine:
+            done = engine.index.add(read())
+            total = engine.index.count()
+        _progress("")
+        for file, reason in skipped:
+            click.echo(f"skipped {file}: {reason}", err=True)
+        if not (done.added or done.replaced or done.unchanged):
+            raise Mistake("no dataset was found in " + ", ".join(str(path) for path in paths))
+        click.echo(
+            f"{done.added} dataset{_plural(done.added)} added, {done.replaced} replaced, {done.unchanged} unchanged; "
+            f"the index has {total}."
+        )
+
+
+@index.command("list")
+def index_list() -> None:
+    """List the datasets in the index.
+
+    \b
+    Example:
+      amora index list | grep 0002970201
+    """
+    with _mistakes(), _engine(_settings()) as engine:
+        _table(
+            ("DATASET", "TARGET", "INSTRUMENT", "RA", "DEC", "EXPOSURE", "FILTER", ""),
+            (
+                (
+                    dataset.id,
+                    dataset.target_name or "",
+                    dataset.instrument_name or "",
+                    f"{dataset.s_ra:.4f}",
+                    f"{dataset.s_dec:+.4f}",
+                    "" if dataset.t_exptime is None else f"{dataset.t_exptime:.0f}",
+                    dataset.filter or "",
+                    "simulated" if dataset.simulated else "",
+                )
+                for dataset in engine.index.datasets()
+            ),
+        )
+
+
+@index.command("query")
+@click.option("--circle", metavar='"RA DEC RADIUS"', help="A circle, ICRS degrees.")
+@click.option("--polygon", metavar='"RA DEC RA DEC ..."', help="A polygon, ICRS degrees.")
+@click.option("--pos", metavar='"CIRCLE ..."', help="A region in the words of SIA2: CIRCLE, POLYGON or RANGE.")
+@click.option("--id", "ids", multiple=True, metavar="OBS/CAMERA/EXPOSURE", help="Only this dataset; repeatable.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv", "votable"]),
+    default="table",
+    show_default=True,
+)
+def index_query(circle: str | None, polygon: str | None, pos: str | None, ids: tuple[str, ...], form: str) -> None:
+    """Ask which datasets cover a region, and how much of it.
+
+    \b
+    Examples:
+      amora index query --circle "35.665 43.036 0.1"
+      amora index query --pos "POLYGON 35 43 36 43 36 44" --format csv
+    """
+    with _mistakes():
+        from uws import dali, observations
+
+        given = {"CIRCLE": circle, "POLYGON": polygon, "POS": pos}
+        pairs = [(name, value) for name, value in given.items() if value is not None]
+        query = dali.Form((*pairs, *(("ID", value) for value in ids)))
+        with _engine(_settings()) as engine:
+            if form != "table":
+                chosen = next(offered for offered in observations.FORMATS if offered.name == form)
+                click.echo(observations.answer(engine.index, query, chosen), nl=False)
+                return
+            region = observations.region_of(query)
+            matches = engine.index.search(region, ids=ids)
+        _table(
+            ("DATASET", "TARGET", "EXPOSURE", "REGION COVERED", "OVERLAP (deg2)"),
+            (
+                (
+                    match.dataset.id,
+                    match.dataset.target_name or "",
+                    "" if match.dataset.t_exptime is None else f"{match.dataset.t_exptime:.0f}",
+                    "" if match.region_fraction is None else f"{100 * match.region_fraction:.1f} %",
+                    "" if match.overlap is None else f"{match.overlap:.3g}",
+                )
+                for match in matches
+            ),
+        )
+        click.echo(f"{len(matches)} dataset{_plural(len(matches))}", err=True)
+
+
+@amora.group()
+def scripts() -> None:
+    """List and check the science scripts."""
+
+
+@scripts.command("list")
+def scripts_list() -> None:
+    """List the scripts that can be run.
+
+    \b
+    Example:
+      AMORA_SCRIPTS=/my/scripts amora scripts list
+    """
+    with _mistakes():
+        _table(
+            ("SCRIPT", "VERSION", "SUMMARY"),
+            (
+                (found.name, found.version, found.summary)
+                for found in _read_scripts()
+                if not isinstance(found, Exception)
+            ),
+        )
+
+
+@scripts.command("check")
+@click.argument("name", required=False)
+def scripts_check(name: str | None) -> None:
+    """Check the descriptor and the documentation of each script, or of the one named NAME.
+
+    Exits 1 if one of them does not follow the script contract.
+
+    \b
+    Example:
+      amora scripts check spectrum
+    """
+    with _mistakes():
+        found = _read_scripts(name)
+        if not found:
+            raise Mistake(f"there is no script {name}" if name else "there is no script")
+        broken = [script for script in found if isinstance(script, Exception)]
+        for script in found:
+            click.echo(f"broken  {script}" if isinstance(script, Exception) else f"ok      {script.name}")
+    if broken:
+        raise click.exceptions.Exit(FAILED)
+
+
+@amora.group()
+def jobs() -> None:
+    """Look at the jobs."""
+
+
+@jobs.command("list")
+@click.option("--script", help="Only the jobs of this script.")
+@click.option("--phase", "phases", multiple=True, help="Only jobs in this phase; repeatable.")
+@click.option("--last", type=click.IntRange(min=1), help="Only so many of the newest.")
+def jobs_list(script: str | None, phases: tuple[str, ...], last: int | None) -> None:
+    """List the jobs, newest first.
+
+    \b
+    Example:
+      amora jobs list --script spectrum --phase ERROR --last 10
+    """
+    with _mistakes():
+        from uws.joblist import phase_named
+        from uws.times import format_instant
+
+        wanted = {phase_named("--phase", phase.upper()) for phase in phases}
+        with _engine(_settings()) as engine:
+            _table(
+                ("JOB", "SCRIPT", "PHASE", "CREATED", "RUN"),
+                (
+                    (ref.id, ref.script, str(ref.phase), format_instant(ref.created), ref.run_id or "")
+                    for ref in engine.jobs.refs(script, phases=wanted, last=last)
+                ),
+            )
+
+
+@amora.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the database to the tables of this version; the embedded service does so by itself.
+
+    \b
+    Example:
+      AMORA_DATABASE_URL=postgresql+psycopg://amora@db/amora amora db upgrade
+    """
+    with _mistakes():
+        from index.database import Database
+        from jobs.database import upgrade
+
+        upgrade(Database(_settings().database))
+        click.echo("The database is up to date.")
+
+
+def _settings() -> Settings:
+    from pydantic import ValidationError
+
+    from uws.settings import Settings
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "AMORA_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise Mistake(f"{name}: {first['input']!r} was given; {first['msg']}") from error
+
+
+@contextmanager
+def _engine(settings: Settings) -> Iterator[Engine]:
+    """Give an engine that is not started: it answers, but runs nothing."""
+    from jobs.engine import Engine
+
+    engine = Engine(settings)
+    try:
+        yield engine
+    finally:
+        engine.stop()
+
+
+@contextmanager
+def _mistakes() -> Iterator[None]:
+    """Turn the errors that a user can mend into one line."""
+    from index.errors import CoverageError
+    from jobs.errors import AmoraError
+
+    try:
+        yield
+    except (AmoraError, CoverageError) as error:
+        raise Mistake(str(error)) from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Mistake(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
+
+
+def _read_scripts(name: str | None = None) -> list[Script | Exception]:
+    """Read each script, or the one of that name; one that is broken is its error."""
+    from jobs.descriptor import load
+    from jobs.errors import DescriptorError
+
+    found: list[Script | Exception] = []
+    for folder in _settings().script_folders:
+        for descriptor in sorted(folder.glob("*/script.toml")):
+            if name in (None, descriptor.parent.name):
+                try:
+                    found.append(load(descriptor.parent))
+                except DescriptorError as error:
+                    found.append(error)
+    return found
+
+
+def _progress(text: str) -> None:
+    """Show where the work is, on a terminal only, in one line that is written over."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{text}", err=True, nl=False)
+
+
+def _plural(count: int) -> str:
+    return "" if count == 1 else "s"
+
+
+def _table(header: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:
+    """Print columns as wide as they need to be."""
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -1,0 +1,60 @@
+"""What every handler works with: the engine, the settings and the addresses; and how it calls the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+
+from uws.addresses import Addresses
+from uws.settings import Settings
+
+if TYPE_CHECKING:
+    from jobs.engine import Engine
+    from jobs.service import Jobs
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Context:
+    """One running service."""
+
+    engine: Engine
+    settings: Settings
+    addresses: Addresses
+    started: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the service is told to stop, so that nobody waits on."""
+
+    @property
+    def jobs(self) -> Jobs:
+        """The jobs of the engine."""
+        return self.engine.jobs
+
+
+def of(request: Request) -> Context:
+    """Return the context of the service that answers ``request``."""
+    return cast(Context, request.app.state.context)
+
+
+def job_of(request: Request) -> tuple[str, str]:
+    """Return the script and the job that the path names."""
+    return request.path_params["script"], request.path_params["job"]
+
+
+async def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function of the engine, which blocks, without blocking the event loop."""
+    return await run_in_threadpool(function, *args, **kwargs)
+
+
+def see_other(address: str) -> RedirectResponse:
+    """Redirect with 303, the one code that UWS knows for this (UWS 1.1, section 2.2.3)."""
+    return RedirectResponse(address, status_code=303)

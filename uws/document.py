@@ -1,0 +1,170 @@
+"""The XML documents of UWS 1.1 (appendix B): job list, job, parameters and results.
+
+The schema fixes the order of the elements and which of them may be nil; each document validates against it in
+every phase. ``jobInfo`` holds one element ``amora`` with these children, all in no namespace: a validator is sent
+looking for the schema of any other (taplint warns of one it does not know).
+
+``script``
+    the name of the script the job runs;
+``progress``
+    from 0 to 1, the mean progress of the tasks;
+``tasks``
+    attributes ``total``, ``done`` (ended in any way) and ``failed``;
+``message``
+    what the task that is furthest from done said last, absent where it said nothing;
+``details``
+    the address of the job as JSON, with each task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+
+from lxml import etree
+
+from jobs.models import Job, JobRef
+from jobs.phases import FINAL, Phase
+from uws.addresses import Addresses
+from uws.markup import NIL, XSI, add, clean, serialise
+from uws.results import failed, results
+from uws.times import format_instant
+
+UWS = "http://www.ivoa.net/xml/UWS/v1.0"
+XLINK = "http://www.w3.org/1999/xlink"
+VERSION = "1.1"
+CONTENT_TYPE = "application/xml"
+
+_NAMESPACES = {"uws": UWS, "xlink": XLINK, "xsi": XSI}
+_HREF = f"{{{XLINK}}}href"
+_BATCH = 500
+
+
+def job_list(refs: Iterable[JobRef], addresses: Addresses) -> Iterator[bytes]:
+    """Yield the job list in pieces, so that a list of any length is never in memory as a whole."""
+    sink = _Sink()
+    remaining = iter(refs)
+    with etree.xmlfile(sink, encoding="UTF-8") as file:
+        file.write_declaration()
+        with file.element(_uws("jobs"), {"version": VERSION}, _NAMESPACES):
+            while batch := list(islice(remaining, _BATCH)):
+                for ref in batch:
+                    _write_ref(file, ref, addresses)
+                file.flush()
+                yield sink.take()
+    yield sink.take()
+
+
+class _Sink:
+    """Takes what lxml writes until it is fetched."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self._parts.append(data)
+
+    def take(self) -> bytes:
+        data = b"".join(self._parts)
+        self._parts.clear()
+        return data
+
+
+def _write_ref(file: etree._IncrementalFileWriter, ref: JobRef, addresses: Addresses) -> None:
+    with file.element(_uws("jobref"), {"id": ref.id, _HREF: addresses.job(ref.script, ref.id)}):
+        with file.element(_uws("phase")):
+            file.write(str(ref.phase))
+        if ref.run_id is not None:
+            with file.element(_uws("runId")):
+                file.write(clean(ref.run_id))
+        with file.element(_uws("ownerId"), {} if ref.owner else {NIL: "true"}):
+            file.write(clean(ref.owner or ""))
+        with file.element(_uws("creationTime")):
+            file.write(format_instant(ref.created))
+
+
+def job(job: Job, addresses: Addresses) -> bytes:
+    """Return the document of one job."""
+    root = etree.Element(_uws("job"), {"version": VERSION}, _NAMESPACES)
+    _add(root, "jobId", job.id)
+    if job.run_id is not None:
+        _add(root, "runId", job.run_id)
+    _nillable(root, "ownerId", job.owner)
+    _add(root, "phase", str(job.phase))
+    _instant(root, "quote", job.quote)
+    _add(root, "creationTime", format_instant(job.created))
+    _instant(root, "startTime", job.started)
+    _instant(root, "endTime", job.ended)
+    _add(root, "executionDuration", str(job.duration))
+    _instant(root, "destruction", job.destruction)
+    _parameters(_add(root, "parameters"), job)
+    _results(_add(root, "results"), job, addresses)
+    if job.phase is Phase.ERROR:
+        kind = "transient" if job.error_transient else "fatal"
+        summary = add(root, _uws("errorSummary"), type=kind, hasDetail="true")
+        _add(summary, "message", job.error or "The job failed without saying why")
+    _job_info(_add(root, "jobInfo"), job, addresses)
+    return serialise(root)
+
+
+def parameters(job: Job) -> bytes:
+    """Return the parameters of a job as a document of their own."""
+    root = etree.Element(_uws("parameters"), {}, _NAMESPACES)
+    _parameters(root, job)
+    return serialise(root)
+
+
+def result_list(job: Job, addresses: Addresses) -> bytes:
+    """Return the results of a job as a document of their own."""
+    root = etree.Element(_uws("results"), {}, _NAMESPACES)
+    _results(root, job, addresses)
+    return serialise(root)
+
+
+def _parameters(parent: etree._Element, job: Job) -> None:
+    for parameter in job.parameters:
+        add(parent, _uws("parameter"), parameter.value, id=clean(parameter.name))
+
+
+def _results(parent: etree._Element, job: Job, addresses: Addresses) -> None:
+    for result in results(job):
+        attributes = {
+            "id": clean(result.id),
+            f"{{{XLINK}}}type": "simple",
+            _HREF: addresses.result(job.script, job.id, result.id),
+            "mime-type": result.content_type,
+        }
+        if result.size is not None:
+            attributes["size"] = str(result.size)
+        add(parent, _uws("result"), **attributes)
+
+
+def _job_info(parent: etree._Element, job: Job, addresses: Addresses) -> None:
+    info = add(parent, "amora")
+    add(info, "script", job.script)
+    add(info, "progress", f"{job.progress:.4f}")
+    done = sum(task.phase in FINAL for task in job.tasks)
+    add(info, "tasks", total=str(len(job.tasks)), done=str(done), failed=str(failed(job)))
+    behind = min((task for task in job.tasks if task.message), key=lambda task: task.progress, default=None)
+    if behind is not None:
+        add(info, "message", behind.message)
+    add(info, "details", addresses.at("api", "scripts", job.script, "jobs", job.id))
+
+
+def _uws(name: str) -> str:
+    return f"{{{UWS}}}{name}"
+
+
+def _add(parent: etree._Element, name: str, text: str | None = None) -> etree._Element:
+    return add(parent, _uws(name), text)
+
+
+def _nillable(parent: etree._Element, name: str, text: str | None) -> None:
+    element = _add(parent, name, text or None)
+    if not text:
+        element.set(NIL, "true")
+
+
+def _instant(parent: etree._Element, name: str, instant: datetime | None) -> None:
+    _nillable(parent, name, format_instant(instant))

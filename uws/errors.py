@@ -1,0 +1,76 @@
+"""What a client sees when something goes wrong.
+
+The UWS resources answer with the message as plain text, resources for programs with ``{"error": message}``, and
+whoever asks for a VOTable gets the error document of DALI 1.1, section 4.2.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from index.errors import CoverageError
+from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError
+from uws import votable
+
+STATUS: dict[type[Exception], int] = {
+    NotFoundError: 404,
+    PhaseError: 403,
+    LimitError: 503,
+    DescriptorError: 503,
+    AmoraError: 400,
+    CoverageError: 400,
+}
+"""The status of each error; one that is not here has the status of its nearest base."""
+
+ErrorForm = Literal["text", "json", "votable"]
+
+
+def set_form(request: Request, form: ErrorForm) -> None:
+    """Say in which form an error of this request is wanted."""
+    request.state.error_form = form
+
+
+def respond(request: Request, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    """Return the error in the form the request wants."""
+    default: ErrorForm = "json" if request.url.path.startswith("/api/") else "text"
+    form: ErrorForm = getattr(request.state, "error_form", default)
+    if form == "votable":
+        return Response(votable.error(message), status, headers=headers, media_type="application/x-votable+xml")
+    if form == "json":
+        return JSONResponse({"error": message}, status, headers=headers)
+    return PlainTextResponse(message + "\n", status, headers=headers)
+
+
+async def expected(request: Request, error: Exception) -> Response:
+    """Answer an error that the user can mend."""
+    status = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
+    return respond(request, status, str(error))
+
+
+async def http(request: Request, error: Exception) -> Response:
+    """Answer what the routing or the reading of the request refused."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for this class alone
+    message = error.detail
+    if error.status_code == 404:
+        message = f"There is nothing at {request.url.path}"
+    elif error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        message = f"{request.method} is not allowed at {request.url.path}; allowed: {allowed}"
+    return respond(request, error.status_code, message, dict(error.headers or {}))
+
+
+async def unexpected(request: Request, _error: Exception) -> Response:
+    """Answer a fault of the service itself; the server logs it."""
+    return respond(request, 500, "The service failed at this request; its log says why")
+
+
+HANDLERS = {
+    AmoraError: expected,
+    CoverageError: expected,
+    HTTPException: http,
+    Exception: unexpected,
+}

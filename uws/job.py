@@ -1,0 +1,179 @@
+"""A job and the resources below it, ``/scripts/{script}/async/{job}`` (UWS 1.1, sections 2.2.2 and 2.2.3)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from jobs.errors import NotFoundError, ParameterError, RequestError
+from jobs.models import Job
+from jobs.phases import ACTIVE, Phase
+from uws import context, dali, document, votable
+from uws.context import Context, call, job_of, see_other
+from uws.joblist import CONTROL, MAX_SECONDS, phase_named
+from uws.times import format_instant, parse_instant
+
+AFTER_DELETION = 100
+"""How many jobs the list shows to which a deletion redirects: a client that follows wants no endless list."""
+
+
+async def _get(request: Request) -> Job:
+    return await call(context.of(request).jobs.get, *job_of(request))
+
+
+def _xml(content: bytes) -> Response:
+    return Response(content, media_type=document.CONTENT_TYPE)
+
+
+def _to_job(request: Request) -> Response:
+    return see_other(context.of(request).addresses.job(*job_of(request)))
+
+
+async def show(request: Request) -> Response:
+    """Show the job; with WAIT, once its phase changes or the time is over (section 2.2.1.2)."""
+    here = context.of(request)
+    form = await dali.read(request)
+    seconds = form.integer("WAIT", -1, 10**9)
+    job = await _get(request)
+    if seconds:
+        cap = here.settings.wait_cap
+        named = form.one("PHASE")
+        expected = job.phase if named is None else phase_named("PHASE", named)
+        if job.phase == expected and job.phase in ACTIVE:
+            await _changed(here, job, cap if seconds < 0 else min(seconds, cap))
+            job = await _get(request)
+    return _xml(document.job(job, here.addresses))
+
+
+async def _changed(here: Context, job: Job, seconds: float) -> None:
+    """Return once the job has left its phase, the time is over, or the service is told to stop."""
+    changed = asyncio.ensure_future(here.jobs.wait(job.id, job.phase, seconds))
+    stopping = asyncio.ensure_future(here.stopping.wait())
+    try:
+        await asyncio.wait({changed, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if changed.done():
+            changed.result()
+    finally:
+        changed.cancel()
+        stopping.cancel()
+
+
+async def post(request: Request) -> Response:
+    """Delete the job where ACTION=DELETE asks for it; nothing else can be asked for here."""
+    action = (await dali.read(request)).one("ACTION")
+    if action == "DELETE":
+        return await delete(request)
+    await _get(request)
+    if action is not None:
+        raise ParameterError("ACTION", action, "DELETE is allowed")
+    raise RequestError(
+        "Only ACTION=DELETE can be posted to a job; post PHASE to its /phase and parameters to its /parameters"
+    )
+
+
+async def delete(request: Request) -> Response:
+    """Delete the job, its work and its files."""
+    here = context.of(request)
+    script, job_id = job_of(request)
+    await call(here.jobs.delete, script, job_id)
+    return see_other(f"{here.addresses.jobs(script)}?LAST={AFTER_DELETION}")
+
+
+async def phase(request: Request) -> Response:
+    """Show the phase alone."""
+    return PlainTextResponse(await call(context.of(request).jobs.phase, *job_of(request)))
+
+
+async def set_phase(request: Request) -> Response:
+    """Run or abort the job."""
+    wanted = (await dali.read(request)).one("PHASE")
+    jobs = context.of(request).jobs
+    if wanted == "RUN":
+        await call(jobs.run, *job_of(request))
+    elif wanted == "ABORT":
+        await call(jobs.abort, *job_of(request))
+    else:
+        raise _missing("PHASE") if wanted is None else ParameterError("PHASE", wanted, "allowed: RUN, ABORT")
+    return _to_job(request)
+
+
+async def duration(request: Request) -> Response:
+    """Show the executionDuration, in seconds."""
+    return PlainTextResponse(str((await _get(request)).duration))
+
+
+async def set_duration(request: Request) -> Response:
+    """Set the executionDuration; the service may shorten it."""
+    seconds = (await dali.read(request)).integer("EXECUTIONDURATION", 0, MAX_SECONDS)
+    if seconds is None:
+        raise _missing("EXECUTIONDURATION")
+    await call(context.of(request).jobs.set_duration, *job_of(request), seconds)
+    return _to_job(request)
+
+
+async def destruction(request: Request) -> Response:
+    """Show the destruction time."""
+    return PlainTextResponse(format_instant((await _get(request)).destruction))
+
+
+async def set_destruction(request: Request) -> Response:
+    """Set the destruction time; the service may bring it forward."""
+    text = (await dali.read(request)).one("DESTRUCTION")
+    if text is None:
+        raise _missing("DESTRUCTION")
+    instant = parse_instant("DESTRUCTION", text)
+    await call(context.of(request).jobs.set_destruction, *job_of(request), instant)
+    return _to_job(request)
+
+
+async def quote(request: Request) -> Response:
+    """Show when the job is expected to be complete; empty where nobody knows."""
+    return PlainTextResponse(format_instant((await _get(request)).quote))
+
+
+async def owner(request: Request) -> Response:
+    """Show who made the job; empty for anybody."""
+    return PlainTextResponse((await _get(request)).owner or "")
+
+
+async def error(request: Request) -> Response:
+    """Show why the job failed, as the VOTable that DALI 1.1, section 4.2 wants, with status 200."""
+    job = await _get(request)
+    if job.phase is not Phase.ERROR:
+        raise NotFoundError(f"The job {job.id} has no error; its phase is {job.phase}")
+    message = job.error or "The job failed without saying why"
+    return Response(votable.error(message), media_type=votable.CONTENT_TYPE)
+
+
+async def parameters(request: Request) -> Response:
+    """Show the parameters."""
+    return _xml(document.parameters(await _get(request)))
+
+
+async def set_parameters(request: Request) -> Response:
+    """Add or replace parameters, and set RUNID, while the job is PENDING (DALI 1.1, section 2.2)."""
+    form = await dali.read(request)
+    jobs, run_id = context.of(request).jobs, form.one("RUNID")
+    given = form.without(CONTROL)
+    if not given and run_id is None:
+        raise RequestError("No parameter of the job was given")
+    if given:
+        await call(jobs.set_parameters, *job_of(request), given)
+    if run_id is not None:
+        await call(jobs.set_run_id, *job_of(request), run_id)
+    return _to_job(request)
+
+
+async def parameter(request: Request) -> Response:
+    """Show the value of one parameter as text, a line for each value of a repeated one."""
+    job, name = await _get(request), request.path_params["parameter"]
+    values = [given.value for given in job.parameters if given.name.upper() == name.upper()]
+    if not values:
+        raise NotFoundError(f"The job {job.id} has no parameter {name}")
+    return PlainTextResponse("\n".join(values))
+
+
+def _missing(name: str) -> RequestError:
+    return RequestError(f"Parameter {name} is missing")

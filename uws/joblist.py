@@ -1,0 +1,78 @@
+"""The job list ``/scripts/{script}/async`` (UWS 1.1, sections 2.2.2.1 and 2.2.3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from jobs.errors import ParameterError
+from jobs.models import JobRef
+from jobs.phases import Phase
+from uws import context, dali, document
+from uws.addresses import Addresses
+from uws.times import parse_instant
+
+CONTROL = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "ACTION", "WAIT")
+"""What controls the job and is no parameter of it."""
+MAX_SECONDS = 2**31 - 1
+"""executionDuration is an xs:int."""
+
+
+async def show(request: Request) -> Response:
+    """List the jobs, newest first, that pass all of PHASE, AFTER and LAST."""
+    form = await dali.read(request)
+    phases = {phase_named("PHASE", value) for value in form.all("PHASE")}
+    after = form.one("AFTER")
+    instant = None if after is None else parse_instant("AFTER", after)
+    last = form.integer("LAST", 1, 10**9)
+    script, here = request.path_params["script"], context.of(request)
+
+    def begin() -> Iterator[bytes]:
+        refs = here.jobs.refs(script, phases=phases, after=instant, last=last)
+        return _begun(refs, here.addresses)
+
+    return StreamingResponse(await context.call(begin), media_type=document.CONTENT_TYPE)
+
+
+def _begun(refs: Iterable[JobRef], addresses: Addresses) -> Iterator[bytes]:
+    """Ask for the first piece now: what goes wrong with the request goes wrong before the answer begins."""
+    pieces = document.job_list(refs, addresses)
+    return chain([next(pieces)], pieces)
+
+
+async def create(request: Request) -> Response:
+    """Make a job, and run it if PHASE=RUN comes along."""
+    form = await dali.read(request)
+    script, here = request.path_params["script"], context.of(request)
+    destruction = form.one("DESTRUCTION")
+    job = await context.call(
+        here.jobs.create,
+        script,
+        form.without(CONTROL),
+        run=_run_wanted(form),
+        run_id=form.one("RUNID"),
+        duration=form.integer("EXECUTIONDURATION", 0, MAX_SECONDS),
+        destruction=None if destruction is None else parse_instant("DESTRUCTION", destruction),
+    )
+    return context.see_other(here.addresses.job(script, job.id))
+
+
+def phase_named(name: str, value: str) -> Phase:
+    """Return the phase of that name.
+
+    :raises ParameterError: it is the name of none.
+    """
+    try:
+        return Phase(value)
+    except ValueError as error:
+        raise ParameterError(name, value, f"allowed are {', '.join(Phase)}") from error
+
+
+def _run_wanted(form: dali.Form) -> bool:
+    phase = form.one("PHASE")
+    if phase not in (None, "RUN"):
+        raise ParameterError("PHASE", phase, "a job is made with PHASE=RUN or without PHASE")
+    return phase == "RUN"

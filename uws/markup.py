@@ -1,0 +1,36 @@
+"""XML as all documents of the service use it: namespaces, and text that XML can carry."""
+
+from __future__ import annotations
+
+import re
+
+from lxml import etree
+
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+NIL = f"{{{XSI}}}nil"
+
+_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def is_clean(text: str) -> bool:
+    """Whether XML 1.0 can carry ``text`` (section 2.2, Char)."""
+    return _ILLEGAL.search(text) is None
+
+
+def clean(text: str) -> str:
+    """Return ``text`` with each character that XML cannot carry replaced by U+FFFD."""
+    return _ILLEGAL.sub("\ufffd", text)
+
+
+def add(parent: etree._Element, tag: str, text: str | None = None, **attributes: str) -> etree._Element:
+    """Append an element and return it."""
+    element = etree.SubElement(parent, tag, attributes)
+    if text is not None:
+        element.text = clean(text)
+    return element
+
+
+def serialise(root: etree._Element) -> bytes:
+    """Return the document with that root, in UTF-8 with a declaration."""
+    etree.indent(root)
+    return etree.tostring(root, encoding="UTF-8", xml_declaration=True) + b"\n"

@@ -1,0 +1,111 @@
+"""The pages for people: plain HTML without a script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from jobs.descriptor import Script
+from uws import context, dali
+from uws.addresses import Addresses
+from uws.context import Context, call
+from uws.times import format_instant
+
+if TYPE_CHECKING:
+    from index.region import Region
+    from index.service import Match
+
+LATEST = 20
+"""How many jobs the first page shows."""
+SHOWN = 200
+"""How many datasets a page shows."""
+
+JSON = dali.Format("json", "application/json", ("text/json",))
+HTML = dali.Format("html", "text/html")
+
+_templates = Environment(
+    loader=PackageLoader("uws"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.filters["instant"] = format_instant
+# Raw HTML in a script's documentation stays text: scripts may come from strangers.
+_markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def _page(request: Request, template: str, **values: object) -> Response:
+    here = context.of(request)
+    html = _templates.get_template(template).render(at=here.addresses, base=here.addresses.base, **values)
+    return HTMLResponse(html)
+
+
+def script_as_json(script: Script, addresses: Addresses) -> dict[str, object]:
+    """Return a script's descriptor as JSON, with its addresses."""
+    described = script.model_dump(mode="json", exclude={"folder", "command"})
+    return {**described, "documentation": addresses.script(script.name), "jobs": addresses.jobs(script.name)}
+
+
+def _scripts(here: Context) -> list[Script]:
+    return [here.jobs.scripts.get(name) for name in here.jobs.scripts.names()]
+
+
+async def front(request: Request) -> Response:
+    """Show what Amora is and has: a form for a circle, the datasets, the scripts and the latest jobs."""
+    here = context.of(request)
+
+    def gather() -> dict[str, object]:
+        datasets = here.engine.index.datasets()
+        return {
+            "scripts": _scripts(here),
+            "datasets": list(islice(datasets, SHOWN)),
+            "count": here.engine.index.count(),
+            "jobs": list(here.jobs.refs(last=LATEST)),
+        }
+
+    return _page(request, "front.html", **await call(gather))
+
+
+async def scripts(request: Request) -> Response:
+    """List the scripts."""
+    here = context.of(request)
+    chosen = dali.response_format(await dali.read(request), (HTML, JSON))
+    listed = await call(_scripts, here)
+    if chosen.name == JSON.name:
+        return JSONResponse({"scripts": [script_as_json(script, here.addresses) for script in listed]})
+    return _page(request, "scripts.html", scripts=listed, broken=here.jobs.scripts.broken)
+
+
+async def script(request: Request) -> Response:
+    """Show a script's documentation, parameters and products."""
+    here = context.of(request)
+    chosen = dali.response_format(await dali.read(request), (HTML, JSON))
+    found = here.jobs.scripts.get(request.path_params["script"])
+    if chosen.name == JSON.name:
+        return JSONResponse(script_as_json(found, here.addresses))
+    documentation = _markdown.render(await call(lambda: found.documentation))
+    return _page(request, "script.html", script=found, documentation=documentation)
+
+
+def observations(request: Request, region: Region | None, matches: Sequence[Match]) -> Response:
+    """Show the datasets that cover a region."""
+    query = [("POS", region.text)] if region else []
+    query += [("ID", value) for key, value in request.query_params.multi_items() if key.upper() == "ID"]
+    here = context.of(request).addresses.at("observations")
+    others = {name: f"{here}?{urlencode([*query, ('RESPONSEFORMAT', name)])}" for name in ("votable", "csv", "json")}
+    return _page(
+        request,
+        "observations.html",
+        region=region,
+        matches=matches[:SHOWN],
+        count=len(matches),
+        others=others,
+    )

@@ -1,0 +1,94 @@
+"""What a job hands back: the product list, its products and the logs, as results of UWS 1.1, section 2.2.2.3.
+
+The first result is always ``result``, a VOTable that lists the products: clients made for TAP look for it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jobs.descriptor import slug
+from jobs.errors import NotFoundError
+from jobs.models import Job, Task
+from jobs.phases import Phase
+from uws.addresses import Addresses
+from uws.votable import CONTENT_TYPE, Cell, Column, table
+
+LIST = "result"
+"""The id of the product list."""
+
+COLUMNS = (
+    Column("task", "int", "Number of the task", ucd="meta.id"),
+    Column("dataset", "unicodeChar", "Dataset the task worked on: OBS/CAMERA/EXPOSURE", ucd="meta.id;obs"),
+    Column("status", "char", "Phase of the task", ucd="meta.code.status"),
+    Column("message", "unicodeChar", "What the task said last, or why it failed", ucd="meta.note"),
+    Column("name", "unicodeChar", "Name of the product, also its UWS result id", ucd="meta.id;meta.file"),
+    Column("address", "unicodeChar", "Where the product is", ucd="meta.ref.url"),
+    Column("content_type", "char", "Media type of the product", ucd="meta.code.mime"),
+    Column("content_length", "long", "Size of the product", unit="byte", ucd="phys.size;meta.file"),
+    Column("checksum", "char", "SHA-256 of the product, hexadecimal", ucd="meta.checksum"),
+    Column("description", "unicodeChar", "What the product is", ucd="meta.note;meta.file"),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """An entry in the result list of a job."""
+
+    id: str
+    content_type: str
+    size: int | None = None
+
+
+def results(job: Job) -> list[Result]:
+    """Return the results of a job in their order; none before it has started."""
+    if job.started is None:
+        return []
+    listed = [Result(LIST, CONTENT_TYPE)]
+    listed += [Result(product.name, product.content_type, product.size) for product in job.products]
+    listed += [Result(log_id(task), "text/plain") for task in job.tasks if task.started]
+    return listed
+
+
+def log_id(task: Task) -> str:
+    """Return the result id of a task's log."""
+    return f"{slug(task.dataset, task.number)}.log"
+
+
+def logged_task(job: Job, result_id: str) -> Task | None:
+    """Return the task whose log has that result id, None where it is no log of the job."""
+    return next((task for task in job.tasks if task.started and log_id(task) == result_id), None)
+
+
+def product_list(job: Job, addresses: Addresses) -> bytes:
+    """Return the product list as a VOTable: a row for each product, and one for each task without any.
+
+    :raises NotFoundError: the job has not started.
+    """
+    if job.started is None:
+        raise NotFoundError(f"The job {job.id} has no results in phase {job.phase}")
+    return table("products", f"Products of the {job.script} job {job.id}", COLUMNS, _rows(job, addresses))
+
+
+def _rows(job: Job, addresses: Addresses) -> Iterator[tuple[Cell, ...]]:
+    for task in job.tasks:
+        about: tuple[Cell, ...] = (task.number, task.dataset, str(task.phase), task.message or None)
+        products = [product for product in job.products if product.task == task.number]
+        if not products:
+            yield *about, None, None, None, None, None, None
+        for product in products:
+            yield (
+                *about,
+                product.name,
+                addresses.result(job.script, job.id, product.name),
+                product.content_type,
+                product.size,
+                product.checksum,
+                product.description,
+            )
+
+
+def failed(job: Job) -> int:
+    """Return how many tasks of the job have failed."""
+    return sum(task.phase is Phase.ERROR for task in job.tasks)

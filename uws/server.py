@@ -1,0 +1,93 @@
+"""The running service: an engine, the application and a web server around them."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import uvicorn
+from starlette.applications import Starlette
+
+from jobs.engine import Engine
+from jobs.errors import AmoraError
+from uws.app import create_app
+from uws.settings import Settings
+
+PATIENCE = 5
+"""Seconds that answers under way may take once the service is told to stop."""
+
+
+class ListenError(AmoraError):
+    """The service cannot listen where it was told to."""
+
+
+def serve(settings: Settings) -> None:
+    """Run the service until SIGTERM or SIGINT; print one line with its address once it is ready.
+
+    :raises ListenError: the address cannot be listened on.
+    """
+    listening = _listen(settings)
+    if settings.port == 0:
+        settings = settings.model_copy(update={"port": listening.getsockname()[1]})
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    engine = Engine(settings)
+    try:
+        engine.start()
+        app = create_app(engine, settings)
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=PATIENCE,
+        )
+        _Server(config, app, settings.base).run(sockets=[listening])
+    finally:
+        engine.stop()
+        listening.close()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, app: Starlette, address: str) -> None:
+        super().__init__(config)
+        self._context = app.state.context
+        self._address = address
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            sys.stdout.write(f"Amora is ready at {self._address}\n")
+            sys.stdout.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._context.stopping.set()
+        await super().shutdown(sockets)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End the program through its ``finally`` blocks; uvicorn raises its signals again when it has stopped."""
+    sys.exit(0)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # The protocol is named because asyncio sets TCP_NODELAY only where it is: without it each answer on a
+    # connection kept alive waits 40 ms for the client's delayed acknowledgement.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        where = f"{settings.host} port {settings.port}"
+        raise ListenError(
+            f"cannot listen on {where}: {error.strerror or error}; AMORA_HOST and AMORA_PORT say where"
+        ) from error
+    return listening
