@@ -50,7 +50,7 @@ class Region:
         word, *numbers = text.split() or [""]
         form = _FORMS.get(word.upper())
         if form is None:
-            raise RegionError(f"a region must begin with {', '.join(_FORMS)}, not {_quoted(word)}")
+            raise RegionError(f"a region must begin with CIRCLE, RANGE or POLYGON, not {_quoted(word)}")
         return cls(text.strip(), form(numbers))
 
     @classmethod

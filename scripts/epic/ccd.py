@@ -91,7 +91,7 @@ FIELD: dict[str, tuple[Disc | Box, ...]] = {
     "M2": (Disc(-70, -270, 17092), Box(-5600, 5600, -17375, -16400)),
     "PN": (Disc(-2200, -1110, 17980),),
 }
-"""The field of view of each camera. MOS: where OUT_OF_FOV begins in complete lists; pn: ESAS pn-filter."""
+"""The field of view of each camera. MOS: where OUT_OF_FOV begins in complete lists; pn: of ESAS images."""
 
 _AT_POINTING = {"M1": (-1417.7, -1351.3), "M2": (1174.5, -1639.7), "PN": (-1082.2, 1490.1)}
 """DETX, DETY of the pointing RA_PNT, DEC_PNT, measured on event lists."""
@@ -239,7 +239,8 @@ def _window(events: EventList, ccd: int) -> tuple[int, int, int, int]:
 
 def _clip(subject: Floats, window: Floats) -> Floats:
     """Return the part of a convex polygon inside another, shape (n, 2) (Sutherland & Hodgman 1974)."""
-    area = np.cross(np.roll(window, -1, 0) - window, np.roll(window, -2, 0) - np.roll(window, -1, 0)).sum()
+    following = np.roll(window, -1, 0)
+    area = np.sum(window[:, 0] * following[:, 1] - following[:, 0] * window[:, 1])
     edges = window if area > 0 else window[::-1]
     corners = subject
     for a, b in zip(edges, np.roll(edges, -1, 0), strict=True):

@@ -27,6 +27,9 @@ from scripts.epic.projection import Projection
 COLUMNS = ("TIME", "RAWX", "RAWY", "DETX", "DETY", "X", "Y", "PI", "FLAG", "PATTERN", "CCDNR")
 """The columns that every imaging event list must have."""
 
+DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, fits.VerifyError)
+"""What astropy raises, at opening or later, on a file with a damaged header."""
+
 _MACRO = re.compile(r"^\(?\s*FLAG\s*&\s*0x([0-9a-fA-F]+)\s*\)?\s*(==|!=)\s*0$")
 
 
@@ -200,22 +203,25 @@ def _open(path: Path) -> list[Any]:
         # astropy warns of what is checked below, and of harmless quirks of the pipeline's headers
         warnings.simplefilter("ignore")
         try:
-            hdus = fits.open(io.BytesIO(content), lazy_load_hdus=False)
-            hdus = list(hdus)
-        except (OSError, ValueError, KeyError) as error:
+            hdus = list(fits.open(io.BytesIO(content), lazy_load_hdus=False))
+            _check_complete(path, hdus, content)
+        except DAMAGED as error:
             raise EventFileError(f"{path.name}: is not a readable FITS file ({error})") from error
+    return hdus
+
+
+def _check_complete(path: Path, hdus: list[Any], content: bytes) -> None:
+    """Hold the sizes that the headers give against what is there; astropy would read on."""
     end = 0
     for hdu in hdus:
         where = hdu.fileinfo()
-        end = where["datLoc"] + hdu.size
-        if end > len(content):
+        if where["datLoc"] + hdu.size > len(content):
             raise EventFileError(
                 f"{path.name}[{hdu.name}]: the file is cut off: "
                 f"{max(0, len(content) - where['datLoc'])} of {hdu.size} bytes of data are there"
             )
         end = where["datLoc"] + where["datSpan"]
-    if len(content) - end >= 80 and content[end : end + 8] == b"XTENSION":
+    if content[end : end + 8] == b"XTENSION":
         raise EventFileError(
             f"{path.name}: the file is cut off or damaged in the header after extension {hdus[-1].name}"
         )
-    return hdus

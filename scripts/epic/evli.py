@@ -209,6 +209,8 @@ def _macros(camera: Camera) -> list[Card]:
     kind = _kind(camera)
     bits = _pairs(MACROS[kind]).items()
     cards: list[Card] = [(f"XMMEA_{bit}", f"(FLAG & 0x{1 << int(bit):x}) != 0", name) for bit, name in bits]
+    if kind == "MOS":
+        cards.append(("XMMEA_SM", "(FLAG & 0xfffffeff) == 0", "Select good MOS events for spectra"))
     return [*cards, (camera.macro, f"(FLAG & 0x{GOOD[kind]:x}) == 0", "Select good events")]
 
 
@@ -267,6 +269,15 @@ def _events(exposure: Exposure) -> Any:
         cards += [
             (f"TLMIN{i}", low, f"Legal minimum for {name}"),
             (f"TLMAX{i}", high, f"Legal maximum for {name}"),
+        ]
+    for name in ("DETX", "DETY"):
+        i = names.index(name) + 1
+        cards += [
+            (f"TCTYP{i}", f"{name}_ANG", "Coord. type"),
+            (f"TCRPX{i}", 0, f"Center for {name}"),
+            (f"TCRVL{i}", 0.0, ""),
+            (f"TCDLT{i}", 0.05 / 3600, f"[deg] Pixel size for {name}"),
+            (f"TCUNI{i}", "deg", "Physical unit"),
         ]
     for name, kind, value, step in (("X", "RA---TAN", exposure.ra, -1), ("Y", "DEC--TAN", exposure.dec, 1)):
         i = names.index(name) + 1

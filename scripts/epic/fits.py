@@ -33,7 +33,7 @@ OBSERVATION = (
         "DEC_PNT",
         "PA_PNT",
     ),
-    *("DATE-OBS", "DATE-END", "EQUINOX", "RADECSYS", "SIMULATE"),
+    *("DATE-OBS", "DATE-END", "EQUINOX", "SIMULATE"),
 )
 """What a product takes over from its event list."""
 

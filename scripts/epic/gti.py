@@ -25,11 +25,6 @@ def normal(intervals: Intervals) -> Intervals:
     return np.column_stack([rows[first, 0], reach[last]])
 
 
-def union(a: Intervals, b: Intervals) -> Intervals:
-    """Return the times in either set."""
-    return normal(np.vstack([a, b]))
-
-
 def intersection(a: Intervals, b: Intervals) -> Intervals:
     """Return the times in both sets."""
     a, b = normal(a), normal(b)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
-from scripts.epic.region import Shape
+from scripts.epic.region import EVERYWHERE, Shape
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ def grid(events: EventList, pixel: float, region: Shape | None) -> Grid:
     if region is None:
         return Grid(origin, bin_size, (0, 0), (nx, ny))
     bounds = region.bounds
+    if bounds == EVERYWHERE:
+        # too wide to have an edge in the projection: look whether it is anywhere in the field
+        x, y = (axis.ravel() for axis in np.meshgrid(np.linspace(x0, x1, 65), np.linspace(y0, y1, 65)))
+        bounds = EVERYWHERE if region.contains(x, y).any() else None
     if bounds is not None:
         u0, u1, v0, v1 = np.floor(
             np.clip((np.array(bounds) - np.repeat(origin, 2)) / bin_size, -1, max(nx, ny) + 1)

@@ -13,7 +13,7 @@ from mocpy import MOC
 
 from scripts.epic.ccd import Geometry
 from scripts.epic.errors import EventFileError
-from scripts.epic.events import EventList
+from scripts.epic.events import DAMAGED, EventList
 
 ORDER = 13
 """HEALPix order of a coverage: cells of 26 arcsec."""
@@ -65,6 +65,9 @@ def read(folder: Path, skipped: Callable[[Path, str], None]) -> Iterator[PPSData
             dataset = describe(path)
         except EventFileError as error:
             skipped(path, str(error))
+            continue
+        except DAMAGED as error:
+            skipped(path, f"{path.name}: is damaged ({type(error).__name__}: {error})")
             continue
         key = (dataset.obs_id, dataset.camera, dataset.exposure_id)
         if key in seen:

@@ -200,6 +200,19 @@ class Wide:
         return inside
 
 
+@dataclass(frozen=True)
+class Nowhere:
+    """A region too far from the field to touch it."""
+
+    text: str
+    bounds: Bounds | None = None
+    outline: Outline | None = None
+
+    def contains(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell that no point lies in it."""
+        return np.zeros(np.broadcast(x, y).shape, dtype=bool)
+
+
 def _within(bounds: Bounds, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
     return (x >= bounds[0]) & (x <= bounds[1]) & (y >= bounds[2]) & (y <= bounds[3])
 
@@ -226,7 +239,10 @@ def place(region: Mapping[str, Any], projection: Projection) -> Shape:
     text, shape = describe(region), region.get("shape")
     if shape == "circle":
         ra, dec, radius = (float(region[key]) for key in ("ra", "dec", "radius"))
-        if projection.depth(ra, dec) > NEAR and radius < 30:
+        distance = float(np.degrees(np.arccos(np.clip(projection.depth(ra, dec), -1, 1))))
+        if distance > radius + 5:
+            return Nowhere(text)
+        if distance < 60 and radius < 30:
             x, y = projection.to_pixel(ra, dec)
             return Circle(text, float(x), float(y), radius / abs(projection.cdelt[1]))
     elif shape == "polygon":

@@ -68,7 +68,7 @@ POINTINGS = (
 )
 
 SOURCES = (
-    Source("SIM 1", CENTRE[0] + 0.062, CENTRE[1] + 0.051, 1.2, 1.9),
+    Source("SIM 1", CENTRE[0] + 0.116, CENTRE[1] + 0.058, 1.2, 1.9),
     Source("SIM 2", CENTRE[0] - 0.071, CENTRE[1] + 0.032, 0.35, 1.7),
     Source("SIM 3", CENTRE[0] + 0.021, CENTRE[1] - 0.093, 0.20, 2.3),
     Source("SIM 4", CENTRE[0] + 0.155, CENTRE[1] + 0.012, 0.15, 1.5),
@@ -83,8 +83,8 @@ MODES = {"EMOS1": "PrimeFullWindow", "EMOS2": "PrimeFullWindow", "EPN": "PrimeFu
 FRAME = {"EMOS1": 2.6, "EMOS2": 2.6, "EPN": 0.19918}
 AREA = {"EMOS1": 0.32, "EMOS2": 0.32, "EPN": 1.0}
 """Count rate of a source relative to pn."""
-KING = {"EMOS1": (4.7, 1.457), "EMOS2": (4.5, 1.404), "EPN": (6.2, 1.503)}
-"""Core radius, arcsec, and slope of the King profile at 1.5 keV (XMM-CCF-REL-167 and -116)."""
+KING = {"EMOS1": (4.7, 1.457), "EMOS2": (4.7, 1.457), "EPN": (6.2, 1.503)}
+"""Core radius in arcsec and slope of a King profile at 1.5 keV (MOS: XRT1_XPSF_0005, pn: XMM-CCF-REL-116)."""
 OUT_OF_FIELD, REJECTED = 0x10000, 0x400000
 """Bits of FLAG."""
 VIGNETTING = (1.0, 0.951, 0.863, 0.756, 0.633, 0.525, 0.437, 0.359)

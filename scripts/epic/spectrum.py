@@ -50,7 +50,7 @@ def automatic_background(events: EventList, source: Shape) -> Annulus:
     unit = events.projection.unit
     inner, outer = max(INNER * radius, INNER_LEAST / unit), max(OUTER * radius, OUTER_LEAST / unit)
     ra, dec = events.projection.to_sky(x, y)
-    text = f"ANNULUS {float(ra):.6f} {float(dec):.6f} {inner * unit / 3600:.6f} {outer * unit / 3600:.6f}"
+    text = f"ANNULUS {float(ra):.8f} {float(dec):.8f} {inner * unit / 3600:.8f} {outer * unit / 3600:.8f}"
     return Annulus(text, x, y, inner, outer)
 
 
@@ -74,8 +74,8 @@ def check_area(area: dict[int, float], events: EventList, region: Shape) -> floa
     total = sum(area.values())
     if total <= 0:
         raise ScienceError(
-            f"The region '{region.text}' has no live detector area in {events.path.name}: it lies outside the field "
-            f"of view (centre RA {events.projection.ra:.4f}, Dec {events.projection.dec:.4f} degrees), "
+            f"The region '{region.text}' has no live detector area in {events.path.name}: it lies outside "
+            f"the field of view (centre RA {events.projection.ra:.4f}, Dec {events.projection.dec:.4f} deg), "
             "between CCDs or on bad pixels."
         )
     return total

@@ -59,7 +59,6 @@ class Task:
     dataset: Mapping[str, Any]
     region: Mapping[str, Any] | None
     parameters: Parameters
-    version: str = ""
 
     @property
     def events(self) -> Path:
@@ -122,4 +121,4 @@ def run(main: Callable[[Task], None]) -> None:
     # the outermost handler: a defect must reach the log whole, and the user as a sentence
     except Exception as error:  # noqa: BLE001
         traceback.print_exc()
-        fail(f"The script failed with a defect of its own ({type(error).__name__}: {error}).")
+        fail(f"The script failed on something unforeseen, see the log ({type(error).__name__}: {error}).")

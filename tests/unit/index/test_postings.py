@@ -35,7 +35,7 @@ def expected(moc: MOC, region: MOC) -> int:
     return int((both[:, 1] - both[:, 0]).sum())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(coverages(deepest=16), min_size=1, max_size=8), coverages(deepest=29))
 def test_every_overlap_is_that_of_mocpy(stored: list[tuple[int, Ranges]], asked: tuple[int, Ranges]) -> None:
     postings = Postings.build([Coverage(key, *found) for key, found in enumerate(stored, 5)])
@@ -51,7 +51,7 @@ def test_every_overlap_is_that_of_mocpy(stored: list[tuple[int, Ranges]], asked:
         assert order == stored[key - 5][0]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(coverages(deepest=16), min_size=1, max_size=8))
 def test_a_coverage_comes_back_as_it_was(stored: list[tuple[int, Ranges]]) -> None:
     postings = Postings.build([Coverage(key, *found) for key, found in enumerate(stored)])
@@ -60,7 +60,7 @@ def test_a_coverage_comes_back_as_it_was(stored: list[tuple[int, Ranges]]) -> No
         assert moc_of(postings.ranges(key), order) == moc_of(ranges, order)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(coverages(deepest=16), max_size=6),
     st.lists(coverages(deepest=16), min_size=1, max_size=6),

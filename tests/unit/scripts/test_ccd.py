@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scripts.epic import area, ccd
+from scripts.epic.events import EventList
+from scripts.epic.region import Circle
+
+WHOLE_FIELD = Circle("field", 25921, 25921, 30000)
+
+
+def test_the_nominal_geometry_agrees_with_the_real_one(real_events):
+    fitted = ccd.Geometry(real_events)
+    for chip in fitted.chips:
+        for corner in ((1, 1), (600, 1), (1, 600), (600, 600)):
+            nominal = ccd.nominal_to_det(fitted.camera, chip.ccd)(*corner)
+            assert np.hypot(*np.subtract(chip.to_det(*corner), nominal)) < 4  # 0.2 arcsec
+    crpix = real_events.projection.crpix
+    nominal_sky = ccd.nominal_to_sky(fitted.camera, crpix, real_events.number("PA_PNT"))
+    for det in ((0, 0), (15000, 0), (0, -15000)):
+        assert np.hypot(*np.subtract(fitted.to_sky(*det), nominal_sky(*det))) < 4
+
+
+def test_events_lie_where_the_geometry_puts_them(real_events):
+    geometry = ccd.Geometry(real_events)
+    x, y = (real_events.column(name) for name in "XY")
+    u, v = geometry.to_sky(real_events.column("DETX").astype(float), real_events.column("DETY").astype(float))
+    assert np.std(x - u) < 10
+    assert np.std(y - v) < 10
+
+
+def test_the_field_of_view_is_that_of_the_flags(real_events):
+    geometry = ccd.Geometry(real_events)
+    seen = geometry.in_field(
+        real_events.column("DETX").astype(float), real_events.column("DETY").astype(float)
+    )
+    good = real_events.flagged_clear(real_events.camera.macro)
+    assert np.count_nonzero(good & ~seen) / np.count_nonzero(good) < 0.001
+    outside = ~real_events.flagged_clear("XMMEA_16")  # the macro says "is out", so clear of it is inside
+    assert np.count_nonzero(outside & ~seen) / np.count_nonzero(~seen) < 0.02
+
+
+def test_live_area_is_that_of_the_header_less_bad_pixels(real_events):
+    areas = area.live_area(WHOLE_FIELD, real_events, ccd.Geometry(real_events), "standard")
+    header = sum(real_events.extension("EXPOSU", n).header["IN_FOV"] for n in real_events.ccds)
+    assert 0.97 < sum(areas.values()) / 1200**2 / header <= 1.0
+
+
+@pytest.mark.parametrize("flags", ["standard", "strict"])
+def test_selected_events_lie_on_live_pixels(real_events, flags):
+    geometry = ccd.Geometry(real_events)
+    good = (
+        real_events.flagged_clear(real_events.camera.macro)
+        if flags == "standard"
+        else real_events.column("FLAG") == 0
+    )
+    dead = 0
+    for chip in geometry.chips:
+        bad = area.bad_pixels(real_events, chip, flags == "strict")
+        mine = good & (real_events.column("CCDNR") == chip.ccd)
+        dead += np.count_nonzero(bad[real_events.column("RAWX")[mine], real_events.column("RAWY")[mine]])
+    assert dead / np.count_nonzero(good) < (1e-5 if flags == "standard" else 2e-3)
+
+
+def test_live_area_of_a_circle_on_a_whole_ccd_is_its_geometric_area(simulated_m1):
+    events = EventList(simulated_m1)
+    geometry = ccd.Geometry(events)
+    x, y = geometry.to_sky(geometry.chips[0].to_det(300, 300)[0], geometry.chips[0].to_det(300, 300)[1])
+    bad = area.bad_pixels(events, geometry.chips[0], strict=False)[1:601, 1:601]
+    areas = area.live_area(Circle("", x, y, 2000), events, geometry, "standard")
+    assert abs(areas[1] / (np.pi * 2000**2) - 1) < 0.02
+    assert 0 < np.count_nonzero(bad) < 600 + 13
+    assert areas[1] == sum(areas.values())
+
+
+def test_sparse_lists_fall_back_on_the_nominal_geometry(shared):
+    events = EventList(shared / "data" / "xmm" / "0916810801" / "0916810801_PN1_src.evt.gz")
+    geometry = ccd.Geometry(events)
+    x, y = geometry.to_sky(events.column("DETX").astype(float), events.column("DETY").astype(float))
+    assert np.hypot(np.mean(x - events.column("X")), np.mean(y - events.column("Y"))) < 80  # 4 arcsec
+    det = geometry.chips[0].to_det(events.column("RAWX").astype(float), events.column("RAWY").astype(float))
+    assert np.hypot(np.mean(det[0] - events.column("DETX")), np.mean(det[1] - events.column("DETY"))) < 82
+
+
+def test_clipping_keeps_what_two_squares_share():
+    square = np.array([[0.0, 0], [2, 0], [2, 2], [0, 2]])
+    shared = ccd._clip(square, square + 1)
+    assert sorted(map(tuple, shared.tolist())) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert len(ccd._clip(square, square + 5)) == 0
+    assert len(ccd._clip(square[::-1], square)) == 4

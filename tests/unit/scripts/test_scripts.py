@@ -1,0 +1,56 @@
+"""The scripts' descriptors and documentation."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from jobs.descriptor import SHARED, load
+from scripts.epic.cameras import CAMERAS
+from tests.unit.scripts.conftest import SCRIPTS
+
+NAMES = sorted(path.parent.name for path in SCRIPTS.glob("*/script.toml"))
+
+
+def test_are_all_there():
+    assert {"image", "spectrum", "probe"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_descriptor_loads_and_names_a_program(name):
+    script = load(SCRIPTS / name)
+    assert script.command[0] == "python"
+    assert (script.folder / script.command[1]).is_file()
+    assert script.title
+    assert script.summary.endswith(".")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_documentation_tells_of_each_parameter_and_product(name):
+    script = load(SCRIPTS / name)
+    for parameter in script.parameters:
+        assert f"`{parameter.name}`" in script.documentation, parameter.name
+        if parameter.default is None:
+            assert parameter.default_description or parameter.required, parameter.name
+    for product in script.products:
+        tail = product.name.split("}")[-1]
+        assert tail in script.documentation, product.name
+
+
+@pytest.mark.parametrize("name", ["image", "spectrum"])
+def test_shared_parameters_are_the_same_in_both(name):
+    here, there = load(SCRIPTS / name), load(SCRIPTS / "image")
+    for parameter in ("GTI", "FLARE_RATE", "FLAGS", "PATTERN"):
+        assert here.parameter(parameter) == there.parameter(parameter)
+    assert here.accepts.camera == tuple(camera.name for camera in CAMERAS.values())
+    assert not {spec.name for spec in here.parameters} & set(SHARED)
+
+
+@pytest.mark.parametrize("name", ["image", "spectrum"])
+def test_starts_without_the_slow_parts_of_astropy(name):
+    code = f"import runpy, sys; runpy.run_path({str(SCRIPTS / name / name) + '.py'!r}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    slow = {"astropy.table", "astropy.coordinates", "astropy.wcs", "mocpy", "scipy", "pydantic"}
+    assert not slow & set(done.stdout.split())
