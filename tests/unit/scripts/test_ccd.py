@@ -32,9 +32,7 @@ def test_events_lie_where_the_geometry_puts_them(real_events):
 
 def test_the_field_of_view_is_that_of_the_flags(real_events):
     geometry = ccd.Geometry(real_events)
-    seen = geometry.in_field(
-        real_events.column("DETX").astype(float), real_events.column("DETY").astype(float)
-    )
+    seen = geometry.in_field(real_events.column("DETX").astype(float), real_events.column("DETY").astype(float))
     good = real_events.flagged_clear(real_events.camera.macro)
     assert np.count_nonzero(good & ~seen) / np.count_nonzero(good) < 0.001
     outside = ~real_events.flagged_clear("XMMEA_16")  # the macro says "is out", so clear of it is inside
@@ -51,9 +49,7 @@ def test_live_area_is_that_of_the_header_less_bad_pixels(real_events):
 def test_selected_events_lie_on_live_pixels(real_events, flags):
     geometry = ccd.Geometry(real_events)
     good = (
-        real_events.flagged_clear(real_events.camera.macro)
-        if flags == "standard"
-        else real_events.column("FLAG") == 0
+        real_events.flagged_clear(real_events.camera.macro) if flags == "standard" else real_events.column("FLAG") == 0
     )
     dead = 0
     for chip in geometry.chips:

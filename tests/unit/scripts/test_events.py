@@ -63,9 +63,7 @@ def test_a_cut_plain_file_is_said_to_be_cut(simulated_m1, tmp_path, share):
     content = gzip.decompress(simulated_m1.read_bytes())
     cut = tmp_path / "cut.fits"
     cut.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(
-        EventFileError, match=r"^cut\.fits.*(cut off|not a readable FITS file|has no extension)"
-    ):
+    with pytest.raises(EventFileError, match=r"^cut\.fits.*(cut off|not a readable FITS file|has no extension)"):
         EventList(cut)
 
 
@@ -84,9 +82,7 @@ def test_names_the_missing_column(simulated_m1, tmp_path):
 
     path = tmp_path / "no_pi.fits"
     path.write_bytes(without(simulated_m1, change))
-    with pytest.raises(
-        EventFileError, match=re.escape("no_pi.fits[EVENTS]: has no column PI, it has TIME, RAWX")
-    ):
+    with pytest.raises(EventFileError, match=re.escape("no_pi.fits[EVENTS]: has no column PI, it has TIME, RAWX")):
         EventList(path)
 
 

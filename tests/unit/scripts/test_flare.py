@@ -35,9 +35,7 @@ def test_live_time_is_shared_out_between_good_times(real_events):
     quiet = flare.curve(real_events).quiet(0.4)
     noisy = np.array([[quiet[0, 0] - 1, quiet[0, 0]], *np.column_stack([quiet[:-1, 1], quiet[1:, 0]])])
     for ccd, times in real_events.standard_gti.items():
-        parts = [
-            exposure.live_time(real_events, ccd, gti.intersection(times, part)) for part in (quiet, noisy)
-        ]
+        parts = [exposure.live_time(real_events, ccd, gti.intersection(times, part)) for part in (quiet, noisy)]
         assert parts[0] / gti.duration(gti.intersection(times, quiet)) == pytest.approx(0.99, abs=0.005)
         assert sum(parts) == pytest.approx(real_events.number(f"LIVETI{ccd:02d}"), rel=1e-3)
 
@@ -47,6 +45,4 @@ def test_read_out_of_pn_is_dead_time(shared):
     times = events.standard_gti[5]
     assert exposure.live_time(events, 5, times) == pytest.approx(3200.275, abs=0.001)
     # 68.7 ms of a frame of 73.4 ms see the sky in place
-    assert events.number("LIVETI05") / exposure.collected(events, 5, times) == pytest.approx(
-        68.7 / 73.36, abs=0.002
-    )
+    assert events.number("LIVETI05") / exposure.collected(events, 5, times) == pytest.approx(68.7 / 73.36, abs=0.002)

@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from scripts.epic import gti
 
 edges = st.integers(0, 40).map(float)
-sets = st.lists(st.tuples(edges, edges), max_size=8).map(
-    lambda rows: np.array(rows, dtype=float).reshape(-1, 2)
-)
+sets = st.lists(st.tuples(edges, edges), max_size=8).map(lambda rows: np.array(rows, dtype=float).reshape(-1, 2))
 # between whole numbers, so that no time lies on an edge
 TIMES = np.arange(-1, 41) + 0.5
 

@@ -119,9 +119,7 @@ def test_a_bad_file_is_named_in_one_sentence(run_script, simulated_m1, tmp_path)
 
 def test_progress_rises_to_one(run_script, simulated_m1):
     lines = [
-        line.split()
-        for line in run_script("image", simulated_m1).out.splitlines()
-        if line.startswith("progress ")
+        line.split() for line in run_script("image", simulated_m1).out.splitlines() if line.startswith("progress ")
     ]
     fractions = [float(line[1]) for line in lines]
     assert fractions == sorted(fractions)

@@ -127,7 +127,5 @@ def test_knows_event_lists_by_name(name, matches):
 def test_the_pointing_is_inside_the_coverage(simulated):
     for dataset in pps.read(simulated, lambda _path, _reason: None):
         near = np.array([[0.0, 0.05, -0.05], [0.0, 0.05, -0.05]])
-        inside = dataset.coverage.contains_lonlat(
-            (dataset.s_ra + near[0]) * u.deg, (dataset.s_dec + near[1]) * u.deg
-        )
+        inside = dataset.coverage.contains_lonlat((dataset.s_ra + near[0]) * u.deg, (dataset.s_dec + near[1]) * u.deg)
         assert inside.sum() >= 2

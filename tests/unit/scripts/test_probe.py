@@ -64,9 +64,7 @@ def test_a_wrong_task_is_a_sentence(run_script):
 
 def test_ends_at_once_when_told_to(tmp_path):
     (tmp_path / "task.json").write_text(json.dumps({"task": 1, "parameters": {"SECONDS": 60}}))
-    with subprocess.Popen(
-        [sys.executable, PROBE], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen([sys.executable, PROBE], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("task 1: waiting 60 s")
         process.terminate()
@@ -74,10 +72,6 @@ def test_ends_at_once_when_told_to(tmp_path):
 
 
 def test_needs_the_standard_library_only():
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", PROBE], capture_output=True, text=True, check=False
-    )
-    imported = {
-        line.rsplit("|", 1)[1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line
-    }
+    done = subprocess.run([sys.executable, "-X", "importtime", PROBE], capture_output=True, text=True, check=False)
+    imported = {line.rsplit("|", 1)[1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
     assert not imported & {"numpy", "astropy", "scripts", "mocpy"}

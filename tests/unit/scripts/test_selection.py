@@ -46,9 +46,7 @@ def test_flags_and_patterns_default_to_the_camera(simulated):
 
 
 def test_an_empty_flare_filter_says_so(simulated_m1):
-    with pytest.raises(
-        ScienceError, match=r"leaves no time.*at most FLARE_RATE = 0 ct/s \(the median is 0\.1"
-    ):
+    with pytest.raises(ScienceError, match=r"leaves no time.*at most FLARE_RATE = 0 ct/s \(the median is 0\.1"):
         select(EventList(simulated_m1), Parameters({"GTI": "flare", "FLARE_RATE": 0.0}))
 
 

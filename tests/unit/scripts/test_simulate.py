@@ -21,9 +21,7 @@ def test_the_seed_decides_each_byte(simulated, tmp_path):
     assert digest(tmp_path / "again") == digest(simulated)
     simulate(tmp_path / "other", seed=1)
     other = digest(tmp_path / "other")
-    assert not set(other.values()) & {
-        value for name, value in digest(simulated).items() if name != "README.txt"
-    }
+    assert not set(other.values()) & {value for name, value in digest(simulated).items() if name != "README.txt"}
 
 
 def test_a_second_run_leaves_the_files_and_mends_what_is_missing(tmp_path, capsys):
@@ -72,9 +70,7 @@ def test_has_the_structure_of_the_pipelines_lists(simulated, shared, camera, kin
         # how our reader finds its way: all of it must be there under the same name
         events, reference = mine["EVENTS"].header, theirs["EVENTS"].header
         wanted = [
-            key
-            for key in reference
-            if re.match(r"XMMEA_|REF[XY]C|TC[TRD]|TL(MIN|MAX)|TIME|LIVETI|ONTIME|\dDS", key)
+            key for key in reference if re.match(r"XMMEA_|REF[XY]C|TC[TRD]|TL(MIN|MAX)|TIME|LIVETI|ONTIME|\dDS", key)
         ]
         assert len(wanted) > 40
         assert [key for key in wanted if key not in events and not re.match(r"TLM\w\w(9|11)$", key)] == []

@@ -144,11 +144,7 @@ def test_net_counts_of_a_simulated_source_are_what_was_put_in(run_script, simula
         scale = spectra[0].header["BACKSCAL"] / spectra[1].header["BACKSCAL"]
         net, error = counts[0] - scale * counts[1], np.sqrt(counts[0] + scale**2 * counts[1])
         # the King profile leaves about 8 % of the counts outside 60 arcsec, and some of it in the ring
-        assert (
-            0.87 * entry["source_counts"]["SIM 1"] - 3 * error
-            < net
-            < entry["source_counts"]["SIM 1"] + 3 * error
-        )
+        assert 0.87 * entry["source_counts"]["SIM 1"] - 3 * error < net < entry["source_counts"]["SIM 1"] + 3 * error
 
 
 def test_a_region_without_detector_says_so(run_script, simulated_m1, truth):

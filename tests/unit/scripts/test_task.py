@@ -34,10 +34,7 @@ def test_a_defect_ends_with_a_sentence_after_its_traceback(tmp_path, monkeypatch
         task.run(main)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("Traceback")
-    assert (
-        lines[-1]
-        == "The script failed on something unforeseen, see the log (RuntimeError: line one line two)."
-    )
+    assert lines[-1] == "The script failed on something unforeseen, see the log (RuntimeError: line one line two)."
 
 
 def test_null_counts_as_not_given():
