@@ -62,6 +62,16 @@ class Product:
 
 
 @dataclass(frozen=True)
+class JobState:
+    """The little of a job that is asked for all the time."""
+
+    script: str
+    phase: Phase
+    version: int
+    owner: str | None
+
+
+@dataclass(frozen=True)
 class JobRef:
     """What the job list says of a job."""
 

@@ -19,7 +19,7 @@ from index.service import Index
 from jobs.changes import Changes
 from jobs.descriptor import Script
 from jobs.errors import NotFoundError, ParameterError, PhaseError, RequestError
-from jobs.models import Job, JobRef, Product, Task
+from jobs.models import Job, JobRef, JobState, Product, Task
 from jobs.phases import FINAL, Phase
 from jobs.queue import Queue
 from jobs.registry import Registry
@@ -87,15 +87,15 @@ class Jobs:
             raise _unknown(script, job_id)
         return job
 
-    def phase(self, script: str, job_id: str) -> Phase:
-        """Return a job's phase.
+    def state(self, script: str, job_id: str) -> JobState:
+        """Return a job's phase, version and owner.
 
         :raises NotFoundError: the script has no such job.
         """
-        found, phase, _ = self._store.state(job_id)
-        if found != script:
+        state = self._store.state(job_id)
+        if state.script != script:
             raise _unknown(script, job_id)
-        return phase
+        return state
 
     def refs(
         self,
@@ -120,7 +120,7 @@ class Jobs:
             while True:
                 changed.clear()
                 try:
-                    _, now, _ = await asyncio.to_thread(self._store.state, job_id)
+                    now = (await asyncio.to_thread(self._store.state, job_id)).phase
                 except NotFoundError:
                     return
                 left = deadline - time.monotonic()
@@ -222,7 +222,7 @@ class Jobs:
 
     def set_duration(self, script: str, job_id: str, seconds: int) -> None:
         """Set the executionDuration in seconds; 0 asks for no limit. It is cut to the largest allowed."""
-        self.phase(script, job_id)
+        self.state(script, job_id)
         self._store.set_duration(job_id, self._duration(seconds))
 
     def set_destruction(self, script: str, job_id: str, instant: datetime) -> None:
@@ -230,7 +230,7 @@ class Jobs:
 
         :raises ParameterError: the instant is past.
         """
-        self.phase(script, job_id)
+        self.state(script, job_id)
         self._store.set_destruction(job_id, self._destruction(instant))
 
     def run(self, script: str, job_id: str) -> None:
@@ -259,12 +259,12 @@ class Jobs:
 
         :raises PhaseError: the job has ended already.
         """
-        self.phase(script, job_id)
+        self.state(script, job_id)
         self._store.abort(job_id, "The job was aborted by its user.")
 
     def delete(self, script: str, job_id: str) -> None:
         """Forget a job; its scripts are stopped within a second, its files are removed."""
-        self.phase(script, job_id)
+        self.state(script, job_id)
         self._store.delete(job_id)
         self._storage.forget(job_id)
 

@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, inser
 
 from index.database import Database
 from jobs.errors import NotFoundError, PhaseError
-from jobs.models import Job, JobRef, Parameter, Product, Task
+from jobs.models import Job, JobRef, JobState, Parameter, Product, Task
 from jobs.phases import FINAL, JOB_MOVES, TASK_MOVES, Phase, sources
 from jobs.tables import job, parameter, phase_change, product, task
 
@@ -121,18 +121,18 @@ class JobStore:
             products=tuple(Product(**row._mapping) for row in products),
         )
 
-    def state(self, job_id: str) -> tuple[str, Phase, int]:
-        """Return a job's script, phase and version.
+    def state(self, job_id: str) -> JobState:
+        """Return a job's script, phase, version and owner.
 
         :raises NotFoundError: there is no such job.
         """
         with self.database.read() as connection:
             row = connection.execute(
-                select(job.c.script, job.c.phase, job.c.version).where(job.c.id == job_id)
+                select(job.c.script, job.c.phase, job.c.version, job.c.owner).where(job.c.id == job_id)
             ).one_or_none()
         if row is None:
             raise _unknown(job_id)
-        return row.script, Phase(row.phase), row.version
+        return JobState(row.script, Phase(row.phase), row.version, row.owner)
 
     def versions(self, job_ids: Sequence[str]) -> dict[str, int]:
         """Return the versions of those of the jobs that still exist."""

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from uws import api, errors, files, job, joblist, observations, pages, vosi
+from uws import access, api, errors, files, job, joblist, observations, pages, vosi
 from uws.addresses import Addresses
 from uws.context import Context
 from uws.limits import BodyLimit
@@ -82,6 +82,8 @@ def _resource(
     async def dispatch(request: Request) -> Response:
         handler = handlers[request.method]
         assert handler is not None  # noqa: S101 - the route lets only `methods` pass
+        if "job" in request.path_params:
+            await access.admit(request)
         return await handler(request)
 
     return [Route(path, dispatch, methods=methods)]

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from jobs.errors import NotFoundError, ParameterError, RequestError
 from jobs.models import Job
 from jobs.phases import ACTIVE, Phase
-from uws import context, dali, document, votable
+from uws import access, context, dali, document, votable
 from uws.context import Context, call, job_of, see_other
 from uws.joblist import CONTROL, MAX_SECONDS, phase_named
 from uws.times import format_instant, parse_instant
@@ -83,7 +83,7 @@ async def delete(request: Request) -> Response:
 
 async def phase(request: Request) -> Response:
     """Show the phase alone."""
-    return PlainTextResponse(await call(context.of(request).jobs.phase, *job_of(request)))
+    return PlainTextResponse(access.state_of(request).phase)
 
 
 async def set_phase(request: Request) -> Response:

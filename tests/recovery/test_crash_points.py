@@ -48,7 +48,7 @@ STEPS = [
 def test_crash(owner: type, name: str, when: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = "".join(_crash(owner, name, when, settings, monkeypatch))
     engine = Engine(settings)
-    if engine.jobs.phase("probe", job_id) is Phase.PENDING:
+    if engine.jobs.state("probe", job_id).phase is Phase.PENDING:
         engine.jobs.run("probe", job_id)  # the crash came before the client was told anything
     engine.start()
     try:

@@ -211,7 +211,7 @@ def test_overdue_and_expired(store: JobStore) -> None:
 
 def test_every_change_makes_a_new_version(store: JobStore) -> None:
     job_id = make(store)
-    seen = [store.state(job_id)[2]]
+    seen = [store.state(job_id).version]
     steps = (
         lambda: store.set_run_id(job_id, "r"),
         lambda: store.set_duration(job_id, 5),
@@ -222,7 +222,7 @@ def test_every_change_makes_a_new_version(store: JobStore) -> None:
     )
     for step in steps:
         step()
-        seen.append(store.state(job_id)[2])
+        seen.append(store.state(job_id).version)
     assert seen == sorted(set(seen))
 
 
