@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,8 @@ MAX_PARAMETERS = 1_000
 MAX_TASKS = 10_000
 """Tasks in one job."""
 
+_NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.ASCII | re.IGNORECASE)
+_INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _TRUE = frozenset({"1", "true", "yes", "on", "t"})
 _FALSE = frozenset({"0", "false", "no", "off", "f"})
 _REGIONS: dict[str, Callable[[str], Region]] = {
@@ -101,22 +104,22 @@ def _typed(spec: ParameterSpec, text: str) -> Any:
     return _TYPES[spec.type](spec, text)
 
 
+def _number(text: str) -> float:
+    """Read a number as DALI writes it; NaN if it is none. Python itself would take 1_000 and foreign digits too."""
+    return float(text) if _NUMBER.fullmatch(text.strip()) else math.nan
+
+
 def _real(spec: ParameterSpec, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _number(text)
     if not math.isfinite(value):
         raise ParameterError(spec.name, text, f"a number is wanted{_range(spec)}.")
     return _in_range(spec, text, value)
 
 
 def _integer(spec: ParameterSpec, text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        raise ParameterError(spec.name, text, f"a whole number is wanted{_range(spec)}.") from None
-    return int(_in_range(spec, text, value))
+    if not _INTEGER.fullmatch(text.strip()):
+        raise ParameterError(spec.name, text, f"a whole number is wanted{_range(spec)}.")
+    return int(_in_range(spec, text, int(text)))
 
 
 def _boolean(spec: ParameterSpec, text: str) -> bool:
@@ -134,10 +137,7 @@ def _text(spec: ParameterSpec, text: str) -> str:
 
 def _interval(spec: ParameterSpec, text: str) -> list[float]:
     """Two numbers; the bounds may be infinite (DALI 1.1, section 3.3.5)."""
-    try:
-        low, high = (float(part) for part in text.split())
-    except ValueError:
-        low = high = math.nan
+    low, high = map(_number, parts) if len(parts := text.split()) == 2 else (math.nan, math.nan)
     if not low <= high:
         raise ParameterError(
             spec.name, text, f"two numbers separated by a blank are wanted, the smaller first{_range(spec)}."
