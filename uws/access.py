@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from jobs.models import JobState
 from uws import context
-from uws.context import call, job_of
+from uws.context import call
 
 
 async def admit(request: Request) -> None:
@@ -16,7 +16,8 @@ async def admit(request: Request) -> None:
 
     :raises NotFoundError: there is no such job.
     """
-    request.state.job = await call(context.of(request).jobs.state, *job_of(request))
+    script, job_id = request.path_params.get("script"), request.path_params["job"]
+    request.state.job = await call(context.of(request).jobs.state, script, job_id)
 
 
 def state_of(request: Request) -> JobState:

@@ -27,7 +27,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 STATIC = Path(__file__).with_name("static")
 SCRIPT = "/scripts/{script}"
 JOB = SCRIPT + "/async/{job}"
-API_JOB = "/api" + SCRIPT + "/jobs/{job}"
+API_JOB = "/api/jobs/{job}"
 
 
 def create_app(engine: Engine, settings: Settings) -> Starlette:
@@ -60,8 +60,14 @@ def _routes() -> list[BaseRoute]:
         *_resource(SCRIPT + "/capabilities", vosi.show_capabilities),
         *_resource(SCRIPT + "/availability", vosi.show_availability),
         *_resource(SCRIPT, pages.script),
-        *_resource(API_JOB, api.show_job),
+        *_resource(API_JOB, api.show_job, delete=api.delete),
+        *_resource(API_JOB + "/phase", api.part("phase"), post=api.changing(job.set_phase)),
+        *_resource(API_JOB + "/parameters", api.part("parameters"), post=api.changing(job.set_parameters)),
+        *_resource(API_JOB + "/executionduration", api.part("execution_duration"), post=api.changing(job.set_duration)),
+        *_resource(API_JOB + "/destruction", api.part("destruction"), post=api.changing(job.set_destruction)),
         *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),
+        *_resource("/api/jobs", api.show_list),
+        *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
         *_resource("/observations", observations.show, post=observations.show),
         *_resource("/scripts", pages.scripts),
         *_resource("/capabilities", vosi.show_capabilities),

@@ -19,6 +19,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from jobs.errors import ParameterError, RequestError
+from uws import jsonform
+from uws.context import for_programs
 from uws.markup import is_clean
 
 MAX_PARAMETERS = 5000
@@ -92,6 +94,8 @@ async def read(request: Request) -> Form:
             if body and not media_type:
                 raise HTTPException(415, f"The body needs a Content-Type: {_URLENCODED} or {_MULTIPART}")
             pairs += _urlencoded(body, "body")
+        elif media_type == jsonform.CONTENT_TYPE and for_programs(request):
+            pairs += jsonform.pairs(await request.body())
         else:
             raise HTTPException(
                 415, f"Content-Type {media_type!r} was given; {_URLENCODED} and {_MULTIPART} are allowed"

@@ -149,7 +149,7 @@ def _job_info(parent: etree._Element, job: Job, addresses: Addresses) -> None:
     behind = min((task for task in job.tasks if task.message), key=lambda task: task.progress, default=None)
     if behind is not None:
         add(info, "message", behind.message)
-    add(info, "details", addresses.at("api", "scripts", job.script, "jobs", job.id))
+    add(info, "details", addresses.details(job.id))
 
 
 def _uws(name: str) -> str:

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from index.errors import CoverageError, DamagedIndexError, DatabaseError, UnknownDatasetError
 from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError
 from uws import votable
+from uws.context import for_programs
 
 STATUS: dict[type[Exception], int] = {
     NotFoundError: 404,
@@ -39,7 +40,7 @@ def set_form(request: Request, form: ErrorForm) -> None:
 
 def respond(request: Request, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """Return the error in the form the request wants."""
-    default: ErrorForm = "json" if request.url.path.startswith("/api/") else "text"
+    default: ErrorForm = "json" if for_programs(request) else "text"
     form: ErrorForm = getattr(request.state, "error_form", default)
     if form == "votable":
         return Response(votable.error(message), status, headers=headers, media_type="application/x-votable+xml")

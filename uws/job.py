@@ -33,6 +33,11 @@ def _to_job(request: Request) -> Response:
 
 async def show(request: Request) -> Response:
     """Show the job; with WAIT, once its phase changes or the time is over (section 2.2.1.2)."""
+    return _xml(document.job(await awaited(request), context.of(request).addresses))
+
+
+async def awaited(request: Request) -> Job:
+    """Return the job once it has done what WAIT and PHASE wait for."""
     here = context.of(request)
     form = await dali.read(request)
     seconds = form.integer("WAIT", -1, 10**9)
@@ -44,7 +49,7 @@ async def show(request: Request) -> Response:
         if job.phase == expected and job.phase in ACTIVE:
             await _changed(here, job, cap if seconds < 0 else min(seconds, cap))
             job = await _get(request)
-    return _xml(document.job(job, here.addresses))
+    return job
 
 
 async def _changed(here: Context, job: Job, seconds: float) -> None:

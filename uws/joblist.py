@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from jobs.errors import ParameterError
-from jobs.models import JobRef
+from jobs.models import Job, JobRef
 from jobs.phases import Phase
 from uws import context, dali, document
 from uws.addresses import Addresses
@@ -20,35 +20,43 @@ CONTROL = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "ACTION", "WAIT
 MAX_SECONDS = 2**31 - 1
 """executionDuration is an xs:int."""
 
+Writer = Callable[[Iterable[JobRef], Addresses], Iterator[bytes]]
+
 
 async def show(request: Request) -> Response:
     """List the jobs, newest first, that pass all of PHASE, AFTER and LAST."""
+    return await stream(request, request.path_params["script"], document.job_list, document.CONTENT_TYPE)
+
+
+async def stream(request: Request, script: str | None, write: Writer, media_type: str) -> Response:
+    """Answer with the jobs of a script, or of all, that pass the filters of the request."""
     form = await dali.read(request)
     phases = {phase_named("PHASE", value) for value in form.all("PHASE")}
     after = form.one("AFTER")
     instant = None if after is None else parse_instant("AFTER", after)
     last = form.integer("LAST", 1, 10**9)
-    script, here = request.path_params["script"], context.of(request)
+    here = context.of(request)
 
     def begin() -> Iterator[bytes]:
-        refs = here.jobs.refs(script, phases=phases, after=instant, last=last)
-        return _begun(refs, here.addresses)
+        pieces = write(here.jobs.refs(script, phases=phases, after=instant, last=last), here.addresses)
+        # The first piece is asked for now: what goes wrong with the request goes wrong before the answer begins.
+        return chain([next(pieces)], pieces)
 
-    return StreamingResponse(await context.call(begin), media_type=document.CONTENT_TYPE)
-
-
-def _begun(refs: Iterable[JobRef], addresses: Addresses) -> Iterator[bytes]:
-    """Ask for the first piece now: what goes wrong with the request goes wrong before the answer begins."""
-    pieces = document.job_list(refs, addresses)
-    return chain([next(pieces)], pieces)
+    return StreamingResponse(await context.call(begin), media_type=media_type)
 
 
 async def create(request: Request) -> Response:
     """Make a job, and run it if PHASE=RUN comes along."""
+    job = await made(request)
+    return context.see_other(context.of(request).addresses.job(job.script, job.id))
+
+
+async def made(request: Request) -> Job:
+    """Make the job that the request describes."""
     form = await dali.read(request)
     script, here = request.path_params["script"], context.of(request)
     destruction = form.one("DESTRUCTION")
-    job = await context.call(
+    return await context.call(
         here.jobs.create,
         script,
         form.without(CONTROL),
@@ -57,7 +65,6 @@ async def create(request: Request) -> Response:
         duration=form.integer("EXECUTIONDURATION", 0, MAX_SECONDS),
         destruction=None if destruction is None else parse_instant("DESTRUCTION", destruction),
     )
-    return context.see_other(here.addresses.job(script, job.id))
 
 
 def phase_named(name: str, value: str) -> Phase:
