@@ -1,8 +1,9 @@
 """The XML documents of UWS 1.1 (appendix B): job list, job, parameters and results.
 
 The schema fixes the order of the elements and which of them may be nil; each document validates against it in
-every phase. ``jobInfo`` holds one element ``amora`` with these children, all in no namespace: a validator is sent
-looking for the schema of any other (taplint warns of one it does not know).
+every phase, and names the stylesheet by which a browser shows it as a page. ``jobInfo`` holds one element ``amora``
+with these children, all in no namespace: a validator is sent looking for the schema of any other (taplint warns of
+one it does not know).
 
 ``script``
     the name of the script the job runs;
@@ -27,7 +28,7 @@ from lxml import etree
 from jobs.models import Job, JobRef
 from jobs.phases import FINAL, Phase
 from uws.addresses import Addresses
-from uws.markup import NIL, XSI, add, clean, serialise
+from uws.markup import NIL, XSI, add, clean, serialise, styled_by
 from uws.results import failed, results
 from uws.times import format_instant
 
@@ -47,6 +48,7 @@ def job_list(refs: Iterable[JobRef], addresses: Addresses) -> Iterator[bytes]:
     remaining = iter(refs)
     with etree.xmlfile(sink, encoding="UTF-8") as file:
         file.write_declaration()
+        file.write(styled_by(addresses.stylesheet))
         with file.element(_uws("jobs"), {"version": VERSION}, _NAMESPACES):
             while batch := list(islice(remaining, _BATCH)):
                 for ref in batch:
@@ -105,21 +107,21 @@ def job(job: Job, addresses: Addresses) -> bytes:
         summary = add(root, _uws("errorSummary"), type=kind, hasDetail="true")
         _add(summary, "message", job.error or "The job failed without saying why")
     _job_info(_add(root, "jobInfo"), job, addresses)
-    return serialise(root)
+    return serialise(root, addresses.stylesheet)
 
 
-def parameters(job: Job) -> bytes:
+def parameters(job: Job, addresses: Addresses) -> bytes:
     """Return the parameters of a job as a document of their own."""
     root = etree.Element(_uws("parameters"), {}, _NAMESPACES)
     _parameters(root, job)
-    return serialise(root)
+    return serialise(root, addresses.stylesheet)
 
 
 def result_list(job: Job, addresses: Addresses) -> bytes:
     """Return the results of a job as a document of their own."""
     root = etree.Element(_uws("results"), {}, _NAMESPACES)
     _results(root, job, addresses)
-    return serialise(root)
+    return serialise(root, addresses.stylesheet)
 
 
 def _parameters(parent: etree._Element, job: Job) -> None:

@@ -154,7 +154,7 @@ async def error(request: Request) -> Response:
 
 async def parameters(request: Request) -> Response:
     """Show the parameters."""
-    return _xml(document.parameters(await _get(request)))
+    return _xml(document.parameters(await _get(request), context.of(request).addresses))
 
 
 async def set_parameters(request: Request) -> Response:

@@ -37,7 +37,7 @@ def capabilities(addresses: Addresses, scripts: Iterable[str], *place: str) -> b
     _capability(root, VOSI + "availability", addresses.at(*place, "availability"))
     for script in scripts:
         _capability(root, UWS, addresses.jobs(script))
-    return serialise(root)
+    return serialise(root, addresses.stylesheet)
 
 
 def _capability(root: etree._Element, standard: str, address: str) -> None:
@@ -49,7 +49,7 @@ def _capability(root: etree._Element, standard: str, address: str) -> None:
     add(interface, "accessURL", address, use="full")
 
 
-def availability(checks: Sequence[Check], since: datetime) -> bytes:
+def availability(addresses: Addresses, checks: Sequence[Check], since: datetime) -> bytes:
     """Return whether every check passed, since when the service is up, and what each check says."""
     root = etree.Element(f"{{{AVAILABILITY}}}availability", {}, {"vosi": AVAILABILITY})
     add(root, f"{{{AVAILABILITY}}}available", "true" if all(check.ok for check in checks) else "false")
@@ -60,7 +60,7 @@ def availability(checks: Sequence[Check], since: datetime) -> bytes:
             f"{{{AVAILABILITY}}}note",
             f"{check.name}: {check.message or ('ok' if check.ok else 'down')}",
         )
-    return serialise(root)
+    return serialise(root, addresses.stylesheet)
 
 
 async def show_capabilities(request: Request) -> Response:
@@ -82,7 +82,7 @@ async def show_availability(request: Request) -> Response:
     if script := request.path_params.get("script"):
         here.jobs.scripts.get(script)
     checks = await call(here.jobs.health)
-    return Response(availability(checks, here.started), media_type=document.CONTENT_TYPE)
+    return Response(availability(here.addresses, checks, here.started), media_type=document.CONTENT_TYPE)
 
 
 async def healthz(request: Request) -> Response:

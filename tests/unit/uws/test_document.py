@@ -32,7 +32,7 @@ def test_valid_in_every_phase(make_job: Callable[..., Job], shared: Path, phase:
     root = valid(document.job(job, AT), shared, UWS)
     assert (root.find("{*}errorSummary") is not None) == (phase is Phase.ERROR)
     assert len(root.find("{*}results")) == (0 if early else 5)
-    valid(document.parameters(job), shared, UWS)
+    valid(document.parameters(job, AT), shared, UWS)
     valid(document.result_list(job, AT), shared, UWS)
 
 
