@@ -6,7 +6,7 @@ found at ``/api/jobs/{job}``, whatever its script. What is posted is a form as e
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import wraps
 from itertools import islice
 
@@ -17,8 +17,7 @@ from jobs.models import Job, JobRef
 from uws import context, dali, job, joblist, representation
 from uws.addresses import Addresses
 from uws.context import call, job_of
-
-Handler = Callable[[Request], Awaitable[Response]]
+from uws.routing import Handler
 
 JSON = "application/json"
 _BATCH = 500

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,19 +9,18 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from uws import access, api, errors, files, job, joblist, observations, pages, vosi
+from uws import access, api, errors, files, job, joblist, observations, openapi, pages, vosi
 from uws.addresses import Addresses
 from uws.context import Context
 from uws.limits import BodyLimit
+from uws.routing import Handler, Resource
 from uws.settings import Settings
 
 if TYPE_CHECKING:
     from jobs.engine import Engine
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 STATIC = Path(__file__).with_name("static")
 SCRIPT = "/scripts/{script}"
@@ -69,6 +67,7 @@ def _routes() -> list[BaseRoute]:
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
         *_resource("/observations", observations.show, post=observations.show),
+        *_resource("/openapi.json", openapi.show),
         *_resource("/scripts", pages.scripts),
         *_resource("/capabilities", vosi.show_capabilities),
         *_resource("/availability", vosi.show_availability),
@@ -81,15 +80,13 @@ def _routes() -> list[BaseRoute]:
 def _resource(
     path: str, get: Handler, *, post: Handler | None = None, delete: Handler | None = None
 ) -> list[BaseRoute]:
-    """Return one route for all methods of a resource: only so does 405 tell which methods it has."""
-    handlers = {"GET": get, "HEAD": get, "POST": post, "DELETE": delete}
-    methods = [method for method, handler in handlers.items() if handler]
+    """Return the route of a resource; whoever asks for a job, or for anything below one, is admitted first."""
+    offered = {"GET": get, "HEAD": get, "POST": post, "DELETE": delete}
+    handlers = {method: handler for method, handler in offered.items() if handler}
 
     async def dispatch(request: Request) -> Response:
-        handler = handlers[request.method]
-        assert handler is not None  # noqa: S101 - the route lets only `methods` pass
         if "job" in request.path_params:
             await access.admit(request)
-        return await handler(request)
+        return await handlers[request.method](request)
 
-    return [Route(path, dispatch, methods=methods)]
+    return [Resource(path, dispatch, handlers)]
