@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -25,10 +26,8 @@ def test_texts_come_back(form: dict[str, str | list[str]]) -> None:
 
 @given(st.binary())
 def test_anything_else_is_refused(body: bytes) -> None:
-    try:
-        pairs(body)
-    except RequestError as error:
-        assert "JSON" in str(error)
+    with suppress(RequestError):
+        assert isinstance(pairs(body), list)
 
 
 @pytest.mark.parametrize("body", ["[]", "1", '{"a": {}}', '{"a": [[]]}', '{"a": NaN}', "{", "[" * 100_000])
