@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.protocol.conftest import base_url, probe
+from tests.protocol.conftest import base_url, probe, service
 
-__all__ = ["base_url", "probe"]
+__all__ = ["base_url", "probe", "service"]
