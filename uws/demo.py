@@ -69,7 +69,8 @@ def run(settings: Settings, data: Path | None) -> bool:
 
 def _show(console: Console, settings: Settings, data: Path | None) -> None:
     home = settings.folder
-    folder = _simulate(console, home / "simulated") if data is None else data.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    folder = _simulate(console, home) if data is None else data.resolve()
     console.rule("1. Index the observations")
     _amora(home, "index", "add", str(folder))
     console.rule("2. Start the service")
@@ -113,20 +114,26 @@ def _command(*words: str) -> list[str]:
     return [sys.executable, "-c", "from uws.cli import main; main()", *words]
 
 
-def _run(command: list[str], environment: dict[str, str] | None = None) -> bool:
-    """Run a program and return whether all went well; Ctrl-C is for this process alone, which then ends the program."""
-    return subprocess.run(command, env=environment, check=False, start_new_session=True).returncode == 0
+def _run(home: Path, command: list[str]) -> bool:
+    """Run a program and return whether all went well.
+
+    It starts in the home folder, where the settings file of the installation is not found. Ctrl-C is for this process
+    alone, which then ends the program.
+    """
+    done = subprocess.run(command, cwd=home, env=_environment(home), check=False, start_new_session=True)
+    return done.returncode == 0
 
 
 def _amora(home: Path, *words: str) -> None:
-    if not _run(_command(*words), _environment(home)):
+    if not _run(home, _command(*words)):
         raise DemoError(f"`amora {' '.join(words)}` failed; its message is above.")
 
 
-def _simulate(console: Console, folder: Path) -> Path:
+def _simulate(console: Console, home: Path) -> Path:
+    folder = home / "simulated"
     console.rule("0. Simulate observations")
     console.print("No data were given (make demo DATA=folder), so [bold]SIMULATED[/] event lists are written.")
-    if not _run([sys.executable, "-m", "scripts.epic.simulate", str(folder)]):
+    if not _run(home, [sys.executable, "-m", "scripts.epic.simulate", str(folder)]):
         raise DemoError("the simulation failed; its message is above.")
     return folder
 
@@ -158,7 +165,7 @@ def _service(home: Path) -> Iterator[str]:
     over = threading.Event()
 
     def guard() -> None:
-        with Run(_command("serve"), Path.cwd(), _environment(home), log, grace=15) as service:
+        with Run(_command("serve"), home, _environment(home), log, grace=15) as service:
             service.wait(lambda _: not over.is_set(), 0.05)
         log.ready.set()
 

@@ -44,6 +44,24 @@ def test_a_list_that_is_cut_off_is_left_out(observed: Path, tmp_path: Path):
     assert "│ 9999000101/M1/S001 │ SIMULATED" in done.stdout
 
 
+def test_it_keeps_out_of_the_installation(observed: Path, tmp_path: Path):
+    """Simulated observations are nothing for the database that the installation's settings name."""
+    (tmp_path / "amora.toml").write_text('database_url = "sqlite:///production.sqlite"')
+    command = [*COMMAND, "--data", str(observed)]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=_environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (tmp_path / "production.sqlite").exists()
+    assert (tmp_path / "home" / "amora.sqlite").exists()
+
+
 def test_a_file_without_a_header_is_no_event_list(tmp_path: Path):
     (tmp_path / "P0002970201M1S001MIEVLI0000.FTZ").write_bytes(gzip.compress(b"nothing"))
     (tmp_path / "P0002970201M2S002MIEVLI0000.FTZ").write_bytes(b"")
