@@ -1,7 +1,7 @@
 """What a client sees when something goes wrong.
 
-The UWS resources answer with the message as plain text, resources for programs with ``{"error": message}``, and
-whoever asks for a VOTable gets the error document of DALI 1.1, section 4.2.
+The UWS resources answer with the message as plain text, resources for programs with ``{"error": message}``. Whoever
+asks for a VOTable gets the error document of DALI 1.1, section 4.2, whoever asks for a page a page.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from index.errors import CoverageError, DamagedIndexError, DatabaseError, UnknownDatasetError
 from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError
-from uws import votable
+from uws import pages, votable
 
 STATUS: dict[type[Exception], int] = {
     NotFoundError: 404,
@@ -29,7 +29,7 @@ STATUS: dict[type[Exception], int] = {
 }
 """The status of each error; one that is not here has the status of its nearest base."""
 
-ErrorForm = Literal["text", "json", "votable"]
+ErrorForm = Literal["text", "json", "votable", "html"]
 
 
 def set_form(request: Request, form: ErrorForm) -> None:
@@ -43,6 +43,8 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
     form: ErrorForm = getattr(request.state, "error_form", default)
     if form == "votable":
         return Response(votable.error(message), status, headers=headers, media_type="application/x-votable+xml")
+    if form == "html":
+        return pages.error(request, status, message)
     if form == "json":
         return JSONResponse({"error": message}, status, headers=headers)
     return PlainTextResponse(message + "\n", status, headers=headers)
