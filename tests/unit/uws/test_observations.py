@@ -150,3 +150,11 @@ def test_a_page_without_datasets_offers_the_next_question(client: Client):
     page = etree.HTML(client.get("/observations?RESPONSEFORMAT=html&CIRCLE=200+60+0.1").text)
     assert page.findtext(".//h1") == "0 datasets"
     assert page.find(".//input[@name='CIRCLE']").get("value") == "200 60 0.1"
+
+
+def test_the_page_of_a_script_says_what_is_allowed_as_one_would(client: Client):
+    page = etree.HTML(client.get("/scripts/image").text)
+    (row,) = [row for row in page.iter("tr") if row.findtext("td/code") == "PATTERN" and len(row) > 2]
+    assert "".join(row[4].itertext()).strip() == "from 0 to 31"
+    headings = [heading.text for heading in page.iter("h2")]
+    assert len(headings) == len(set(headings))
