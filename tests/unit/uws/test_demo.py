@@ -42,6 +42,7 @@ def test_a_list_that_is_cut_off_is_left_out(observed: Path, tmp_path: Path):
     assert "All counts agree" in done.stdout
     assert "SIMULATED observations" in done.stdout
     assert "│ 9999000101/M1/S001 │ SIMULATED" in done.stdout
+    assert "SIMULATED" in (tmp_path / "demo" / "image" / "result.vot").read_text(encoding="utf-8")
     query = [*COMMAND[:-1], "index", "query", "--circle", "150.236 2.268 0.01"]
     listed = subprocess.run(query, env=_environment(tmp_path), capture_output=True, text=True, check=True).stdout
     assert listed.splitlines()[1].endswith(" simulated")
