@@ -62,7 +62,8 @@ def run(settings: Settings, data: Path | None) -> bool:
     try:
         _show(console, settings, data)
     except (DemoError, httpx.HTTPError) as error:
-        console.print(f"[bold red]The demonstration failed:[/] {error}")
+        console.print("[bold red]The demonstration failed:[/]", end=" ")
+        console.print(str(error), markup=False)
         return False
     return True
 
@@ -74,7 +75,7 @@ def _show(console: Console, settings: Settings, data: Path | None) -> None:
     console.rule("1. Index the observations")
     _amora(home, "index", "add", str(folder))
     console.rule("2. Start the service")
-    with _service(home) as address, httpx.Client(base_url=address, timeout=60) as client:
+    with service(home) as address, httpx.Client(base_url=address, timeout=60) as client:
         console.print(f"The service answers at {address}; everything it keeps is under {home}")
         lists = event_lists(folder, _indexed(client))
         if not lists:
@@ -159,7 +160,7 @@ class _ServiceLog:
 
 
 @contextmanager
-def _service(home: Path) -> Iterator[str]:
+def service(home: Path) -> Iterator[str]:
     """Run the service for the length of a block; it does not outlive this process, whatever becomes of it."""
     log = _ServiceLog()
     over = threading.Event()
@@ -174,8 +175,13 @@ def _service(home: Path) -> Iterator[str]:
     try:
         log.ready.wait(60)
         if log.address is None:
-            raise DemoError("the service did not start: " + (" ".join(log.lines[-3:]) or "it said nothing"))
+            raise DemoError("the service did not start")
         yield log.address
+    except (DemoError, httpx.HTTPError) as error:
+        over.set()
+        thread.join()  # it has said all then
+        said = "\n  ".join(log.lines[-10:])
+        raise DemoError(f"{error}\nWhat the service said last:\n  {said}") from error
     finally:
         over.set()
         thread.join()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from scripts.epic.simulate import simulate
-from uws.demo import event_lists
+from uws.demo import DemoError, event_lists, service
 
 COMMAND = [sys.executable, "-c", "from uws.cli import main; main()", "demo"]
 
@@ -89,3 +89,8 @@ def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path):
         _, error = process.communicate(timeout=30)
     assert process.returncode == 130
     assert error.strip() == ""
+
+
+def test_what_the_service_said_is_shown_where_it_failed(tmp_path: Path):
+    with pytest.raises(DemoError, match=r"refused\n.*\n  Amora is ready at http"), service(tmp_path):
+        raise DemoError("refused")
