@@ -13,8 +13,9 @@ import subprocess
 import sys
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ FIELD = 3 / 60
 """Of the image's region, in degrees."""
 EMIN, EMAX = 0.5, 10.0
 """The energies looked at, in keV."""
+UNREADABLE = (OSError, EOFError, KeyError, ValueError, TypeError, zlib.error)
+"""What astropy raises on a file that is damaged or no event list."""
 
 
 class DemoError(Exception):
@@ -74,12 +77,14 @@ def _show(console: Console, settings: Settings, data: Path | None) -> None:
     console.rule("1. Index the observations")
     _amora(home, "index", "add", str(folder))
     lists = event_lists(folder)
-    if not lists:
-        raise DemoError(f"there is no EPIC event list (P*EVLI*) in {folder}.")
-    source = brightest(next(iter(lists.values())))
     console.rule("2. Start the service")
     with _service(home) as address, httpx.Client(base_url=address, timeout=60) as client:
         console.print(f"The service answers at {address}; everything it keeps is under {home}")
+        indexed = {item["id"] for item in client.get("/observations").raise_for_status().json()["observations"]}
+        lists = {name: path for name, path in lists.items() if name in indexed}
+        if not lists:
+            raise DemoError(f"there is no EPIC event list (P*EVLI*) in {folder} that the index took.")
+        source = brightest(next(iter(lists.values())))
         console.rule("3. Which observations cover the region?")
         datasets = _observations(console, client, source, lists)
         console.rule("4. Run two scripts on them")
@@ -261,12 +266,16 @@ def _short(path: Path) -> str:
 
 
 def event_lists(folder: Path) -> dict[str, Path]:
-    """Return the EPIC event lists below a folder by dataset id; in the order of their names."""
-    found = {}
+    """Return the EPIC event lists below a folder by dataset id; in the order of their names.
+
+    A file that does not say what it is, e.g. one that is cut off, is left out; the index names it with the reason.
+    """
+    found: dict[str, Path] = {}
     for path in sorted(folder.rglob("P*EVLI*")):
-        header = fits.getheader(path, "EVENTS")
-        camera = {"EMOS1": "M1", "EMOS2": "M2", "EPN": "PN"}[header["INSTRUME"]]
-        found[f"{header['OBS_ID']}/{camera}/{header['EXPIDSTR']}"] = path
+        with suppress(*UNREADABLE):
+            header = fits.getheader(path, "EVENTS")
+            camera = {"EMOS1": "M1", "EMOS2": "M2", "EPN": "PN"}[header["INSTRUME"]]
+            found.setdefault(f"{header['OBS_ID']}/{camera}/{header['EXPIDSTR']}", path)
     return found
 
 
