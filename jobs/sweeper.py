@@ -29,6 +29,8 @@ TICK = 0.5
 """Seconds between two looks for changes that other processes made."""
 SWEEP = 2.0
 """Seconds between two sweeps."""
+CLEAR = 600.0
+"""Seconds between two looks for files that nobody refers to."""
 
 
 class Sweeper:
@@ -42,6 +44,7 @@ class Sweeper:
         self._settings = settings
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+        self._cleared = 0.0
         self.last_sweep = 0.0
         """When the last sweep ended, on the monotonic clock."""
 
@@ -49,6 +52,7 @@ class Sweeper:
         """Sweep once, then go on in a thread."""
         self.sweep()
         self._safely(self.clear_orphans)
+        self._cleared = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
@@ -63,6 +67,9 @@ class Sweeper:
             self._safely(self.end_overdue)
             if time.monotonic() - self.last_sweep >= SWEEP:
                 self.sweep()
+            if time.monotonic() - self._cleared >= CLEAR:
+                self._safely(self.clear_orphans)
+                self._cleared = time.monotonic()
 
     def sweep(self) -> None:
         """Do each step once; one that fails does not keep the others from being done."""
