@@ -329,20 +329,27 @@ class JobStore:
 
     # ------------------------------------------------------------------ the worker's changes
 
-    def sent(self, task_id: str, attempt: int, before: str | None, queue: str) -> bool:
-        """Write down which queue is to have a QUEUED task's message; False when somebody else has just done so."""
+    def sent(self, tasks: Sequence[tuple[str, int, str | None]], queue: str) -> list[tuple[str, int]]:
+        """Write down which queue is to have the messages of QUEUED tasks.
+
+        :param tasks: id, attempt and queue until now of each.
+        :return: id and attempt of those that nobody else has just sent.
+        """
         with self.database.write() as connection:
-            done = connection.execute(
-                update(task)
-                .where(
-                    task.c.id == task_id,
-                    task.c.attempt == attempt,
-                    task.c.phase == Phase.QUEUED.value,
-                    task.c.queue.is_not_distinct_from(before),
-                )
-                .values(queue=queue)
-            )
-        return bool(done.rowcount)
+            return [
+                (task_id, attempt)
+                for task_id, attempt, before in tasks
+                if connection.execute(
+                    update(task)
+                    .where(
+                        task.c.id == task_id,
+                        task.c.attempt == attempt,
+                        task.c.phase == Phase.QUEUED.value,
+                        task.c.queue.is_not_distinct_from(before),
+                    )
+                    .values(queue=queue)
+                ).rowcount
+            ]
 
     def claim(self, task_id: str, attempt: int, worker: str, lease: float) -> Claim | None:
         """Claim a QUEUED task for ``lease`` seconds; None when it is not there to be had (any more)."""
