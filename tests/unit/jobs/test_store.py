@@ -236,7 +236,7 @@ def test_the_trail_shows_only_allowed_moves(store: JobStore) -> None:
 
 
 def test_lost_messages_are_sent_again_once(store: JobStore) -> None:
-    ids = store.queue(make(store), [None] * 2, "q")
+    ids = store.queue(make(store), [()] * 2, "q")
     tasks = [(id_, 1, "q") for id_ in ids]
     assert store.sent([*tasks, (ids[0], 2, "q")], "r") == [(id_, 1) for id_ in ids]
     assert store.sent(tasks, "s") == []
