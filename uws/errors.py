@@ -6,6 +6,7 @@ asks for a VOTable gets the error document of DALI 1.1, section 4.2, whoever ask
 
 from __future__ import annotations
 
+import logging
 from typing import Literal
 
 from starlette.exceptions import HTTPException
@@ -28,6 +29,8 @@ STATUS: dict[type[Exception], int] = {
     DatabaseError: 503,
 }
 """The status of each error; one that is not here has the status of its nearest base."""
+
+log = logging.getLogger(__name__)
 
 ErrorForm = Literal["text", "json", "votable", "html"]
 
@@ -53,6 +56,10 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
 async def expected(request: Request, error: Exception) -> Response:
     """Answer an error that the user can mend."""
     status = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
+    if isinstance(error, DatabaseError):  # where it lies is nobody's business
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        message = "The service cannot use its database at the moment; please try again in a minute"
+        return respond(request, status, message, {"Retry-After": "60"})
     return respond(request, status, str(error))
 
 
@@ -69,8 +76,8 @@ async def http(request: Request, error: Exception) -> Response:
 
 
 async def unexpected(request: Request, _error: Exception) -> Response:
-    """Answer a fault of the service itself; the server logs it."""
-    return respond(request, 500, "The service failed at this request; its log says why")
+    """Answer a fault of the service itself; the server logs it, and closes the connection, which is only said here."""
+    return respond(request, 500, "The service failed at this request; its log says why", {"Connection": "close"})
 
 
 HANDLERS = {
