@@ -186,7 +186,7 @@ def _failure(handler: Handler, programs: bool) -> Schema:
     if not programs:
         text = {"text/plain": {"schema": {"type": "string"}}}
         # Discovery answers an error in the form in which it would have answered.
-        forms = {**forms, **text, votable.CONTENT_TYPE: {}} if handler is observations.show else text
+        forms = {**forms, **text, votable.CONTENT_TYPE: {}, "text/html": {}} if handler is observations.show else text
     return {"description": "What was given and what is allowed.", "content": forms}
 
 

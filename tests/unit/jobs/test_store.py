@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from index.database import Database
 from jobs.errors import NotFoundError, PhaseError
@@ -36,7 +37,7 @@ def make(store: JobStore, *, script: str = "probe", parameters: tuple[Parameter,
 
 def claimed(store: JobStore, tasks: int = 1) -> tuple[str, list[Claim]]:
     job_id = make(store)
-    ids = store.queue(job_id, [None] * tasks, "q")
+    ids = store.queue(job_id, [()] * tasks, "q")
     claims = [store.claim(id_, 1, "host/1/2", 30) for id_ in ids]
     assert all(claims)
     return job_id, [claim for claim in claims if claim]
@@ -99,7 +100,7 @@ def test_all_failed_tasks_make_an_error_with_the_first_reason(store: JobStore) -
 
 def test_a_task_is_claimed_once(store: JobStore) -> None:
     job_id = make(store)
-    (task_id,) = store.queue(job_id, [None], "q")
+    (task_id,) = store.queue(job_id, [()], "q")
     got: list[Claim | None] = []
     threads = [
         threading.Thread(target=lambda n=n: got.append(store.claim(task_id, 1, f"host/{n}/0", 30))) for n in range(8)
@@ -171,7 +172,7 @@ def test_parameters_are_set_only_while_pending(store: JobStore) -> None:
     job_id = make(store, parameters=(Parameter("A", "1"),))
     store.set_parameters(job_id, [Parameter("B", "2")])
     assert store.get(job_id).parameters == (Parameter("B", "2"),)
-    store.queue(job_id, [None], "q")
+    store.queue(job_id, [()], "q")
     with pytest.raises(PhaseError, match="is QUEUED; its parameters can be changed only while it is PENDING"):
         store.set_parameters(job_id, [])
     assert store.get(job_id).parameters == (Parameter("B", "2"),)
@@ -179,9 +180,9 @@ def test_parameters_are_set_only_while_pending(store: JobStore) -> None:
 
 def test_a_job_is_queued_once(store: JobStore) -> None:
     job_id = make(store)
-    store.queue(job_id, [None], "q")
+    store.queue(job_id, [()], "q")
     with pytest.raises(PhaseError, match="is QUEUED; it can become QUEUED only from PENDING"):
-        store.queue(job_id, [None], "q")
+        store.queue(job_id, [()], "q")
     assert len(store.get(job_id).tasks) == 1
 
 
@@ -216,7 +217,7 @@ def test_every_change_makes_a_new_version(store: JobStore) -> None:
         lambda: store.set_run_id(job_id, "r"),
         lambda: store.set_duration(job_id, 5),
         lambda: store.set_parameters(job_id, []),
-        lambda: store.queue(job_id, [None], "q"),
+        lambda: store.queue(job_id, [()], "q"),
         lambda: store.claim(f"{job_id}.1", 1, "w/1/2", 30),
         lambda: store.abort(job_id, ""),
     )
@@ -232,3 +233,28 @@ def test_the_trail_shows_only_allowed_moves(store: JobStore) -> None:
     store.abort(job_id, "")
     for number, origin, target, _ in store.trail(job_id):
         assert target in (JOB_MOVES if number is None else TASK_MOVES)[origin]
+
+
+def test_lost_messages_are_sent_again_once(store: JobStore) -> None:
+    ids = store.queue(make(store), [()] * 2, "q")
+    tasks = [(id_, 1, "q") for id_ in ids]
+    assert store.sent([*tasks, (ids[0], 2, "q")], "r") == [(id_, 1) for id_ in ids]
+    assert store.sent(tasks, "s") == []
+
+
+def test_every_change_locks_its_job_first(store: JobStore) -> None:
+    """On PostgreSQL two changes that lock a job and its tasks in different orders would wait for each other."""
+    seen: list[str] = []
+
+    @event.listens_for(store.database.engine, "before_cursor_execute")
+    def _note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    job_id, (claim,) = claimed(store)
+    store.report(claim, 0.5, "half")
+    store.give_back(claim.task.id, 1, "lost", lost=True, limit=3)
+    store.abort(job_id, "stop")
+    store.delete(job_id)
+    changes = [seen[number + 1] for number, statement in enumerate(seen) if statement == "BEGIN IMMEDIATE"]
+    assert len(changes) == 7
+    assert all(" ".join(first.split()).startswith("SELECT job.id FROM job WHERE job.id") for first in changes)
