@@ -70,7 +70,7 @@ def test_20_21_each_element_is_there_once_and_in_order(job: Job):
     assert set(ORDER) - optional <= set(names)
 
 
-def test_22_23_nil_and_empty(job: Job):
+def test_22_23_34_nil_and_empty(job: Job):
     root = job.document()
     phase = root.findtext("uws:phase", namespaces=NAMES)
     for name in ("executionDuration", "creationTime", "phase", "jobId"):

@@ -32,7 +32,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_each_format(probe: Probe, region: dict[str, str], shared: Path):
+def test_42_each_format(probe: Probe, region: dict[str, str], shared: Path):
     response = probe.get("observations", **region)
     assert response.headers["content-type"] == "application/json"
     answer = response.json()

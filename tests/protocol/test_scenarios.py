@@ -50,7 +50,6 @@ class Walk:
             verbs: dict[str, Callable[[Job, list[str]], object]] = {
                 "is": self._is,
                 "until": lambda job, words: job.until(*words),
-                "ends": lambda job, _: job.until("ABORTED", "ERROR"),
                 "has": self._has,
                 "wait": self._wait,
             }
