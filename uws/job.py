@@ -66,11 +66,16 @@ async def _changed(here: Context, job: Job, seconds: float) -> None:
 
 
 async def post(request: Request) -> Response:
-    """Delete the job where ACTION=DELETE asks for it; nothing else can be asked for here."""
-    action = (await dali.read(request)).one("ACTION")
+    """Delete the job where ACTION=DELETE asks for it; nothing else can be asked for here.
+
+    A POST of nothing shows the job: so a client ends that was told to POST and follows the 303 of what it posted.
+    """
+    form = await dali.read(request)
+    if not form.pairs:
+        return await show(request)
+    action = form.one("ACTION")
     if action == "DELETE":
         return await delete(request)
-    await _get(request)
     if action is not None:
         raise ParameterError("ACTION", action, "DELETE is allowed")
     raise RequestError(

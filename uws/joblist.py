@@ -8,7 +8,7 @@ from itertools import chain
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from jobs.errors import ParameterError
+from jobs.errors import ParameterError, RequestError
 from jobs.models import Job, JobRef
 from jobs.phases import Phase
 from uws import context, dali, document
@@ -17,6 +17,8 @@ from uws.times import parse_instant
 
 CONTROL = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "ACTION", "WAIT")
 """What controls the job and is no parameter of it."""
+FILTERS = ("AFTER", "LAST")
+"""What filters the list and makes no job; PHASE does both."""
 MAX_SECONDS = 2**31 - 1
 """executionDuration is an xs:int."""
 
@@ -52,8 +54,13 @@ async def create(request: Request) -> Response:
 
 
 async def made(request: Request) -> Job:
-    """Make the job that the request describes."""
+    """Make the job that the request describes.
+
+    :raises RequestError: it only filters the list: a client told to POST has followed a deletion here.
+    """
     form = await dali.read(request)
+    if form.pairs and not form.without(FILTERS):
+        raise RequestError(f"{' and '.join(FILTERS)} filter the list; no job was made")
     script, here = request.path_params["script"], context.of(request)
     destruction = form.one("DESTRUCTION")
     return await context.call(

@@ -50,7 +50,7 @@ def test_opus_and_safir_failed_at_bad_filters_or_answered_them(probe: Probe, que
     assert query.split("=")[1] in response.text
 
 
-@pytest.mark.parametrize("data", [{"PHASE": "RUN"}, {"RUNID": "x"}, {"ACTION": ""}, {}])
+@pytest.mark.parametrize("data", [{"PHASE": "RUN"}, {"RUNID": "x"}, {"ACTION": ""}, {"X": "1"}])
 def test_safir_deleted_a_job_at_any_post_to_it(probe: Probe, data: dict[str, str]):
     """Its ``action`` had a default and was never looked at (safir 9)."""
     job = probe.create()
