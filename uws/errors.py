@@ -6,6 +6,7 @@ whoever asks for a VOTable gets the error document of DALI 1.1, section 4.2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from starlette.exceptions import HTTPException
@@ -15,10 +16,45 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from index.errors import CoverageError, DamagedIndexError, DatabaseError, UnknownDatasetError
 from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError
 from uws import votable
+from uws.client import client_of, headers_for
+
+CHALLENGES = ('Basic realm="Amora", charset="UTF-8"', 'Bearer realm="Amora"')
+"""How a client may say who it is (RFC 7617, RFC 6750)."""
+
+
+class UnauthenticatedError(AmoraError):
+    """Nobody knows who the client is, and must."""
+
+    challenges = CHALLENGES
+
+
+class BadTokenError(UnauthenticatedError):
+    """The client's bearer token is not good."""
+
+    challenges = (CHALLENGES[0], CHALLENGES[1] + ', error="invalid_token"')
+
+
+class ForbiddenError(AmoraError):
+    """The client may not do this, whoever it is."""
+
+
+class AttemptsError(LimitError):
+    """Too many wrong passwords have come.
+
+    :param seconds: how long to wait for the next attempt.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(f"Too many attempts with a wrong password; try again in {seconds} s")
+
 
 STATUS: dict[type[Exception], int] = {
     NotFoundError: 404,
+    UnauthenticatedError: 401,
+    ForbiddenError: 403,
     PhaseError: 403,
+    AttemptsError: 429,
     LimitError: 503,
     DescriptorError: 503,
     AmoraError: 400,
@@ -51,7 +87,18 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
 async def expected(request: Request, error: Exception) -> Response:
     """Answer an error that the user can mend."""
     status = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
-    return respond(request, status, str(error))
+    response = respond(request, status, str(error))
+    if isinstance(error, UnauthenticatedError):
+        challenge(response, error.challenges)
+    elif isinstance(error, AttemptsError):
+        response.headers["Retry-After"] = str(error.seconds)
+    return response
+
+
+def challenge(response: Response, challenges: Sequence[str] = CHALLENGES) -> None:
+    """Add challenges to a response: one line each, since few clients can take apart a line with two."""
+    for one in challenges:
+        response.headers.append("WWW-Authenticate", one)
 
 
 async def http(request: Request, error: Exception) -> Response:
@@ -68,7 +115,9 @@ async def http(request: Request, error: Exception) -> Response:
 
 async def unexpected(request: Request, _error: Exception) -> Response:
     """Answer a fault of the service itself; the server logs it."""
-    return respond(request, 500, "The service failed at this request; its log says why")
+    # Starlette answers these outside of all middleware, so nobody else adds the client's headers.
+    headers = headers_for(client_of(request))
+    return respond(request, 500, "The service failed at this request; its log says why", headers)
 
 
 HANDLERS = {
