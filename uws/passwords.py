@@ -44,6 +44,7 @@ class Passwords:
         self._key = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, float] = OrderedDict()
         self._turns: CapacityLimiter | None = None
+        self._inside = 0
 
     def remembers(self, stored: str | None, password: str) -> bool:
         """Whether the password has just been found to be the one with that hash."""
@@ -57,11 +58,14 @@ class Passwords:
         """
         if self._turns is None:  # made here because it belongs to the running loop
             self._turns = CapacityLimiter(AT_ONCE)
-        if self._turns.statistics().tasks_waiting >= QUEUE:
+        if self._inside >= AT_ONCE + QUEUE:
             raise LimitError("Too many passwords are being checked; try again in a few seconds")
-        if not await to_thread.run_sync(_verify, stored or _NOBODY, password, limiter=self._turns):
-            return False
-        if stored is None:
+        self._inside += 1
+        try:
+            right = await to_thread.run_sync(_verify, stored or _NOBODY, password, limiter=self._turns)
+        finally:
+            self._inside -= 1
+        if stored is None or not right:
             return False
         self._right[self._mark(stored, password)] = time.monotonic() + REMEMBERED
         while len(self._right) > CAPACITY:
