@@ -95,7 +95,7 @@ class Settings(EngineSettings):
     @field_validator("proxy_networks")
     @classmethod
     def _networks(cls, value: str, info: ValidationInfo) -> str:
-        if info.data.get("proxy_header") and not _networks(value):
+        if not _networks(value) and info.data.get("proxy_header"):
             raise ValueError("is needed with AMORA_PROXY_HEADER")
         return value
 
