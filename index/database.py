@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from index.errors import DatabaseError
 
@@ -56,7 +56,7 @@ class Database:
         try:
             with self.read():
                 pass
-        except OperationalError as error:
+        except DBAPIError as error:  # OperationalError, or DatabaseError where the file is no database
             raise DatabaseError(f"the database {self.url} cannot be used: {str(error.orig).strip()}") from error
 
     @contextmanager

@@ -14,9 +14,8 @@ from starlette.requests import Request
 
 from jobs.models import JobState
 from uws import context
-from uws.client import client_of
+from uws.client import ForbiddenError, UnauthenticatedError, client_of
 from uws.context import call, job_of
-from uws.errors import ForbiddenError, UnauthenticatedError
 
 
 async def admit(request: Request) -> None:

@@ -103,12 +103,12 @@ def demo(data: Path | None) -> None:
             raise click.exceptions.Exit(FAILED)
 
 
-@amora.group()
+@amora.group(short_help="Add, list and search observations.")
 def index() -> None:
     """Add observations to the index, list them, and ask which cover a region."""
 
 
-@index.command("add")
+@index.command("add", short_help="Add the observations found in folders.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 def index_add(paths: tuple[Path, ...]) -> None:
     """Add the observations found in each of PATHS; one that is known already is updated.
@@ -207,7 +207,7 @@ def index_query(circle: str | None, polygon: str | None, pos: str | None, ids: t
             region = observations.region_of(query)
             matches = engine.index.search(region, ids=ids)
         table(
-            ("DATASET", "TARGET", "EXPOSURE", "REGION COVERED", "OVERLAP (deg2)"),
+            ("DATASET", "TARGET", "EXPOSURE", "REGION COVERED", "OVERLAP (deg2)", ""),
             (
                 (
                     match.dataset.id,
@@ -215,6 +215,7 @@ def index_query(circle: str | None, polygon: str | None, pos: str | None, ids: t
                     "" if match.dataset.t_exptime is None else f"{match.dataset.t_exptime:.0f}",
                     "" if match.region_fraction is None else f"{100 * match.region_fraction:.1f} %",
                     "" if match.overlap is None else f"{match.overlap:.3g}",
+                    "simulated" if match.dataset.simulated else "",
                 )
                 for match in matches
             ),
@@ -246,7 +247,7 @@ def scripts_list() -> None:
         )
 
 
-@scripts.command("check")
+@scripts.command("check", short_help="Check the descriptors and documentation of scripts.")
 @click.argument("name", required=False)
 def scripts_check(name: str | None) -> None:
     """Check the descriptor and the documentation of each script, or of the one named NAME.
@@ -304,7 +305,7 @@ def db() -> None:
     """Look after the database."""
 
 
-@db.command("upgrade")
+@db.command("upgrade", short_help="Bring the database to the tables of this version.")
 def db_upgrade() -> None:
     """Bring the database to the tables of this version; the embedded service does so by itself.
 

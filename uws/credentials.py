@@ -7,7 +7,7 @@ import re
 from base64 import b64decode
 from dataclasses import dataclass, field
 
-from uws.errors import BadTokenError, UnauthenticatedError
+from uws.client import BadTokenError, UnauthenticatedError
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 

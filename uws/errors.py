@@ -1,7 +1,7 @@
 """What a client sees when something goes wrong.
 
-The UWS resources answer with the message as plain text, resources for programs with ``{"error": message}``, and
-whoever asks for a VOTable gets the error document of DALI 1.1, section 4.2.
+The UWS resources answer with the message as plain text, resources for programs with ``{"error": message}``. Whoever
+asks for a VOTable gets the error document of DALI 1.1, section 4.2, whoever asks for a page a page.
 """
 
 from __future__ import annotations
@@ -15,39 +15,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from index.errors import CoverageError, DamagedIndexError, DatabaseError, UnknownDatasetError
 from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError
-from uws import votable
-from uws.client import client_of, headers_for
-
-CHALLENGES = ('Basic realm="Amora", charset="UTF-8"', 'Bearer realm="Amora"')
-"""How a client may say who it is (RFC 7617, RFC 6750)."""
-
-
-class UnauthenticatedError(AmoraError):
-    """Nobody knows who the client is, and must."""
-
-    challenges = CHALLENGES
-
-
-class BadTokenError(UnauthenticatedError):
-    """The client's bearer token is not good."""
-
-    challenges = (CHALLENGES[0], CHALLENGES[1] + ', error="invalid_token"')
-
-
-class ForbiddenError(AmoraError):
-    """The client may not do this, whoever it is."""
-
-
-class AttemptsError(LimitError):
-    """Too many wrong passwords have come.
-
-    :param seconds: how long to wait for the next attempt.
-    """
-
-    def __init__(self, seconds: int) -> None:
-        self.seconds = seconds
-        super().__init__(f"Too many attempts with a wrong password; try again in {seconds} s")
-
+from uws import pages, votable
+from uws.client import (
+    CHALLENGES,
+    AttemptsError,
+    ForbiddenError,
+    UnauthenticatedError,
+    client_of,
+    headers_for,
+)
 
 STATUS: dict[type[Exception], int] = {
     NotFoundError: 404,
@@ -65,7 +41,7 @@ STATUS: dict[type[Exception], int] = {
 }
 """The status of each error; one that is not here has the status of its nearest base."""
 
-ErrorForm = Literal["text", "json", "votable"]
+ErrorForm = Literal["text", "json", "votable", "html"]
 
 
 def set_form(request: Request, form: ErrorForm) -> None:
@@ -79,6 +55,10 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
     form: ErrorForm = getattr(request.state, "error_form", default)
     if form == "votable":
         return Response(votable.error(message), status, headers=headers, media_type="application/x-votable+xml")
+    if form == "html":
+        page = pages.error(request, status, message)
+        page.headers.update(headers or {})
+        return page
     if form == "json":
         return JSONResponse({"error": message}, status, headers=headers)
     return PlainTextResponse(message + "\n", status, headers=headers)

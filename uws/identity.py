@@ -22,10 +22,17 @@ from jobs.errors import AmoraError
 from uws import errors
 from uws.accounts import MAX_NAME, PREFIX, Accounts
 from uws.attempts import Attempts
-from uws.client import ANONYMOUS, Client, headers_for
+from uws.client import (
+    ANONYMOUS,
+    AttemptsError,
+    BadTokenError,
+    Client,
+    ForbiddenError,
+    UnauthenticatedError,
+    headers_for,
+)
 from uws.context import call
 from uws.credentials import Basic, Bearer, parse
-from uws.errors import AttemptsError, BadTokenError, ForbiddenError, UnauthenticatedError
 from uws.oidc import Issuer
 from uws.passwords import Passwords
 from uws.settings import Settings

@@ -11,7 +11,7 @@ import httpx
 import jwt
 
 from jobs.errors import LimitError
-from uws.errors import BadTokenError
+from uws.client import BadTokenError
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Signatures with a key of the issuer that nobody else has. Never `none`; never HMAC, whose key would be public."""

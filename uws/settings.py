@@ -16,7 +16,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Settings(EngineSettings):
     """What the service needs to know; a name here is ``AMORA_<NAME>`` in the environment."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, validate_default=True)
+    model_config = SettingsConfigDict(env_ignore_empty=True)
 
     host: str = Field(default="127.0.0.1", min_length=1, description="The address the service listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port it listens on; 0 takes any free one.")
@@ -37,11 +37,11 @@ class Settings(EngineSettings):
         description="Whether the anonymous list of jobs shows the anonymous jobs. By default it does without "
         "`AMORA_DATABASE_URL`, where the service is one person's, and does not with it.",
     )
-    oidc_issuer: str | None = Field(
-        default=None, description="The OpenID Connect issuer whose bearer tokens are taken, exactly as in its tokens."
-    )
     oidc_audience: str | None = Field(
         default=None, description="What the `aud` of the issuer's tokens must name; needed with `AMORA_OIDC_ISSUER`."
+    )
+    oidc_issuer: str | None = Field(
+        default=None, description="The OpenID Connect issuer whose bearer tokens are taken, exactly as in its tokens."
     )
     oidc_user_claim: str = Field(
         default="sub",
@@ -51,15 +51,15 @@ class Settings(EngineSettings):
     oidc_leeway: float = Field(
         default=30.0, ge=0.0, le=600.0, description="Seconds that the clocks of the issuer and the service may differ."
     )
-    proxy_header: str | None = Field(
-        default=None,
-        pattern=r"^[A-Za-z0-9-]+$",
-        description="The header in which a trusted reverse proxy names the user, e.g. X-Remote-User.",
-    )
     proxy_networks: str = Field(
         default="",
         description="The networks of trusted reverse proxies, e.g. 10.0.0.5/32, 10.1.0.0/16. From elsewhere "
         "`AMORA_PROXY_HEADER` is ignored.",
+    )
+    proxy_header: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9-]+$",
+        description="The header in which a trusted reverse proxy names the user, e.g. X-Remote-User.",
     )
     reader: str = Field(
         default="scripts.epic.pps:read",
@@ -76,27 +76,28 @@ class Settings(EngineSettings):
 
     @field_validator("oidc_issuer")
     @classmethod
-    def _safe(cls, value: str | None) -> str | None:
+    def _safe(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None:
             return None
         parts = urlsplit(value)
         local = parts.hostname in ("localhost", "127.0.0.1", "::1")
         if not parts.hostname or parts.scheme not in (("https", "http") if local else ("https",)):
             raise ValueError("must begin with https://")
-        return value
-
-    @field_validator("oidc_audience")
-    @classmethod
-    def _audience(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None and info.data.get("oidc_issuer"):
-            raise ValueError("is needed with AMORA_OIDC_ISSUER")
+        if not info.data.get("oidc_audience"):
+            raise ValueError("needs AMORA_OIDC_AUDIENCE beside it")
         return value
 
     @field_validator("proxy_networks")
     @classmethod
-    def _networks(cls, value: str, info: ValidationInfo) -> str:
-        if not _networks(value) and info.data.get("proxy_header"):
-            raise ValueError("is needed with AMORA_PROXY_HEADER")
+    def _readable(cls, value: str) -> str:
+        _networks(value)
+        return value
+
+    @field_validator("proxy_header")
+    @classmethod
+    def _trusted_somewhere(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not info.data.get("proxy_networks"):
+            raise ValueError("needs AMORA_PROXY_NETWORKS beside it")
         return value
 
     @property

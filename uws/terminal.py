@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -37,8 +38,14 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = "AMORA_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise Mistake(f"{name}: {first['input']!r} was given; {first['msg']}") from error
+        name = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":  # of the environment only what is known is read
+            raise Mistake(f"amora.toml: there is no setting {name}; docs/settings.md lists them") from error
+        where = f"AMORA_{name.upper()}" if f"AMORA_{name.upper()}" in os.environ else f"amora.toml: {name}"
+        reason = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+        raise Mistake(f"{where}: {first['input']!r} was given; {reason}") from error
+    except ValueError as error:  # the decoding of TOML, or of its characters
+        raise Mistake(f"amora.toml cannot be read: {error}") from error
 
 
 @contextmanager

@@ -38,6 +38,13 @@ def test_help_teaches_with_an_example(words: tuple[str, ...]):
     assert "amora " + " ".join(words) in help_text
 
 
+@pytest.mark.parametrize("words", [(), *{words[:1] for words in _commands(amora) if len(words) > 1}], ids=" ".join)
+def test_a_list_of_commands_says_whole_sentences(tmp_path: Path, words: tuple[str, ...]):
+    listed = _amora(tmp_path, *words, "--help", COLUMNS="80").stdout.partition("Commands:")[2].splitlines()[1:]
+    assert listed
+    assert [line for line in listed if line.endswith("...")] == []
+
+
 def test_help_imports_nothing_slow(tmp_path: Path):
     check = (
         "import sys, uws.cli\n"
@@ -93,6 +100,35 @@ def test_a_bad_setting_is_one_line_and_exit_2(tmp_path: Path, settings: dict[str
     (line,) = done.stderr.splitlines()
     assert line.startswith("amora: ")
     assert says in line
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"port = ", "amora.toml cannot be read: "),
+        (b"\xff\xfe\x00", "amora.toml cannot be read: "),
+        (b"prot = 8001", "amora.toml: there is no setting prot"),
+        (b"[amora]\nport = 8001", "amora.toml: there is no setting amora"),
+        (b'port = "eighty"', "amora.toml: port: 'eighty' was given; it should be a valid integer"),
+        (b'public_url = "x.org"', "amora.toml: public_url: 'x.org' was given; must begin with http"),
+    ],
+)
+def test_a_bad_settings_file_is_one_line_and_exit_2(tmp_path: Path, content: bytes, says: str):
+    (tmp_path / "amora.toml").write_bytes(content)
+    done = _amora(tmp_path, "jobs", "list")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"amora: {says}")
+
+
+def test_a_file_that_is_no_database_is_one_line_and_exit_2(tmp_path: Path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "amora.sqlite").write_text("Nothing that SQLite knows.")
+    done = _amora(tmp_path, "jobs", "list")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("amora: the database ")
+    assert "not a database" in line
 
 
 def test_a_port_in_use_is_said(tmp_path: Path):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from uws.client import BadTokenError, UnauthenticatedError
 from uws.credentials import Basic, Bearer, parse
-from uws.errors import BadTokenError, UnauthenticatedError
 
 ANYTHING = st.binary(max_size=200) | st.tuples(
     st.sampled_from([b"Basic ", b"basic", b"Bearer ", b"BEARER  ", b"Digest ", b" "]),

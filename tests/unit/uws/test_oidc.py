@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jobs.errors import LimitError
 from tests.issuer import AUDIENCE, LocalIssuer
 from uws import oidc
-from uws.errors import BadTokenError
+from uws.client import BadTokenError
 from uws.oidc import Issuer
 
 KEYS = "/keys"
