@@ -21,8 +21,8 @@ from uws.users import users
 
 if TYPE_CHECKING:
     from index.dataset import FoundDataset, Reader
-    from jobs.descriptor import Script
     from jobs.engine import Engine
+    from jobs.registry import Registry
     from uws.settings import Settings
 
 
@@ -237,13 +237,12 @@ def scripts_list() -> None:
       AMORA_SCRIPTS=/my/scripts amora scripts list
     """
     with mistakes():
+        registry = _registry()
+        for reason in registry.broken.values():
+            click.echo(f"left out: {reason}", err=True)
         table(
             ("SCRIPT", "VERSION", "SUMMARY"),
-            (
-                (found.name, found.version, found.summary)
-                for found in _read_scripts()
-                if not isinstance(found, Exception)
-            ),
+            ((name, registry.get(name).version, registry.get(name).summary) for name in registry.names()),
         )
 
 
@@ -259,12 +258,15 @@ def scripts_check(name: str | None) -> None:
       amora scripts check spectrum
     """
     with mistakes():
-        found = _read_scripts(name)
-        if not found:
-            raise Mistake(f"there is no script {name}" if name else "there is no script")
-        broken = [script for script in found if isinstance(script, Exception)]
-        for script in found:
-            click.echo(f"broken  {script}" if isinstance(script, Exception) else f"ok      {script.name}")
+        registry = _registry()
+        broken = [reason for found, reason in registry.broken.items() if name in (None, found)]
+        fine = [found for found in registry.names() if name in (None, found)]
+        if name and not (broken or fine):
+            registry.get(name)  # says that there is none, and which there are
+        for reason in broken:
+            click.echo(f"broken  {reason}")
+        for found in fine:
+            click.echo(f"ok      {found}")
     if broken:
         raise click.exceptions.Exit(FAILED)
 
@@ -333,20 +335,10 @@ def _engine(settings: Settings) -> Iterator[Engine]:
         engine.stop()
 
 
-def _read_scripts(name: str | None = None) -> list[Script | Exception]:
-    """Read each script, or the one of that name; one that is broken is its error."""
-    from jobs.descriptor import load
-    from jobs.errors import DescriptorError
+def _registry() -> Registry:
+    from jobs.registry import Registry
 
-    found: list[Script | Exception] = []
-    for folder in read_settings().script_folders:
-        for descriptor in sorted(folder.glob("*/script.toml")):
-            if name in (None, descriptor.parent.name):
-                try:
-                    found.append(load(descriptor.parent))
-                except DescriptorError as error:
-                    found.append(error)
-    return found
+    return Registry(read_settings().script_folders)
 
 
 def _progress(text: str) -> None:

@@ -6,6 +6,7 @@ asks for a VOTable gets the error document of DALI 1.1, section 4.2, whoever ask
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Literal
 
@@ -41,6 +42,8 @@ STATUS: dict[type[Exception], int] = {
 }
 """The status of each error; one that is not here has the status of its nearest base."""
 
+log = logging.getLogger(__name__)
+
 ErrorForm = Literal["text", "json", "votable", "html"]
 
 
@@ -67,6 +70,10 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
 async def expected(request: Request, error: Exception) -> Response:
     """Answer an error that the user can mend."""
     status = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
+    if isinstance(error, DatabaseError):  # where it lies is nobody's business
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        message = "The service cannot use its database at the moment; please try again in a minute"
+        return respond(request, status, message, {"Retry-After": "60"})
     response = respond(request, status, str(error))
     if isinstance(error, UnauthenticatedError):
         challenge(response, error.challenges)
@@ -94,9 +101,9 @@ async def http(request: Request, error: Exception) -> Response:
 
 
 async def unexpected(request: Request, _error: Exception) -> Response:
-    """Answer a fault of the service itself; the server logs it."""
+    """Answer a fault of the service itself; the server logs it, and closes the connection, which is only said here."""
     # Starlette answers these outside of all middleware, so nobody else adds the client's headers.
-    headers = headers_for(client_of(request))
+    headers = {"Connection": "close", **headers_for(client_of(request))}
     return respond(request, 500, "The service failed at this request; its log says why", headers)
 
 

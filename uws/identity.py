@@ -18,6 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from index.errors import CoverageError
 from jobs.errors import AmoraError
 from uws import errors
 from uws.accounts import MAX_NAME, PREFIX, Accounts
@@ -68,7 +69,7 @@ class Identify:
             return
         try:
             client = await self._identify(scope)
-        except AmoraError as error:
+        except (AmoraError, CoverageError) as error:
             await (await errors.expected(Request(scope), error))(scope, receive, send)
             return
         scope["user"] = client

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from index.database import Database
+from index.errors import DatabaseError
 from jobs.store import from_ms, now, to_ms
 from uws.tables import account, token
 
@@ -118,7 +120,8 @@ class AccountStore:
         if row is None:
             return None
         if row.used is None or row.used < at - COARSE:
-            with self._database.write() as connection:
+            # A note is not worth a refusal, where the database can be read only.
+            with suppress(DatabaseError), self._database.write() as connection:
                 connection.execute(update(token).where(token.c.digest == digest).values(used=at))
         return _account(row)
 

@@ -11,6 +11,7 @@ from sqlalchemy import event
 
 import uws.store
 from index.database import Database
+from index.errors import DatabaseError
 from jobs.errors import NotFoundError, ParameterError
 from uws.accounts import PREFIX, Accounts
 from uws.store import COARSE, AccountStore
@@ -44,6 +45,19 @@ def test_an_account(accounts: Accounts):
     changed = accounts.get("alice")
     assert changed is not None
     assert changed.password != alice.password
+
+
+def test_a_token_is_good_though_its_use_cannot_be_noted(
+    accounts: Accounts, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    accounts.add("alice", None)
+    token = accounts.add_token("alice", 1)
+
+    def full() -> None:
+        raise DatabaseError("the disk is full")
+
+    monkeypatch.setattr(database, "write", full)
+    assert accounts.of_token(token) is not None
 
 
 @pytest.mark.parametrize("name", ["", "a:b", " alice", "al ice", "-a", "a\n", "é", "x" * 65, "a\0"])

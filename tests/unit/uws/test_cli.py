@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
+from jobs.settings import BUILT_IN_SCRIPTS
 from uws.cli import amora
 
 
@@ -157,3 +159,24 @@ def test_a_broken_script_is_said_and_exit_1(tmp_path: Path):
     listed = _amora(tmp_path, "scripts", "list", AMORA_SCRIPTS=str(tmp_path / "mine"))
     assert listed.returncode == 0
     assert "broken" not in listed.stdout
+    assert "script.toml" in listed.stderr
+
+
+def test_a_folder_of_scripts_that_is_not_there_is_said(tmp_path: Path):
+    nowhere = str(tmp_path / "nowhere")
+    for words, code in (("list", 0), ("check", 1)):
+        done = _amora(tmp_path, "scripts", words, AMORA_SCRIPTS=nowhere)
+        assert done.returncode == code
+        assert f"The folder of scripts {nowhere} does not exist." in done.stdout + done.stderr
+    assert _amora(tmp_path, "scripts", "check", "probe", AMORA_SCRIPTS=nowhere).stdout == "ok      probe\n"
+
+
+def test_a_script_of_ones_own_replaces_the_built_in_one(tmp_path: Path):
+    mine = tmp_path / "mine" / "probe"
+    shutil.copytree(BUILT_IN_SCRIPTS / "probe", mine)
+    descriptor = (mine / "script.toml").read_text().replace('version = "1.0"', 'version = "1.0-mine"')
+    (mine / "script.toml").write_text(descriptor)
+    for words in ("list", "check"):
+        done = _amora(tmp_path, "scripts", words, AMORA_SCRIPTS=str(mine.parent))
+        assert done.stdout.count("probe") == 1
+        assert ("1.0-mine" in done.stdout) == (words == "list")

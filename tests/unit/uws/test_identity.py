@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
+from index.errors import DatabaseError
 from jobs.engine import Engine
 from tests.issuer import AUDIENCE, LocalIssuer
 from uws import passwords
@@ -154,6 +155,17 @@ def test_capabilities_challenge_whoever_is_anonymous(house: House):
     assert len(house.ask("/capabilities").headers.get_list("WWW-Authenticate")) == 2
     assert len(house.ask("/capabilities", "HEAD").headers.get_list("WWW-Authenticate")) == 2
     assert "WWW-Authenticate" not in house.ask("/capabilities", auth=ALICE).headers
+
+
+def test_without_its_database_the_service_says_so(house: House, monkeypatch: pytest.MonkeyPatch):
+    def down(*_: object) -> None:
+        raise DatabaseError("the database at /secret/place cannot be used")
+
+    monkeypatch.setattr(AccountStore, "get", down)
+    monkeypatch.setattr(AccountStore, "use_token", down)
+    for response in (house.ask(auth=ALICE), house.ask(headers=_bearer("amora_x"))):
+        assert response.status_code == 503
+        assert "/secret" not in response.text
 
 
 # ---------------------------------------------------------------------- the proxy
