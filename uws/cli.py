@@ -294,9 +294,9 @@ def jobs_list(script: str | None, phases: tuple[str, ...], last: int | None) -> 
         wanted = {phase_named("--phase", phase.upper()) for phase in phases}
         with _engine(read_settings()) as engine:
             table(
-                ("JOB", "SCRIPT", "PHASE", "CREATED", "RUN"),
+                ("JOB", "SCRIPT", "PHASE", "CREATED", "OWNER", "RUN"),
                 (
-                    (ref.id, ref.script, str(ref.phase), format_instant(ref.created), ref.run_id or "")
+                    (ref.id, ref.script, str(ref.phase), format_instant(ref.created), ref.owner or "", ref.run_id or "")
                     for ref in engine.jobs.refs(script, phases=wanted, last=last)
                 ),
             )
