@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from jobs.errors import ParameterError, RequestError
 from jobs.models import Job, JobRef
 from jobs.phases import Phase
-from uws import context, dali, document
+from uws import access, context, dali, document
 from uws.addresses import Addresses
 from uws.times import parse_instant
 
@@ -39,8 +39,11 @@ async def stream(request: Request, script: str | None, write: Writer, media_type
     last = form.integer("LAST", 1, 10**9)
     here = context.of(request)
 
+    owners = access.listed(request)
+
     def begin() -> Iterator[bytes]:
-        pieces = write(here.jobs.refs(script, phases=phases, after=instant, last=last), here.addresses)
+        refs = here.jobs.refs(script, phases=phases, after=instant, last=last, owners=owners)
+        pieces = write(refs, here.addresses)
         # The first piece is asked for now: what goes wrong with the request goes wrong before the answer begins.
         return chain([next(pieces)], pieces)
 
@@ -69,6 +72,7 @@ async def made(request: Request) -> Job:
         form.without(CONTROL),
         run=_run_wanted(form),
         run_id=form.one("RUNID"),
+        owner=access.creator(request),
         duration=form.integer("EXECUTIONDURATION", 0, MAX_SECONDS),
         destruction=None if destruction is None else parse_instant("DESTRUCTION", destruction),
     )

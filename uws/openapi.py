@@ -27,6 +27,7 @@ from uws.routing import Handler, Resource
 Schema = dict[str, Any]
 
 _JSON = "application/json"
+_XML = "application/xml"
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 _INSTANT: Schema = {"type": "string", "examples": ["2025-06-01T12:00:00.000Z"], "description": "An instant in UTC."}
@@ -170,7 +171,9 @@ def _success(method: str, handler: Handler, programs: bool) -> Schema:
     if method == "DELETE":
         return {"204": {"description": "It is gone."}} if programs else {"303": {"description": "To the job list."}}
     if method == "POST" and not programs and handler is not observations.show:
-        return {"303": {"description": "To the job, or to the list where the job is gone."}}
+        redirect = {"303": {"description": "To the job, or to the list where the job is gone."}}
+        shown = {"200": {"description": "The job, where nothing was asked for.", "content": {_XML: {}}}}
+        return redirect | shown if handler is job.post else redirect
     if handler is api.show_log:
         return {"200": {"description": "The log.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
     answer: Schema = {"description": (inspect.getdoc(handler) or "").partition("\n")[0]}
