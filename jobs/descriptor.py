@@ -26,7 +26,8 @@ class ParameterSpec(_Model):
 
     name: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
     type: Literal["real", "integer", "text", "boolean", "interval", "region"]
-    """``interval`` is two numbers separated by a blank, in order; ``region`` is a POS value."""
+    """``interval`` is two numbers in order, separated by a blank, an infinite one null in task.json; ``region`` is a
+    POS value."""
     description: Annotated[str, Field(min_length=1)]
     unit: str = ""
     ucd: str = ""
@@ -84,6 +85,7 @@ class Script(_Model):
     version: str
     command: Annotated[tuple[str, ...], Field(min_length=1)]
     scope: Literal["dataset", "job"] = "dataset"
+    """``dataset``: a task for each dataset; ``job``: one task that gets them all."""
     tasks: str | None = None
     """For a script without datasets: the integer parameter that says how many tasks a job has."""
     ordered: tuple[tuple[str, str], ...] = ()

@@ -22,14 +22,14 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Task:
-    """A job's work on one dataset (or the whole work of a script that takes no dataset)."""
+    """A job's work on one dataset; or all of its work, for a script that takes all datasets at once or none."""
 
     id: str
     job_id: str
     number: int
     """From 1 up, in the order of the datasets."""
-    dataset: str | None
-    """The short id of the dataset, ``OBS/CAMERA/EXPOSURE``."""
+    datasets: tuple[str, ...]
+    """The short ids of its datasets: one, none, or with ``scope = "job"`` all of the job's."""
     phase: Phase
     attempt: int
     """How many times a worker has been asked to do it; products belong to one attempt."""
@@ -39,6 +39,11 @@ class Task:
     """What the script said with its last progress, or why the task failed."""
     started: datetime | None
     ended: datetime | None
+
+    @property
+    def dataset(self) -> str | None:
+        """The one dataset it works on; None if that is none or several."""
+        return self.datasets[0] if len(self.datasets) == 1 else None
 
 
 @dataclass(frozen=True)

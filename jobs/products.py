@@ -38,6 +38,8 @@ def collect(script: Script, task: Task, folder: Path) -> dict[str, Description]:
     :raises ProductError: a product that the descriptor requires is not there, is empty, or has a name that cannot be
         part of an address.
     """
+    if folder.is_symlink() or not folder.is_dir():
+        raise ProductError("it removed its folder products/")
     declared = {spec.file_name(task.dataset, task.number): spec for spec in script.products}
     for name, spec in declared.items():
         if spec.required and not (folder / name).is_file():

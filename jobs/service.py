@@ -247,11 +247,11 @@ class Jobs:
         if job.phase is not Phase.PENDING:
             raise PhaseError(f"The job {job_id} is {job.phase}; it can be run only while it is PENDING.")
         try:
-            datasets = select(script, check(script, job.parameters, self._index), self._index)
+            work = select(script, check(script, job.parameters, self._index), self._index)
         except (RequestError, CoverageError) as error:
             self._store.fail(job_id, str(error))
             return
-        for task_id in self._store.queue(job_id, datasets, self._queue.name):
+        for task_id in self._store.queue(job_id, work, self._queue.name):
             self._queue.send(task_id, 1)
 
     def abort(self, script: str, job_id: str) -> None:

@@ -250,13 +250,14 @@ class JobStore:
             if not done.rowcount:
                 raise _unknown(job_id)
 
-    def queue(self, job_id: str, datasets: Sequence[str | None], queue: str) -> list[str]:
-        """Move a job from PENDING to QUEUED together with its tasks, one for each of ``datasets``; return their ids.
+    def queue(self, job_id: str, work: Sequence[Sequence[str]], queue: str) -> list[str]:
+        """Move a job from PENDING to QUEUED together with its tasks, one for each of ``work``; return their ids.
 
+        :param work: the short ids of the datasets of each task.
         :param queue: the queue that is to have their messages.
         :raises PhaseError: the job is not PENDING.
         """
-        ids = [f"{job_id}.{number}" for number in range(1, len(datasets) + 1)]
+        ids = [f"{job_id}.{number}" for number in range(1, len(work) + 1)]
         with self._change(job_id) as connection:
             _move_job(connection, job_id, Phase.QUEUED, "RUN")
             connection.execute(
@@ -266,11 +267,11 @@ class JobStore:
                         "id": id_,
                         "job_id": job_id,
                         "number": number,
-                        "dataset": dataset,
+                        "datasets": " ".join(ids_),
                         "phase": Phase.QUEUED.value,
                         "queue": queue,
                     }
-                    for number, (id_, dataset) in enumerate(zip(ids, datasets, strict=True), 1)
+                    for number, (id_, ids_) in enumerate(zip(ids, work, strict=True), 1)
                 ],
             )
         return ids
@@ -632,7 +633,7 @@ def _task(row: Row[Any]) -> Task:
         id=row.id,
         job_id=row.job_id,
         number=row.number,
-        dataset=row.dataset,
+        datasets=tuple(row.datasets.split()),
         phase=Phase(row.phase),
         attempt=row.attempt,
         progress=row.progress,

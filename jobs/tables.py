@@ -60,7 +60,7 @@ task = Table(
     Column("id", String(80), primary_key=True),
     Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
     Column("number", Integer, nullable=False),
-    Column("dataset", Text),
+    Column("datasets", Text, nullable=False, comment="the short ids of its datasets, separated by blanks"),
     Column("phase", String(16), nullable=False),
     Column("attempt", Integer, nullable=False, default=1),
     Column("losses", Integer, nullable=False, default=0, comment="how many workers were lost while they did it"),

@@ -135,7 +135,7 @@ def _text(spec: ParameterSpec, text: str) -> str:
     return text
 
 
-def _interval(spec: ParameterSpec, text: str) -> list[float]:
+def _interval(spec: ParameterSpec, text: str) -> list[float | None]:
     """Two numbers; the bounds may be infinite (DALI 1.1, section 3.3.5)."""
     low, high = map(_number, parts) if len(parts := text.split()) == 2 else (math.nan, math.nan)
     if not low <= high:
@@ -145,7 +145,8 @@ def _interval(spec: ParameterSpec, text: str) -> list[float]:
     for value in (low, high):
         if math.isfinite(value):
             _in_range(spec, text, value)
-    return [low, high]
+    # An open end is null in task.json: JSON has no word for infinity.
+    return [value if math.isfinite(value) else None for value in (low, high)]
 
 
 _TYPES: dict[str, Callable[[ParameterSpec, str], Any]] = {
@@ -204,8 +205,8 @@ def _ids(script: Script, given: dict[str, list[str]], index: Index) -> tuple[str
     return tuple(found)
 
 
-def select(script: Script, checked: Values, index: Index) -> list[str | None]:
-    """Return the datasets to work on, one for each task; None stands for a task without a dataset.
+def select(script: Script, checked: Values, index: Index) -> list[tuple[str, ...]]:
+    """Return the short ids of the datasets that each task is to work on.
 
     :raises RequestError: a required parameter is missing, or the region and the ids leave nothing to work on.
     """
@@ -217,13 +218,14 @@ def select(script: Script, checked: Values, index: Index) -> list[str | None]:
             f"The script {script.name} needs a region: give POS, CIRCLE or POLYGON, e.g. POS=CIRCLE 35.8 42.99 0.01"
         )
     if not script.accepts.datasets:
-        return [None] * (checked.values[script.tasks] if script.tasks else 1)
+        return [()] * (checked.values[script.tasks] if script.tasks else 1)
     if checked.region is None and not checked.ids:
         raise RequestError(
             f"Nothing says which datasets the script {script.name} is to work on: give a region "
             "(POS, CIRCLE or POLYGON), or datasets (ID), or both."
         )
-    return list(_datasets(script, checked, index))
+    found = _datasets(script, checked, index)
+    return [tuple(found)] if script.scope == "job" else [(id_,) for id_ in found]
 
 
 def _datasets(script: Script, checked: Values, index: Index) -> list[str]:

@@ -116,7 +116,7 @@ class Worker:
         try:
             script = self._registry.get(claim.script)
             values = check(script, self._store.get(claim.task.job_id).parameters, self._index)
-            datasets = [self._index.get(claim.task.dataset)] if claim.task.dataset else []
+            datasets = [self._index.get(dataset) for dataset in claim.task.datasets]
         except (AmoraError, CoverageError) as error:
             raise TaskError(str(error)) from error
         for dataset in datasets:

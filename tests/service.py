@@ -21,14 +21,14 @@ class Service:
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
-        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("AMORA_")}
-        self._environment |= {"AMORA_HOME": str(home), "AMORA_PORT": "0"}
-        self._environment |= {f"AMORA_{name}": value for name, value in settings.items()}
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("AMORA_")}
+        self.environment |= {"AMORA_HOME": str(home), "AMORA_PORT": "0"}
+        self.environment |= {f"AMORA_{name}": value for name, value in settings.items()}
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from uws.cli import main; main()", "serve"],
-            env=self._environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -131,7 +131,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=80), nullable=False),
         sa.Column("job_id", sa.String(length=64), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("dataset", sa.Text(), nullable=True),
+        sa.Column("datasets", sa.Text(), nullable=False, comment="the short ids of its datasets, separated by blanks"),
         sa.Column("phase", sa.String(length=16), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("losses", sa.Integer(), nullable=False, comment="how many workers were lost while they did it"),

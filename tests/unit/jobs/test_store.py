@@ -36,7 +36,7 @@ def make(store: JobStore, *, script: str = "probe", parameters: tuple[Parameter,
 
 def claimed(store: JobStore, tasks: int = 1) -> tuple[str, list[Claim]]:
     job_id = make(store)
-    ids = store.queue(job_id, [None] * tasks, "q")
+    ids = store.queue(job_id, [()] * tasks, "q")
     claims = [store.claim(id_, 1, "host/1/2", 30) for id_ in ids]
     assert all(claims)
     return job_id, [claim for claim in claims if claim]
@@ -99,7 +99,7 @@ def test_all_failed_tasks_make_an_error_with_the_first_reason(store: JobStore) -
 
 def test_a_task_is_claimed_once(store: JobStore) -> None:
     job_id = make(store)
-    (task_id,) = store.queue(job_id, [None], "q")
+    (task_id,) = store.queue(job_id, [()], "q")
     got: list[Claim | None] = []
     threads = [
         threading.Thread(target=lambda n=n: got.append(store.claim(task_id, 1, f"host/{n}/0", 30))) for n in range(8)
@@ -171,7 +171,7 @@ def test_parameters_are_set_only_while_pending(store: JobStore) -> None:
     job_id = make(store, parameters=(Parameter("A", "1"),))
     store.set_parameters(job_id, [Parameter("B", "2")])
     assert store.get(job_id).parameters == (Parameter("B", "2"),)
-    store.queue(job_id, [None], "q")
+    store.queue(job_id, [()], "q")
     with pytest.raises(PhaseError, match="is QUEUED; its parameters can be changed only while it is PENDING"):
         store.set_parameters(job_id, [])
     assert store.get(job_id).parameters == (Parameter("B", "2"),)
@@ -179,9 +179,9 @@ def test_parameters_are_set_only_while_pending(store: JobStore) -> None:
 
 def test_a_job_is_queued_once(store: JobStore) -> None:
     job_id = make(store)
-    store.queue(job_id, [None], "q")
+    store.queue(job_id, [()], "q")
     with pytest.raises(PhaseError, match="is QUEUED; it can become QUEUED only from PENDING"):
-        store.queue(job_id, [None], "q")
+        store.queue(job_id, [()], "q")
     assert len(store.get(job_id).tasks) == 1
 
 
@@ -216,7 +216,7 @@ def test_every_change_makes_a_new_version(store: JobStore) -> None:
         lambda: store.set_run_id(job_id, "r"),
         lambda: store.set_duration(job_id, 5),
         lambda: store.set_parameters(job_id, []),
-        lambda: store.queue(job_id, [None], "q"),
+        lambda: store.queue(job_id, [()], "q"),
         lambda: store.claim(f"{job_id}.1", 1, "w/1/2", 30),
         lambda: store.abort(job_id, ""),
     )

@@ -56,7 +56,7 @@ def test_values_are_typed_and_defaults_filled_in(three: Index) -> None:
         "N": 1,
         "GTI": "none",
         "FLAG": True,
-        "TIME": [float("-inf"), 51000.5],
+        "TIME": [None, 51000.5],
         "BACKGROUND": "auto",
         "NOTE": ["a", "b"],
     }
@@ -78,7 +78,7 @@ def test_a_background_region(three: Index) -> None:
         ("EMIN", "nan", "Parameter EMIN: 'nan' was given; a number is wanted from 0 to 30 keV."),
         ("EMIN", "soft", "Parameter EMIN: 'soft' was given; a number is wanted from 0 to 30 keV."),
         ("EMIN", "1_0", "a number is wanted"),
-        ("EMIN", "١", "a number is wanted"),
+        ("EMIN", "\u0661", "a number is wanted"),
         ("EMIN", "inf", "a number is wanted"),
         ("N", "1_0", "a whole number is wanted"),
         ("N", "9" * 5000, "a whole number is wanted"),
@@ -144,7 +144,7 @@ def test_unknown_parameters_are_kept(three: Index) -> None:
 # ---------------------------------------------------------------------- which datasets
 
 
-def selected(index: Index, *given: tuple[str, str], script: Script = SCRIPT) -> list[str | None]:
+def selected(index: Index, *given: tuple[str, str], script: Script = SCRIPT) -> list[tuple[str, ...]]:
     return select(script, checked(index, *given, script=script), index)
 
 
@@ -159,13 +159,13 @@ def variant(**changes: object) -> Script:
 
 
 def test_all_fitting_datasets_of_a_region(three: Index) -> None:
-    assert selected(three, ("POS", "CIRCLE 10 20.15 0.1")) == ["1/M1/S001", "2/M1/S001"]
-    assert selected(three, ("CIRCLE", "10 20 0.05")) == ["1/M1/S001"]
+    assert selected(three, ("POS", "CIRCLE 10 20.15 0.1")) == [("1/M1/S001",), ("2/M1/S001",)]
+    assert selected(three, ("CIRCLE", "10 20 0.05")) == [("1/M1/S001",)]
 
 
 def test_named_datasets(three: Index) -> None:
-    assert selected(three, ("ID", "2/M1/S001")) == ["2/M1/S001"]
-    assert selected(three, ("ID", "ivo://example.org/amora?2/M1/S001"), ("CIRCLE", "10 20.15 0.1")) == ["2/M1/S001"]
+    assert selected(three, ("ID", "2/M1/S001")) == [("2/M1/S001",)]
+    assert selected(three, ("ID", "ivo://example.org/amora?2/M1/S001"), ("CIRCLE", "10 20.15 0.1")) == [("2/M1/S001",)]
 
 
 @pytest.mark.parametrize(
@@ -209,4 +209,9 @@ def test_a_required_parameter(three: Index) -> None:
 
 def test_a_script_without_datasets(three: Index) -> None:
     alone = variant(accepts=SCRIPT.accepts.model_copy(update={"datasets": False, "region": "none"}), tasks="N")
-    assert selected(three, ("N", "3"), ("ID", "anything"), ("POS", "anything"), script=alone) == [None] * 3
+    assert selected(three, ("N", "3"), ("ID", "anything"), ("POS", "anything"), script=alone) == [()] * 3
+
+
+def test_a_script_for_all_datasets_at_once(three: Index) -> None:
+    mosaic = variant(scope="job")
+    assert selected(three, ("CIRCLE", "10 20.15 0.1"), script=mosaic) == [("1/M1/S001", "2/M1/S001")]

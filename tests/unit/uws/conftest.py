@@ -22,7 +22,7 @@ def make_job() -> Callable[..., Job]:
             id=f"t{number}",
             job_id="j1",
             number=number,
-            dataset=f"0002970201/M{number}/S00{number}",
+            datasets=(f"0002970201/M{number}/S00{number}",),
             phase=Phase.COMPLETED,
             attempt=1,
             progress=1.0,
