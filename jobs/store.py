@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, insert, select, update
 
 from index.database import Database
 from jobs.errors import NotFoundError, PhaseError
@@ -80,6 +80,9 @@ class JobStore:
     def __init__(self, database: Database, changed: Callable[[str], None] = lambda _: None) -> None:
         self.database = database
         self._changed = changed
+        self._state = database.glance(
+            select(job.c.script, job.c.phase, job.c.version, job.c.owner).where(job.c.id == bindparam("key"))
+        )
 
     @contextmanager
     def _change(self, job_id: str) -> Iterator[Connection]:
@@ -126,13 +129,11 @@ class JobStore:
 
         :raises NotFoundError: there is no such job.
         """
-        with self.database.read() as connection:
-            row = connection.execute(
-                select(job.c.script, job.c.phase, job.c.version, job.c.owner).where(job.c.id == job_id)
-            ).one_or_none()
+        row = self._state(job_id)
         if row is None:
             raise _unknown(job_id)
-        return JobState(row.script, Phase(row.phase), row.version, row.owner)
+        script, phase, version, owner = row
+        return JobState(script, Phase(phase), version, owner)
 
     def versions(self, job_ids: Sequence[str]) -> dict[str, int]:
         """Return the versions of those of the jobs that still exist."""

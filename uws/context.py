@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from uws.addresses import Addresses
+from uws.hammering import Hammering
+from uws.renderings import Renderings
 from uws.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ class Context:
     started: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service is told to stop, so that nobody waits on."""
+
+    renderings: Renderings = field(default_factory=Renderings)
+    hammering: Hammering = field(default_factory=Hammering)
 
     @property
     def jobs(self) -> Jobs:

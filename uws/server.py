@@ -67,6 +67,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._context.stopping.set()
+        self._context.jobs.let_go()
         await super().shutdown(sockets)
 
 
