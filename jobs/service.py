@@ -89,8 +89,12 @@ class Jobs:
 
     @property
     def quick(self) -> bool:
-        """Whether ``state`` answers without waiting for anybody, so that an event loop may ask."""
+        """Whether ``state`` and ``revision`` answer without waiting for anybody, so that an event loop may ask."""
         return self._store.database.quick
+
+    def revision(self) -> str:
+        """Name the state of all jobs as this process sees them: another name after each change of any."""
+        return self._store.database.revision()
 
     def state(self, script: str, job_id: str) -> JobState:
         """Return a job's phase, version and owner.

@@ -11,13 +11,14 @@ Instants are integers, milliseconds since 1970 in UTC: the precision that is pri
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, insert, select, tuple_, update
 
 from index.database import Database
 from jobs.errors import NotFoundError, PhaseError
@@ -41,6 +42,10 @@ def from_ms(instant: int | None) -> datetime | None:
     return None if instant is None else datetime.fromtimestamp(instant / 1000, UTC)
 
 
+PAGE = 1000
+"""Rows that are read at once."""
+
+_PHASES = {phase.value: phase for phase in Phase}
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -154,11 +159,11 @@ class JobStore:
         last: int | None,
         owner: str | None = None,
     ) -> Iterator[JobRef]:
-        """Yield the jobs that pass all filters, newest first (UWS 1.1, section 2.2.2.1).
+        """Yield the jobs that pass all filters, newest first (UWS 1.1, section 2.2.2.1), read a page at a time.
 
         Archived jobs are listed only when asked for by phase.
         """
-        query = select(*job.c["id", "script", "phase", "run_id", "owner", "created"])
+        query = select(*job.c["serial", "id", "script", "phase", "run_id", "owner", "created"])
         if script is not None:
             query = query.where(job.c.script == script)
         if phases:
@@ -170,10 +175,20 @@ class JobStore:
             query = query.where(job.c.created > after.timestamp() * 1000)
         if owner is not None:
             query = query.where(job.c.owner == owner)
-        query = query.order_by(job.c.serial.desc()).limit(last)
-        with self.database.read() as connection:
-            for row in connection.execute(query).yield_per(1000):
-                yield JobRef(**_ref(row))
+        query = query.order_by(job.c.created.desc(), job.c.serial.desc())
+        left = sys.maxsize if last is None else last
+        rows: Sequence[Row[Any]] = ()
+        while left > 0:
+            page = query.limit(min(left, PAGE))
+            if rows:
+                page = page.where(tuple_(job.c.created, job.c.serial) < (rows[-1].created, rows[-1].serial))
+            # a statement for each page: a slow reader of the list keeps no connection, and no old state from going
+            with self.database.read() as connection:
+                rows = connection.execute(page).all()
+            for row in rows:
+                created = datetime.fromtimestamp(row.created / 1000, UTC)
+                yield JobRef(row.id, row.script, _PHASES[row.phase], row.run_id, row.owner, created)
+            left = left - len(rows) if len(rows) == PAGE else 0
 
     def trail(self, job_id: str) -> list[tuple[int | None, Phase, Phase, str]]:
         """Return every move of a job and its tasks in order: task number or None, origin, target, reason."""

@@ -46,9 +46,9 @@ async def show(request: Request) -> Response:
     else:
         await _slow_down(request)
 
-    async def make() -> tuple[int, bytes]:
-        job = await _get(request)
-        return job.version, await call(document.job, job, here.addresses)
+    def make() -> tuple[int, bytes]:
+        job = here.jobs.get(*job_of(request))
+        return job.version, document.job(job, here.addresses)
 
     found = await here.renderings.get("xml", job_of(request)[1], access.state_of(request), make)
     return conditional.answer(request, found.content, found.tag, document.CONTENT_TYPE)

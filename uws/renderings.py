@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
+
+from starlette.concurrency import run_in_threadpool
 
 from jobs.models import JobState
 from jobs.phases import FINAL
@@ -37,12 +39,10 @@ class Renderings:
         self._size = 0
         self._making: dict[tuple[str, str], asyncio.Task[Rendering]] = {}
 
-    async def get(
-        self, form: str, job_id: str, state: JobState, make: Callable[[], Awaitable[tuple[int, bytes]]]
-    ) -> Rendering:
+    async def get(self, form: str, job_id: str, state: JobState, make: Callable[[], tuple[int, bytes]]) -> Rendering:
         """Return the document of a job in one of its forms, of the version that ``state`` tells or of a later one.
 
-        :param make: returns a version and its document.
+        :param make: returns a version and its document; it may block.
         """
         key = form, job_id
         found = self._kept.get(key)
@@ -57,9 +57,9 @@ class Renderings:
             if made.version >= state.version:  # else it was begun for somebody who came before the change
                 return made
 
-    async def _make(self, key: tuple[str, str], make: Callable[[], Awaitable[tuple[int, bytes]]]) -> Rendering:
+    async def _make(self, key: tuple[str, str], make: Callable[[], tuple[int, bytes]]) -> Rendering:
         try:
-            version, content = await make()
+            version, content = await run_in_threadpool(make)
         finally:
             del self._making[key]
         made = Rendering(version, content, tag_of(content), monotonic())
