@@ -29,8 +29,9 @@ def bare_probe(home: Path) -> float:
         ' "datasets": [], "parameters": {"SECONDS": 0.0, "FAIL": null, "SIZE": 0, "TASKS": 1}}'
     )
     script = load(BUILT_IN_SCRIPTS / "probe")
+    command = [sys.executable, *script.command[1:-1], script.folder / script.command[-1]]
     start = time.perf_counter()
-    subprocess.run([sys.executable, script.folder / script.command[-1]], cwd=folder, check=True, capture_output=True)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return time.perf_counter() - start
 
 
