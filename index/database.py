@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,12 +11,15 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Select, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from index.errors import DatabaseError
 
 BUSY_TIMEOUT = 30.0
 """Seconds that a SQLite writer waits for another one."""
+GLANCE_TIMEOUT = 200
+"""Milliseconds that a glance waits where it must: while the log of a crashed process is read back."""
 
 Glance: TypeAlias = Callable[[str], Sequence[Any] | None]
 """Returns the one row of a key, or None."""
@@ -27,7 +31,7 @@ class Database:
     ``read()`` gives a connection that takes no lock, ``write()`` a transaction that commits at the end of the
     block and rolls back on an exception. A SQLite transaction takes the write lock at its start: one that read
     first and then wrote could find that another had written in between, and SQLite answers that with an error
-    no waiting can mend.
+    no waiting can mend. Whoever gets a :class:`DatabaseError` from either may try again later.
 
     :param url: an address of SQLAlchemy.
     :raises DatabaseError: it is no address, or the driver for it is not installed.
@@ -62,19 +66,25 @@ class Database:
         try:
             with self.read():
                 pass
-        except OperationalError as error:
+        except DBAPIError as error:  # where the file is no database
             raise DatabaseError(f"the database {self.url} cannot be used: {str(error.orig).strip()}") from error
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Give a connection for reading; each statement sees the newest committed state."""
-        with self._reader.connect() as connection:
+        """Give a connection for reading; each statement sees the newest committed state.
+
+        :raises DatabaseError: the database does not answer.
+        """
+        with self._answering(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Give a connection inside a transaction that commits at the end of the block."""
-        with self.engine.begin() as connection:
+        """Give a connection inside a transaction that commits at the end of the block.
+
+        :raises DatabaseError: the database does not answer, is locked by somebody else for too long, or is full.
+        """
+        with self._answering(), self.engine.begin() as connection:
             yield connection
 
     @property
@@ -99,8 +109,7 @@ class Database:
         text = str(query.compile(self.engine))
 
         def look_directly(key: str) -> Sequence[Any] | None:
-            with self._glancing:
-                rows = self._direct().execute(text, (key,)).fetchall()
+            rows = self._ask(text, (key,))
             return rows[0] if rows else None
 
         return look_directly
@@ -111,22 +120,38 @@ class Database:
         The names of two databases, or of two objects of this class, say nothing about each other.
         """
         if self._sqlite:
-            with self._glancing:
-                return str(self._direct().execute("PRAGMA data_version").fetchall()[0][0])
+            return str(self._ask("PRAGMA data_version")[0][0])
         with self.read() as connection:
             return str(connection.exec_driver_sql("SELECT pg_current_snapshot()").scalar_one())
 
-    def _direct(self) -> Any:
-        """Give the driver's connection that is kept for glances; the caller holds the lock."""
-        if self._glancer is None:
-            self._glancer = self.engine.raw_connection()
-        return self._glancer.driver_connection
+    def _ask(self, statement: str, values: tuple[str, ...] = ()) -> list[Sequence[Any]]:
+        """Ask SQLite on a connection that is kept for this, and to the end: an unread row would keep an old state."""
+        with self._glancing, self._answering():
+            if self._glancer is None:
+                self._glancer = self.engine.raw_connection()
+                self._glancer.driver_connection.execute(f"PRAGMA busy_timeout={GLANCE_TIMEOUT}")
+            try:
+                rows: list[Sequence[Any]] = self._glancer.driver_connection.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                self._glancer.invalidate()
+                self._glancer = None
+                raise DatabaseError(f"the database {self.url} cannot be used: {error}") from error
+        return rows
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise DatabaseError(f"the database {self.url} cannot be used: {str(error.orig).strip()}") from error
+        except NoConnectionError as error:
+            raise DatabaseError(f"the database {self.url} cannot be used: no connection is free") from error
 
     def close(self) -> None:
         """Close all connections."""
         with self._glancing:
             if self._glancer is not None:
-                self._glancer.close()
+                self._glancer.invalidate()
                 self._glancer = None
         self.engine.dispose()
 

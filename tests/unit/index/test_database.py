@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, insert, select, update
 
 from index.database import Database
+from index.errors import DatabaseError
 
 TABLE = Table("thing", MetaData(), Column("id", String, primary_key=True), Column("value", Integer))
 
@@ -56,3 +57,14 @@ def test_each_commit_is_another_revision(database: Database, tmp_path: Path) -> 
         seen.append(database.revision())
     assert len(set(seen)) == 5
     other.close()
+
+
+def test_a_database_that_does_not_answer_is_told_and_tried_again(database: Database) -> None:
+    broken = database.glance(select(TABLE.c.value).where(TABLE.c.id == bindparam("key")))
+    with database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE thing RENAME TO other")
+    with pytest.raises(DatabaseError, match="no such table"):
+        broken("a")
+    with database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE other RENAME TO thing")
+    assert broken("a") is None

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from index.database import Database
 from jobs.errors import NotFoundError, PhaseError
@@ -247,3 +248,28 @@ def test_pages_of_the_list_fit_together(store: JobStore, monkeypatch: pytest.Mon
     assert [ref.id for ref in store.refs("probe", (), None, None)] == expected
     for last in range(1, 9):
         assert [ref.id for ref in store.refs("probe", (), None, last)] == expected[:last]
+
+
+def test_lost_messages_are_sent_again_once(store: JobStore) -> None:
+    ids = store.queue(make(store), [()] * 2, "q")
+    tasks = [(id_, 1, "q") for id_ in ids]
+    assert store.sent([*tasks, (ids[0], 2, "q")], "r") == [(id_, 1) for id_ in ids]
+    assert store.sent(tasks, "s") == []
+
+
+def test_every_change_locks_its_job_first(store: JobStore) -> None:
+    """On PostgreSQL two changes that lock a job and its tasks in different orders would wait for each other."""
+    seen: list[str] = []
+
+    @event.listens_for(store.database.engine, "before_cursor_execute")
+    def _note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    job_id, (claim,) = claimed(store)
+    store.report(claim, 0.5, "half")
+    store.give_back(claim.task.id, 1, "lost", lost=True, limit=3)
+    store.abort(job_id, "stop")
+    store.delete(job_id)
+    changes = [seen[number + 1] for number, statement in enumerate(seen) if statement == "BEGIN IMMEDIATE"]
+    assert len(changes) == 7
+    assert all(" ".join(first.split()).startswith("SELECT job.id FROM job WHERE job.id") for first in changes)
