@@ -113,14 +113,16 @@ class Jobs:
         phases: Collection[Phase] = (),
         after: datetime | None = None,
         last: int | None = None,
+        owners: Collection[str | None] | None = None,
     ) -> Iterator[JobRef]:
         """Yield the jobs that pass all filters, newest first.
 
+        :param owners: whose jobs, with None for anonymous ones; None alone for everybody's.
         :raises NotFoundError: there is no such script.
         """
         if script is not None:
             self.scripts.get(script)
-        return self._store.refs(script, phases, after, last)
+        return self._store.refs(script, phases, after, last, owners)
 
     def watch(self, job_id: str) -> AbstractContextManager[asyncio.Event]:
         """Give an event of the running loop that is set soon after each change of a job, by whatever process.

@@ -27,8 +27,10 @@ from sqlalchemy import (
     bindparam,
     cast,
     delete,
+    false,
     func,
     insert,
+    or_,
     select,
     tuple_,
     update,
@@ -177,11 +179,13 @@ class JobStore:
         phases: Collection[Phase],
         after: datetime | None,
         last: int | None,
-        owner: str | None = None,
+        owners: Collection[str | None] | None = None,
     ) -> Iterator[JobRef]:
         """Yield the jobs that pass all filters, newest first (UWS 1.1, section 2.2.2.1), read a page at a time.
 
         Archived jobs are listed only when asked for by phase.
+
+        :param owners: whose jobs, with None for anonymous ones; None alone for everybody's.
         """
         query = select(*job.c["serial", "id", "script", "phase", "run_id", "owner", "created"])
         if script is not None:
@@ -193,8 +197,8 @@ class JobStore:
         if after is not None:
             # As a float: an instant between two milliseconds must not round onto the one before it.
             query = query.where(job.c.created > after.timestamp() * 1000)
-        if owner is not None:
-            query = query.where(job.c.owner == owner)
+        if owners is not None:
+            query = query.where(or_(false(), *(job.c.owner == owner for owner in owners)))
         query = query.order_by(job.c.created.desc(), job.c.serial.desc())
         left = sys.maxsize if last is None else last
         rows: Sequence[Row[Any]] = ()

@@ -8,6 +8,8 @@ import re
 from starlette.requests import Request
 from starlette.responses import Response
 
+from uws.client import client_of
+
 CACHE_CONTROL = "no-cache"
 """Keep it, and ask each time whether it is still so."""
 
@@ -19,9 +21,10 @@ def tag_of(content: bytes) -> str:
     return f'"{hashlib.blake2b(content, digest_size=15).hexdigest()}"'
 
 
-def headers(tag: str) -> dict[str, str]:
+def headers(request: Request, tag: str) -> dict[str, str]:
     """Return the headers of an answer that has that tag."""
-    return {"ETag": tag, "Cache-Control": CACHE_CONTROL}
+    mine = client_of(request).name is not None
+    return {"ETag": tag, "Cache-Control": f"private, {CACHE_CONTROL}" if mine else CACHE_CONTROL}
 
 
 def unchanged(request: Request, tag: str) -> Response | None:
@@ -31,10 +34,10 @@ def unchanged(request: Request, tag: str) -> Response | None:
         return None
     # the weak comparison: what W/ says of the tags does not matter
     if asked.strip() == "*" or tag.removeprefix("W/") in _TAG.findall(asked):
-        return Response(status_code=304, headers=headers(tag))
+        return Response(status_code=304, headers=headers(request, tag))
     return None
 
 
 def answer(request: Request, content: bytes, tag: str, media_type: str) -> Response:
     """Return the content, or 304 if the client has it already."""
-    return unchanged(request, tag) or Response(content, media_type=media_type, headers=headers(tag))
+    return unchanged(request, tag) or Response(content, media_type=media_type, headers=headers(request, tag))

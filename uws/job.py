@@ -9,6 +9,7 @@ from jobs.errors import NotFoundError, ParameterError, RequestError
 from jobs.models import Job
 from jobs.phases import ACTIVE, Phase
 from uws import access, conditional, context, dali, document, votable
+from uws.client import client_of
 from uws.context import call, job_of, see_other
 from uws.hammering import HOLD
 from uws.joblist import CONTROL, MAX_SECONDS, phase_named
@@ -57,7 +58,8 @@ async def show(request: Request) -> Response:
 async def _slow_down(request: Request) -> None:
     """Hold the answer back from a client that hammers."""
     hammering, job_id = context.of(request).hammering, job_of(request)[1]
-    client = f"{request.client.host if request.client else ''} {request.headers.get('user-agent', '')}"
+    peer = request.client.host if request.client else ""
+    client = f"{peer} {client_of(request).name} {request.headers.get('user-agent', '')}"
     state = access.state_of(request)
     if hammering.is_due(client, job_id, state):
         await wait_while(request, lambda now: now.version == state.version, HOLD)

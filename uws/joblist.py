@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from jobs.errors import ParameterError
 from jobs.models import JobRef
 from jobs.phases import Phase
-from uws import conditional, context, dali, document
+from uws import access, conditional, context, dali, document
 from uws.addresses import Addresses
 from uws.times import parse_instant
 
@@ -30,16 +30,18 @@ async def show(request: Request) -> Response:
     last = form.integer("LAST", 1, 10**9)
     script, here = request.path_params["script"], context.of(request)
 
+    owners = access.listed(request)
+
     def begin() -> Iterator[bytes]:
-        refs = here.jobs.refs(script, phases=phases, after=instant, last=last)
+        refs = here.jobs.refs(script, phases=phases, after=instant, last=last, owners=owners)
         return _begun(refs, here.addresses)
 
     # The tag first: what happens meanwhile may then be in a list that counts as older, never the other way round.
     revision = here.jobs.revision() if here.jobs.quick else await context.call(here.jobs.revision)
     # Weak: it changes with anything that happens to any job. Of the process too: revisions have no memory.
-    tag = f"W/{conditional.tag_of(f'{here.name} {revision}'.encode())}"
+    tag = f"W/{conditional.tag_of(f'{here.name} {revision} {owners}'.encode())}"
     return conditional.unchanged(request, tag) or StreamingResponse(
-        await context.call(begin), media_type=document.CONTENT_TYPE, headers=conditional.headers(tag)
+        await context.call(begin), media_type=document.CONTENT_TYPE, headers=conditional.headers(request, tag)
     )
 
 
@@ -60,6 +62,7 @@ async def create(request: Request) -> Response:
         form.without(CONTROL),
         run=_run_wanted(form),
         run_id=form.one("RUNID"),
+        owner=access.creator(request),
         duration=form.integer("EXECUTIONDURATION", 0, MAX_SECONDS),
         destruction=None if destruction is None else parse_instant("DESTRUCTION", destruction),
     )
