@@ -39,16 +39,22 @@ def list_as_json(refs: Iterable[JobRef], addresses: Addresses) -> Iterator[bytes
     yield b"]}" if before == b"," else before + b"]}"
 
 
+def job_as_json(job: Job, addresses: Addresses) -> bytes:
+    """Return all that is known of a job."""
+    return representation.of_job(job, addresses).model_dump_json().encode()
+
+
 async def create(request: Request) -> Response:
     """Make a job, and run it if PHASE=RUN comes along."""
     made = await joblist.made(request)
     here = context.of(request)
-    return _json(made, here.addresses, 201, {"Location": here.addresses.details(made.id)})
+    headers = {"Location": here.addresses.details(made.id)}
+    return Response(job_as_json(made, here.addresses), 201, headers, JSON)
 
 
 async def show_job(request: Request) -> Response:
     """Show the job; with WAIT, once its phase changes or the time is over."""
-    return _json(await job.awaited(request), context.of(request).addresses)
+    return await job.shown(request, "json", job_as_json, JSON)
 
 
 def part(name: str) -> Handler:
@@ -70,7 +76,8 @@ def changing(control: Handler) -> Handler:
     async def handler(request: Request) -> Response:
         await control(request)
         here = context.of(request)
-        return _json(await call(here.jobs.get, *job_of(request)), here.addresses)
+        found = await call(here.jobs.get, *job_of(request))
+        return Response(job_as_json(found, here.addresses), media_type=JSON)
 
     return handler
 
@@ -91,8 +98,3 @@ async def show_log(request: Request) -> Response:
     chunk = await call(context.of(request).jobs.log, *job_of(request), number, offset)
     headers = {"Amora-Log-Next": str(chunk.next), "Amora-Log-Ended": "true" if chunk.ended else "false"}
     return Response(chunk.data, headers=headers, media_type="text/plain")
-
-
-def _json(found: Job, addresses: Addresses, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    content = representation.of_job(found, addresses).model_dump_json()
-    return Response(content, status, headers, JSON)

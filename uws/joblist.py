@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from jobs.errors import ParameterError, RequestError
 from jobs.models import Job, JobRef
 from jobs.phases import Phase
-from uws import access, context, dali, document
+from uws import access, conditional, context, dali, document
 from uws.addresses import Addresses
 from uws.times import parse_instant
 
@@ -47,7 +47,13 @@ async def stream(request: Request, script: str | None, write: Writer, media_type
         # The first piece is asked for now: what goes wrong with the request goes wrong before the answer begins.
         return chain([next(pieces)], pieces)
 
-    return StreamingResponse(await context.call(begin), media_type=media_type)
+    # The tag first: what happens meanwhile may then be in a list that counts as older, never the other way round.
+    revision = here.jobs.revision() if here.jobs.quick else await context.call(here.jobs.revision)
+    # Weak: it changes with anything that happens to any job. Of the process too: revisions have no memory.
+    tag = f"W/{conditional.tag_of(f'{here.name} {revision} {owners}'.encode())}"
+    return conditional.unchanged(request, tag) or StreamingResponse(
+        await context.call(begin), media_type=media_type, headers=conditional.headers(request, tag)
+    )
 
 
 async def create(request: Request) -> Response:
