@@ -32,7 +32,7 @@ from jobs.runner import Outcome, Run
 from jobs.settings import Settings
 from jobs.storage import ProductError, Storage
 from jobs.store import Claim, JobStore
-from jobs.validator import Values, check
+from jobs.validator import Values, check, upload_path
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ class Worker:
             (workspace / "task.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
             if values.region is not None:
                 values.region.moc().save(workspace / "region.fits", format="fits")
+            self._provide(values, workspace)
             with self._storage.open_log(task.job_id, task.number) as output:
                 if task.attempt > 1:
                     output.write(f"--- attempt {task.attempt} ---\n".encode())
@@ -92,6 +93,15 @@ class Worker:
             self._conclude(claim, script, outcome, workspace)
         finally:
             self._storage.discard(workspace)
+
+    def _provide(self, values: Values, workspace: Path) -> None:
+        for name, upload in values.uploads.items():
+            try:
+                self._storage.provide(upload.key, workspace / upload_path(name))
+            except FileNotFoundError as error:
+                raise TaskError(
+                    f"The file that was sent as {name} is not there any more; please send it again."
+                ) from error
 
     def _watch(self, claim: Claim, script: Script, run: Run) -> Callable[[tuple[float, str] | None], bool]:
         """Return what says whether a run is to go on: it keeps the lease and passes on the progress."""
@@ -127,6 +137,8 @@ class Worker:
 
     def _conclude(self, claim: Claim, script: Script, outcome: Outcome, workspace: Path) -> None:
         task = claim.task
+        if outcome.stopped or outcome.code != 0:
+            self._store.spend(claim, outcome.usage)
         if outcome.stopped:
             if self.stopping.is_set():
                 self._give_back(claim, "the service was stopped", lost=False)
@@ -142,6 +154,7 @@ class Worker:
             collected = collect(script, task, workspace / "products")
             files = self._storage.publish(workspace, task.job_id, task.number, task.attempt)
         except ProductError as error:
+            self._store.spend(claim, outcome.usage)
             raise TaskError(f"The script ended, but {error}.") from error
         products = [
             Product(
@@ -157,7 +170,7 @@ class Worker:
             )
             for file in files
         ]
-        if not self._store.complete(claim, products):
+        if not self._store.complete(claim, products, outcome.usage):
             self._storage.withdraw(task.job_id, task.number, task.attempt)
 
     def _give_back(self, claim: Claim, reason: str, *, lost: bool) -> None:

@@ -159,10 +159,7 @@ async def set_parameters(request: Request) -> Response:
     given = form.without(CONTROL)
     if not given and run_id is None:
         raise RequestError("No parameter of the job was given")
-    if given:
-        await call(jobs.set_parameters, *job_of(request), given)
-    if run_id is not None:
-        await call(jobs.set_run_id, *job_of(request), run_id)
+    await call(jobs.set_parameters, *job_of(request), given, run_id=run_id)
     return _to_job(request)
 
 
