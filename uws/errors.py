@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Literal
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from index.errors import CoverageError, DamagedIndexError, DatabaseError, UnknownDatasetError
-from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError
+from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError, TooLargeError
 from uws import votable
 
 STATUS: dict[type[Exception], int] = {
@@ -21,6 +21,7 @@ STATUS: dict[type[Exception], int] = {
     PhaseError: 403,
     LimitError: 503,
     DescriptorError: 503,
+    TooLargeError: 413,
     AmoraError: 400,
     CoverageError: 400,
     UnknownDatasetError: 404,
@@ -66,6 +67,11 @@ async def http(request: Request, error: Exception) -> Response:
     return respond(request, error.status_code, message, dict(error.headers or {}))
 
 
+async def left(_request: Request, _error: Exception) -> Response:
+    """Answer nobody: the client went away before its request had come in as a whole."""
+    return Response(status_code=400)
+
+
 async def unexpected(request: Request, _error: Exception) -> Response:
     """Answer a fault of the service itself; the server logs it."""
     return respond(request, 500, "The service failed at this request; its log says why")
@@ -75,5 +81,6 @@ HANDLERS = {
     AmoraError: expected,
     CoverageError: expected,
     HTTPException: http,
+    ClientDisconnect: left,
     Exception: unexpected,
 }

@@ -288,9 +288,8 @@ def test_every_change_makes_a_new_version(store: JobStore) -> None:
     job_id = make(store)
     seen = [store.state(job_id).version]
     steps = (
-        lambda: store.set_run_id(job_id, "r"),
         lambda: store.set_duration(job_id, 5),
-        lambda: store.set_parameters(job_id, []),
+        lambda: store.set_parameters(job_id, 2, [], "r"),
         lambda: store.queue(job_id, [()], "q"),
         lambda: store.claim(f"{job_id}.1", 1, "w/1/2", 30),
         lambda: store.abort(job_id, ""),
