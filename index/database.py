@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from index.errors import DatabaseError
 
@@ -57,7 +57,7 @@ class Database:
             with self.read() as connection:
                 # Not a mere connection: one that waits in the pool knows nothing of a file or server that is gone.
                 connection.exec_driver_sql("PRAGMA schema_version" if self._sqlite else "SELECT 1")
-        except OperationalError as error:
+        except DBAPIError as error:
             raise DatabaseError(f"the database {self.url} cannot be used: {str(error.orig).strip()}") from error
 
     @contextmanager

@@ -21,7 +21,7 @@ from uws.settings import Settings
 
 UPLOAD = "UPLOAD"
 _NEXT = re.compile(r";(?=\s*[A-Za-z][A-Za-z0-9_]*\s*,)")
-_PAIR = re.compile(r"\s*([A-Za-z][A-Za-z0-9_]*)\s*,\s*(\S+)\s*;?\s*", re.ASCII)
+_PAIR = re.compile(r"\s*([A-Za-z][A-Za-z0-9_]*)\s*,\s*(\S+?)\s*;?\s*", re.ASCII)
 _ALLOWED = "NAME,param:PART or NAME,http://... is allowed, several of them separated by semicolons; a name is letters, "
 _ALLOWED += "digits and _"
 
