@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from index.errors import CoverageError
+from index.errors import CoverageError, DatabaseError
 from index.service import Index
 from jobs.changes import Changes
 from jobs.descriptor import Script
@@ -27,7 +27,7 @@ from jobs.quote import Quotes
 from jobs.registry import Registry
 from jobs.settings import Settings
 from jobs.storage import Storage
-from jobs.store import JobStore, new_id
+from jobs.store import JobStore, StaleError, new_id
 from jobs.uploads import Inbox, Inboxes, Incoming
 from jobs.validator import canonical, check, select
 
@@ -160,8 +160,8 @@ class Jobs:
         :raises NotFoundError: there is no such job or product.
         """
         for product in self.get(script, job_id).products:
-            if product.name == name:
-                return product, self._storage.path(product.key)
+            if product.name == name and (path := self._storage.path(product.key)).is_file():
+                return product, path
         raise NotFoundError(f"The job {job_id} has no result {name}.")
 
     def upload(self, script: str, job_id: str, name: str) -> tuple[Upload, Path] | None:
@@ -251,8 +251,9 @@ class Jobs:
         with self._kept(job_id, files) as uploads:
             while True:
                 job, merged = self._merged(found, job_id, parameters, uploads)
-                if self._store.set_parameters(job_id, job.version, merged, run_id):
-                    break  # else somebody else has changed the job since it was read
+                with suppress(StaleError):  # somebody else has set others meanwhile: keep those too
+                    self._store.set_parameters(job_id, merged, job.version, run_id)
+                    break
         for item in job.parameters:
             if item.upload and item not in merged:
                 self._storage.drop(item.upload.key)
@@ -310,15 +311,23 @@ class Jobs:
         self._run(found, job_id)
 
     def _run(self, script: Script, job_id: str) -> None:
+        while True:
+            with suppress(StaleError):  # its parameters may be others now, and with them the datasets
+                self._queue_tasks(script, job_id)
+                return
+
+    def _queue_tasks(self, script: Script, job_id: str) -> None:
         job = self._store.get(job_id)
         if job.phase is not Phase.PENDING:
             raise PhaseError(f"The job {job_id} is {job.phase}; it can be run only while it is PENDING.")
         try:
             work = select(script, check(script, job.parameters, self._index), self._index)
+        except DatabaseError:
+            raise
         except (RequestError, CoverageError) as error:
-            self._store.fail(job_id, str(error))
+            self._store.fail(job_id, str(error), version=job.version)
             return
-        for task_id in self._store.queue(job_id, work, self._queue.name):
+        for task_id in self._store.queue(job_id, work, self._queue.name, job.version):
             self._queue.send(task_id, 1)
 
     def abort(self, script: str, job_id: str) -> None:

@@ -7,6 +7,7 @@ A mistake of the user ends with one line on standard error and exit code 2, a ru
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,8 @@ import click
 
 if TYPE_CHECKING:
     from index.dataset import FoundDataset, Reader
-    from jobs.descriptor import Script
     from jobs.engine import Engine
+    from jobs.registry import Registry
     from uws.settings import Settings
 
 USAGE = 2
@@ -110,12 +111,12 @@ def demo(data: Path | None) -> None:
             raise click.exceptions.Exit(FAILED)
 
 
-@amora.group()
+@amora.group(short_help="Add, list and search observations.")
 def index() -> None:
     """Add observations to the index, list them, and ask which cover a region."""
 
 
-@index.command("add")
+@index.command("add", short_help="Add the observations found in folders.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 def index_add(paths: tuple[Path, ...]) -> None:
     """Add the observations found in each of PATHS; one that is known already is updated.
@@ -214,7 +215,7 @@ def index_query(circle: str | None, polygon: str | None, pos: str | None, ids: t
             region = observations.region_of(query)
             matches = engine.index.search(region, ids=ids)
         _table(
-            ("DATASET", "TARGET", "EXPOSURE", "REGION COVERED", "OVERLAP (deg2)"),
+            ("DATASET", "TARGET", "EXPOSURE", "REGION COVERED", "OVERLAP (deg2)", ""),
             (
                 (
                     match.dataset.id,
@@ -222,6 +223,7 @@ def index_query(circle: str | None, polygon: str | None, pos: str | None, ids: t
                     "" if match.dataset.t_exptime is None else f"{match.dataset.t_exptime:.0f}",
                     "" if match.region_fraction is None else f"{100 * match.region_fraction:.1f} %",
                     "" if match.overlap is None else f"{match.overlap:.3g}",
+                    "simulated" if match.dataset.simulated else "",
                 )
                 for match in matches
             ),
@@ -243,17 +245,16 @@ def scripts_list() -> None:
       AMORA_SCRIPTS=/my/scripts amora scripts list
     """
     with _mistakes():
+        registry = _registry()
+        for reason in registry.broken.values():
+            click.echo(f"left out: {reason}", err=True)
         _table(
             ("SCRIPT", "VERSION", "SUMMARY"),
-            (
-                (found.name, found.version, found.summary)
-                for found in _read_scripts()
-                if not isinstance(found, Exception)
-            ),
+            ((name, registry.get(name).version, registry.get(name).summary) for name in registry.names()),
         )
 
 
-@scripts.command("check")
+@scripts.command("check", short_help="Check the descriptors and documentation of scripts.")
 @click.argument("name", required=False)
 def scripts_check(name: str | None) -> None:
     """Check the descriptor and the documentation of each script, or of the one named NAME.
@@ -265,12 +266,15 @@ def scripts_check(name: str | None) -> None:
       amora scripts check spectrum
     """
     with _mistakes():
-        found = _read_scripts(name)
-        if not found:
-            raise Mistake(f"there is no script {name}" if name else "there is no script")
-        broken = [script for script in found if isinstance(script, Exception)]
-        for script in found:
-            click.echo(f"broken  {script}" if isinstance(script, Exception) else f"ok      {script.name}")
+        registry = _registry()
+        broken = [reason for found, reason in registry.broken.items() if name in (None, found)]
+        fine = [found for found in registry.names() if name in (None, found)]
+        if name and not (broken or fine):
+            registry.get(name)  # says that there is none, and which there are
+        for reason in broken:
+            click.echo(f"broken  {reason}")
+        for found in fine:
+            click.echo(f"ok      {found}")
     if broken:
         raise click.exceptions.Exit(FAILED)
 
@@ -311,7 +315,7 @@ def db() -> None:
     """Look after the database."""
 
 
-@db.command("upgrade")
+@db.command("upgrade", short_help="Bring the database to the tables of this version.")
 def db_upgrade() -> None:
     """Bring the database to the tables of this version; the embedded service does so by itself.
 
@@ -336,8 +340,14 @@ def _settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = "AMORA_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise Mistake(f"{name}: {first['input']!r} was given; {first['msg']}") from error
+        name = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":  # of the environment only what is known is read
+            raise Mistake(f"amora.toml: there is no setting {name}; docs/settings.md lists them") from error
+        where = f"AMORA_{name.upper()}" if f"AMORA_{name.upper()}" in os.environ else f"amora.toml: {name}"
+        reason = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+        raise Mistake(f"{where}: {first['input']!r} was given; {reason}") from error
+    except ValueError as error:  # the decoding of TOML, or of its characters
+        raise Mistake(f"amora.toml cannot be read: {error}") from error
 
 
 @contextmanager
@@ -368,20 +378,10 @@ def _mistakes() -> Iterator[None]:
         raise Mistake(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
 
 
-def _read_scripts(name: str | None = None) -> list[Script | Exception]:
-    """Read each script, or the one of that name; one that is broken is its error."""
-    from jobs.descriptor import load
-    from jobs.errors import DescriptorError
+def _registry() -> Registry:
+    from jobs.registry import Registry
 
-    found: list[Script | Exception] = []
-    for folder in _settings().script_folders:
-        for descriptor in sorted(folder.glob("*/script.toml")):
-            if name in (None, descriptor.parent.name):
-                try:
-                    found.append(load(descriptor.parent))
-                except DescriptorError as error:
-                    found.append(error)
-    return found
+    return Registry(_settings().script_folders)
 
 
 def _progress(text: str) -> None:

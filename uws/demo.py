@@ -26,7 +26,7 @@ from astropy.wcs import WCS, FITSFixedWarning
 from lxml import etree
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from jobs.runner import Run
 from uws.settings import Settings
@@ -62,26 +62,27 @@ def run(settings: Settings, data: Path | None) -> bool:
     try:
         _show(console, settings, data)
     except (DemoError, httpx.HTTPError) as error:
-        console.print(f"[bold red]The demonstration failed:[/] {error}")
+        console.print("[bold red]The demonstration failed:[/]", end=" ")
+        console.print(str(error), markup=False)
         return False
     return True
 
 
 def _show(console: Console, settings: Settings, data: Path | None) -> None:
     home = settings.folder
-    simulated = data is None
-    folder = _simulate(console, home / "simulated") if data is None else data.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    folder = _simulate(console, home) if data is None else data.resolve()
     console.rule("1. Index the observations")
     _amora(home, "index", "add", str(folder))
-    lists = event_lists(folder)
-    if not lists:
-        raise DemoError(f"there is no EPIC event list (P*EVLI*) in {folder}.")
-    source = brightest(next(iter(lists.values())))
     console.rule("2. Start the service")
-    with _service(home) as address, httpx.Client(base_url=address, timeout=60) as client:
+    with service(home) as address, httpx.Client(base_url=address, timeout=60) as client:
         console.print(f"The service answers at {address}; everything it keeps is under {home}")
+        lists = event_lists(folder, _indexed(client))
+        if not lists:
+            raise DemoError(f"no EPIC event list (P*EVLI*) in {folder} is in the index.")
+        source = brightest(next(iter(lists.values())))
         console.rule("3. Which observations cover the region?")
-        datasets = _observations(console, client, source, lists)
+        datasets, simulated = _observations(console, client, source, lists)
         console.rule("4. Run two scripts on them")
         energies = {"EMIN": str(EMIN), "EMAX": str(EMAX)}
         jobs = {
@@ -95,9 +96,10 @@ def _show(console: Console, settings: Settings, data: Path | None) -> None:
         products = {name: _download(console, client, job, home / "demo" / name) for name, job in jobs.items()}
     console.rule("6. Are they right?")
     _check(console, source, [lists[name] for name in datasets], datasets, products)
-    of = "SIMULATED observations" if simulated else f"the observations in {folder}"
+    of = f"{'SIMULATED' if simulated else 'the'} observations in {_short(folder)}"
     console.print(f"\n[bold green]All counts agree.[/] This was the main job on {of}.")
-    console.print(f"The products are in {_short(home / 'demo')}. To go on with the service and its page: make serve")
+    console.print(f"The products are in {_short(home / 'demo')}.")
+    console.print("To go on with the service and its page: make serve")
 
 
 def _environment(home: Path) -> dict[str, str]:
@@ -113,16 +115,26 @@ def _command(*words: str) -> list[str]:
     return [sys.executable, "-c", "from uws.cli import main; main()", *words]
 
 
+def _run(home: Path, command: list[str]) -> bool:
+    """Run a program and return whether all went well.
+
+    It starts in the home folder, where the settings file of the installation is not found. Ctrl-C is for this process
+    alone, which then ends the program.
+    """
+    done = subprocess.run(command, cwd=home, env=_environment(home), check=False, start_new_session=True)
+    return done.returncode == 0
+
+
 def _amora(home: Path, *words: str) -> None:
-    if subprocess.run(_command(*words), env=_environment(home), check=False).returncode:
+    if not _run(home, _command(*words)):
         raise DemoError(f"`amora {' '.join(words)}` failed; its message is above.")
 
 
-def _simulate(console: Console, folder: Path) -> Path:
+def _simulate(console: Console, home: Path) -> Path:
+    folder = home / "simulated"
     console.rule("0. Simulate observations")
     console.print("No data were given (make demo DATA=folder), so [bold]SIMULATED[/] event lists are written.")
-    command = [sys.executable, "-m", "scripts.epic.simulate", str(folder)]
-    if subprocess.run(command, check=False).returncode:
+    if not _run(home, [sys.executable, "-m", "scripts.epic.simulate", str(folder)]):
         raise DemoError("the simulation failed; its message is above.")
     return folder
 
@@ -148,13 +160,13 @@ class _ServiceLog:
 
 
 @contextmanager
-def _service(home: Path) -> Iterator[str]:
+def service(home: Path) -> Iterator[str]:
     """Run the service for the length of a block; it does not outlive this process, whatever becomes of it."""
     log = _ServiceLog()
     over = threading.Event()
 
     def guard() -> None:
-        with Run(_command("serve"), Path.cwd(), _environment(home), log, grace=15) as service:
+        with Run(_command("serve"), home, _environment(home), log, grace=15) as service:
             service.wait(lambda _: not over.is_set(), 0.05)
         log.ready.set()
 
@@ -163,8 +175,13 @@ def _service(home: Path) -> Iterator[str]:
     try:
         log.ready.wait(60)
         if log.address is None:
-            raise DemoError("the service did not start: " + (" ".join(log.lines[-3:]) or "it said nothing"))
+            raise DemoError("the service did not start")
         yield log.address
+    except (DemoError, httpx.HTTPError) as error:
+        over.set()
+        thread.join()  # it has said all then
+        said = "\n  ".join(log.lines[-10:])
+        raise DemoError(f"{error}\nWhat the service said last:\n  {said}") from error
     finally:
         over.set()
         thread.join()
@@ -173,15 +190,23 @@ def _service(home: Path) -> Iterator[str]:
 # ---------------------------------------------------------------------- the client
 
 
-def _observations(console: Console, client: httpx.Client, source: Source, lists: dict[str, Path]) -> list[str]:
-    """Ask which of the datasets cover the image's region."""
+def _indexed(client: httpx.Client) -> set[str]:
+    """Ask which datasets there are at all; a file that cannot be used is none of them."""
+    answer = client.get("/observations").raise_for_status()
+    return {item["id"] for item in answer.json()["observations"]}
+
+
+def _observations(
+    console: Console, client: httpx.Client, source: Source, lists: dict[str, Path]
+) -> tuple[list[str], bool]:
+    """Ask which of the datasets cover the image's region; return them and whether any is simulated."""
     answer = client.get("/observations", params={"POS": source.circle(FIELD)})
     console.print(f"GET {answer.url}")
     answer.raise_for_status()
     found = [item for item in answer.json()["observations"] if item["id"] in lists]
     if not found:
         raise DemoError("none of the datasets covers the region.")
-    table = Table("dataset", "target", "filter", "exposure (s)", "region covered", "")
+    table = Table(Column("dataset", no_wrap=True), "target", "filter", "exposure (s)", "region covered", "")
     for item in found:
         table.add_row(
             item["id"],
@@ -192,7 +217,7 @@ def _observations(console: Console, client: httpx.Client, source: Source, lists:
             "SIMULATED" if item["simulated"] else "",
         )
     console.print(table)
-    return [item["id"] for item in found]
+    return [item["id"] for item in found], any(item["simulated"] for item in found)
 
 
 def _create(
@@ -260,13 +285,19 @@ def _short(path: Path) -> str:
 # ---------------------------------------------------------------------- the check
 
 
-def event_lists(folder: Path) -> dict[str, Path]:
-    """Return the EPIC event lists below a folder by dataset id; in the order of their names."""
-    found = {}
+def event_lists(folder: Path, indexed: set[str]) -> dict[str, Path]:
+    """Return the EPIC event lists below a folder that are indexed, by dataset id; in the order of their names."""
+    found: dict[str, Path] = {}
     for path in sorted(folder.rglob("P*EVLI*")):
-        header = fits.getheader(path, "EVENTS")
-        camera = {"EMOS1": "M1", "EMOS2": "M2", "EPN": "PN"}[header["INSTRUME"]]
-        found[f"{header['OBS_ID']}/{camera}/{header['EXPIDSTR']}"] = path
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                header = fits.getheader(path, "EVENTS")
+            camera = {"EMOS1": "M1", "EMOS2": "M2", "EPN": "PN"}[header["INSTRUME"]]
+            name = f"{header['OBS_ID']}/{camera}/{header['EXPIDSTR']}"
+        except (OSError, EOFError, KeyError):  # the index has said of it why it cannot be used
+            continue
+        if name in indexed:
+            found.setdefault(name, path)
     return found
 
 

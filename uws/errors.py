@@ -1,11 +1,12 @@
 """What a client sees when something goes wrong.
 
-The UWS resources answer with the message as plain text, resources for programs with ``{"error": message}``, and
-whoever asks for a VOTable gets the error document of DALI 1.1, section 4.2.
+The UWS resources answer with the message as plain text, resources for programs with ``{"error": message}``. Whoever
+asks for a VOTable gets the error document of DALI 1.1, section 4.2, whoever asks for a page a page.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import Literal
 
 from starlette.exceptions import HTTPException
@@ -14,7 +15,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from index.errors import CoverageError, DamagedIndexError, DatabaseError, UnknownDatasetError
 from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError, TooLargeError
-from uws import votable
+from uws import pages, votable
+from uws.limits import may_hold_files
 
 STATUS: dict[type[Exception], int] = {
     NotFoundError: 404,
@@ -30,7 +32,9 @@ STATUS: dict[type[Exception], int] = {
 }
 """The status of each error; one that is not here has the status of its nearest base."""
 
-ErrorForm = Literal["text", "json", "votable"]
+log = logging.getLogger(__name__)
+
+ErrorForm = Literal["text", "json", "votable", "html"]
 
 
 def set_form(request: Request, form: ErrorForm) -> None:
@@ -44,6 +48,8 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
     form: ErrorForm = getattr(request.state, "error_form", default)
     if form == "votable":
         return Response(votable.error(message), status, headers=headers, media_type="application/x-votable+xml")
+    if form == "html":
+        return pages.error(request, status, message)
     if form == "json":
         return JSONResponse({"error": message}, status, headers=headers)
     return PlainTextResponse(message + "\n", status, headers=headers)
@@ -52,7 +58,13 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
 async def expected(request: Request, error: Exception) -> Response:
     """Answer an error that the user can mend."""
     status = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
-    return respond(request, status, str(error))
+    if isinstance(error, DatabaseError):  # where it lies is nobody's business
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        message = "The service cannot use its database at the moment; please try again in a minute"
+        return respond(request, status, message, {"Retry-After": "60"})
+    # Closed where the rest of a body with files may still be on its way: nobody reads it.
+    headers = {"Connection": "close"} if may_hold_files(request.scope) else None
+    return respond(request, status, str(error), headers)
 
 
 async def http(request: Request, error: Exception) -> Response:
@@ -73,8 +85,8 @@ async def left(_request: Request, _error: Exception) -> Response:
 
 
 async def unexpected(request: Request, _error: Exception) -> Response:
-    """Answer a fault of the service itself; the server logs it."""
-    return respond(request, 500, "The service failed at this request; its log says why")
+    """Answer a fault of the service itself; the server logs it, and closes the connection, which is only said here."""
+    return respond(request, 500, "The service failed at this request; its log says why", {"Connection": "close"})
 
 
 HANDLERS = {

@@ -24,10 +24,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        with_files = scope["method"] == "PUT" or headers.get("content-type", "").lower().startswith(MEDIA_TYPE)
-        limit = self.limit + self.files if with_files else self.limit
-        length = headers.get("content-length", "")
+        limit = self.limit + self.files if may_hold_files(scope) else self.limit
+        length = Headers(scope=scope).get("content-length", "")
         declared = int(length) if length.isascii() and length.isdigit() else 0
         read = 0
 
@@ -44,5 +42,14 @@ class BodyLimit:
         await self.app(scope, limited, send)
 
 
+def may_hold_files(scope: Scope) -> bool:
+    """Whether the body of a request is of a kind in which files are sent."""
+    content_type = Headers(scope=scope).get("content-type", "")
+    return scope["method"] == "PUT" or content_type.strip().lower().startswith(MEDIA_TYPE)
+
+
 def _refusal(limit: int) -> HTTPException:
-    return HTTPException(413, f"The body of the request is too large; at most {limit} bytes are read")
+    # Closed: a client that goes on sending would otherwise do so for ever.
+    return HTTPException(
+        413, f"The body of the request is too large; at most {limit} bytes are read", {"Connection": "close"}
+    )

@@ -175,7 +175,7 @@ async def show(request: Request) -> Response:
     chosen = response_format(form, FORMATS)
     index = context.of(request).engine.index
     if chosen.name == HTML.name:
-        errors.set_form(request, "text")
+        errors.set_form(request, "html")
         region = region_of(form)
         matches = await call(index.search, region, ids=form.all("ID"))
         return pages.observations(request, region, matches)

@@ -48,6 +48,19 @@ def _page(request: Request, template: str, **values: object) -> Response:
     return HTMLResponse(html)
 
 
+def _circle(request: Request) -> str:
+    """Return what stands in the form: the circle that was given."""
+    given = [value for name, value in request.query_params.multi_items() if name.upper() == "CIRCLE"]
+    return given[-1] if given else ""
+
+
+def error(request: Request, status: int, message: str) -> Response:
+    """Say what is wrong with what was given, above the form to put it right."""
+    page = _page(request, "error.html", message=message.rstrip("."), circle=_circle(request))
+    page.status_code = status
+    return page
+
+
 def script_as_json(script: Script, addresses: Addresses) -> dict[str, object]:
     """Return a script's descriptor as JSON, with its addresses."""
     described = script.model_dump(mode="json", exclude={"folder", "command"})
@@ -105,6 +118,7 @@ def observations(request: Request, region: Region | None, matches: Sequence[Matc
         request,
         "observations.html",
         region=region,
+        circle=_circle(request),
         matches=matches[:SHOWN],
         count=len(matches),
         others=others,

@@ -27,6 +27,8 @@ class ListenError(AmoraError):
 def serve(settings: Settings) -> None:
     """Run the service until SIGTERM or SIGINT; print one line with its address once it is ready.
 
+    A script that is broken is named on standard error, and the others are offered all the same.
+
     :raises ListenError: the address cannot be listened on.
     """
     listening = listen(settings)
@@ -35,6 +37,8 @@ def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     engine = Engine(settings)
+    for reason in engine.jobs.scripts.broken.values():
+        sys.stderr.write(f"amora: left out: {reason}\n")
     try:
         engine.start()
         app = create_app(engine, settings)

@@ -75,6 +75,9 @@ def counts(events: EventList, keep: NDArray[np.bool_], where: Grid) -> NDArray[n
 def world_coordinates(header: fits.Header, events: EventList, where: Grid) -> None:
     """Write the image's world coordinates: sky, and ``L`` for the event list's X, Y."""
     projection = events.projection
+    # WCSAXES must stand before all other keywords of its coordinates (FITS standard 4.0, section 8.2)
+    header["WCSAXESL"] = 2
+    header["WCSNAMEL"] = ("PHYSICAL", "name of coordinates L")
     for i, axis in enumerate("XY"):
         n = i + 1
         start = where.origin[i] + where.first[i] * where.bin
@@ -90,5 +93,3 @@ def world_coordinates(header: fits.Header, events: EventList, where: Grid) -> No
         header[f"CDELT{n}L"] = (where.bin, f"{axis} units per pixel")
         header[f"LTV{n}"] = 0.5 - start / where.bin
         header[f"LTM{n}_{n}"] = 1 / where.bin
-    header["WCSNAMEL"] = ("PHYSICAL", "name of coordinates L")
-    header["WCSAXESL"] = 2

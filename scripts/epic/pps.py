@@ -64,14 +64,14 @@ def read(folder: Path, skipped: Callable[[Path, str], None]) -> Iterator[PPSData
         try:
             dataset = describe(path)
         except EventFileError as error:
-            skipped(path, str(error))
+            skipped(path, str(error).removeprefix(path.name).removeprefix(": "))
             continue
         except DAMAGED as error:
-            skipped(path, f"{path.name}: is damaged ({type(error).__name__}: {error})")
+            skipped(path, f"is damaged ({type(error).__name__}: {error})")
             continue
         key = (dataset.obs_id, dataset.camera, dataset.exposure_id)
         if key in seen:
-            skipped(path, f"{path.name}: holds the same exposure {'/'.join(key)} as {seen[key]}")
+            skipped(path, f"holds the same exposure {'/'.join(key)} as {seen[key]}")
             continue
         seen[key] = path
         yield dataset

@@ -102,6 +102,13 @@ def progress(fraction: float, text: str) -> None:
     print(f"progress {fraction:.3g} {text}", flush=True)
 
 
+def done(*, simulated: bool) -> None:
+    """Tell that all is done, and in the log and in the list of products what the products must not be taken for."""
+    if simulated:
+        print("SIMULATED DATA: made from a simulated event list, not an observation.")
+    progress(1.0, "done, on SIMULATED data" if simulated else "done")
+
+
 def fail(message: str) -> NoReturn:
     """End the script with the message that the user reads."""
     print(" ".join(message.split()), file=sys.stderr, flush=True)

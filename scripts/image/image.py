@@ -42,7 +42,7 @@ def main(job: task.Task) -> None:
     path = job.product("image.fits")
     fits.write(path, [hdu, *fits.gti_tables(events, selection), *fits.region_tables(area)])
     print(f"{path.name}: {grid.shape[0]} x {grid.shape[1]} pixels, {counts.sum()} counts ({selection.expression})")
-    task.progress(1.0, "done")
+    task.done(simulated=events.simulated)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def main(job: task.Task) -> None:
             f"{path.name}: {hdu.header['TOTCTS']} counts in {hdu.header['EXPOSURE']:.1f} s, "
             f"BACKSCAL {hdu.header['BACKSCAL']:.0f} ({shape.text})"
         )
-    task.progress(1.0, "done")
+    task.done(simulated=events.simulated)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from index.database import Database
 from jobs.errors import NotFoundError, PhaseError
 from jobs.models import Parameter, Product, Upload, Usage
 from jobs.phases import JOB_MOVES, TASK_MOVES, Phase
-from jobs.store import Claim, JobStore, new_id
+from jobs.store import Claim, JobStore, StaleError, new_id
 from jobs.tables import metadata
 
 
@@ -170,17 +171,18 @@ def test_delete_leaves_nothing_but_the_trail(store: JobStore) -> None:
 def test_parameters_are_set_only_while_pending(store: JobStore) -> None:
     job_id = make(store, parameters=(Parameter("A", "1"),))
     file = Parameter("F", "", Upload("text/csv", 3, "0" * 64, f"{job_id}/uploads/f"))
-    assert store.set_parameters(job_id, 1, [Parameter("B", "2"), file], "run")
-    assert not store.set_parameters(job_id, 1, [Parameter("B", "too late")], "late")
+    store.set_parameters(job_id, [Parameter("B", "2"), file], 1, "run")
+    with pytest.raises(StaleError):
+        store.set_parameters(job_id, [Parameter("B", "too late")], 1, "late")
     job = store.get(job_id)
     assert (job.parameters, job.run_id) == ((Parameter("B", "2"), file), "run")
-    assert store.set_parameters(job_id, 2, job.parameters)
+    store.set_parameters(job_id, job.parameters)
     assert store.get(job_id).run_id == "run"
-    assert store.set_parameters(job_id, 3, job.parameters, "")
+    store.set_parameters(job_id, job.parameters, run_id="")
     assert store.get(job_id).run_id is None
     store.queue(job_id, [()], "q")
     with pytest.raises(PhaseError, match="is QUEUED; its parameters can be changed only while it is PENDING"):
-        store.set_parameters(job_id, 5, [])
+        store.set_parameters(job_id, [])
     assert store.get(job_id).parameters == job.parameters
 
 
@@ -289,7 +291,7 @@ def test_every_change_makes_a_new_version(store: JobStore) -> None:
     seen = [store.state(job_id).version]
     steps = (
         lambda: store.set_duration(job_id, 5),
-        lambda: store.set_parameters(job_id, 2, [], "r"),
+        lambda: store.set_parameters(job_id, [], run_id="r"),
         lambda: store.queue(job_id, [()], "q"),
         lambda: store.claim(f"{job_id}.1", 1, "w/1/2", 30),
         lambda: store.abort(job_id, ""),
@@ -306,3 +308,28 @@ def test_the_trail_shows_only_allowed_moves(store: JobStore) -> None:
     store.abort(job_id, "")
     for number, origin, target, _ in store.trail(job_id):
         assert target in (JOB_MOVES if number is None else TASK_MOVES)[origin]
+
+
+def test_lost_messages_are_sent_again_once(store: JobStore) -> None:
+    ids = store.queue(make(store), [()] * 2, "q")
+    tasks = [(id_, 1, "q") for id_ in ids]
+    assert store.sent([*tasks, (ids[0], 2, "q")], "r") == [(id_, 1) for id_ in ids]
+    assert store.sent(tasks, "s") == []
+
+
+def test_every_change_locks_its_job_first(store: JobStore) -> None:
+    """On PostgreSQL two changes that lock a job and its tasks in different orders would wait for each other."""
+    seen: list[str] = []
+
+    @event.listens_for(store.database.engine, "before_cursor_execute")
+    def _note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    job_id, (claim,) = claimed(store)
+    store.report(claim, 0.5, "half")
+    store.give_back(claim.task.id, 1, "lost", lost=True, limit=3)
+    store.abort(job_id, "stop")
+    store.delete(job_id)
+    changes = [seen[number + 1] for number, statement in enumerate(seen) if statement == "BEGIN IMMEDIATE"]
+    assert len(changes) == 7
+    assert all(" ".join(first.split()).startswith("SELECT job.id FROM job WHERE job.id") for first in changes)

@@ -88,6 +88,11 @@ def test_sources_come_out_where_they_were_put(run_script, fitsverify, simulated,
         fitsverify(path)
 
 
+def test_the_number_of_axes_stands_before_their_coordinates(run_script, simulated_m1):
+    keys = list(fits.getheader(next(run_script("image", simulated_m1).products.iterdir())))
+    assert keys.index("WCSAXESL") < min(keys.index(key) for key in ("CTYPE1L", "CRPIX1L", "CRVAL1L", "WCSNAMEL"))
+
+
 def test_a_region_without_events_gives_zeros(run_script, simulated_m1, truth):
     pointing = truth["pointings"][0]
     region = {"shape": "circle", "ra": pointing["ra"], "dec": pointing["dec"] + 0.33, "radius": 0.005}

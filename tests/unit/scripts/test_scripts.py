@@ -54,3 +54,13 @@ def test_starts_without_the_slow_parts_of_astropy(name):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     slow = {"astropy.table", "astropy.coordinates", "astropy.wcs", "mocpy", "scipy", "pydantic"}
     assert not slow & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", ["image", "spectrum"])
+def test_simulated_data_are_called_so_in_the_log_and_in_the_last_message(name, run_script, simulated_m1):
+    circle = {"shape": "circle", "ra": 150.236, "dec": 2.268, "radius": 0.0083}
+    run = run_script(name, simulated_m1, region=circle, slug="9999000101_M1_S001")
+    assert run.code == 0, run.err
+    *log, last = run.out.splitlines()
+    assert any(line.startswith("SIMULATED DATA") for line in log)
+    assert last == "progress 1 done, on SIMULATED data"

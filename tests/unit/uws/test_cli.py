@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
+from jobs.settings import BUILT_IN_SCRIPTS
 from uws.cli import amora
 
 
@@ -36,6 +38,13 @@ def test_help_teaches_with_an_example(words: tuple[str, ...]):
     help_text = command.get_help(click.Context(command))
     assert "Example" in help_text
     assert "amora " + " ".join(words) in help_text
+
+
+@pytest.mark.parametrize("words", [(), *{words[:1] for words in _commands(amora) if len(words) > 1}], ids=" ".join)
+def test_a_list_of_commands_says_whole_sentences(tmp_path: Path, words: tuple[str, ...]):
+    listed = _amora(tmp_path, *words, "--help", COLUMNS="80").stdout.partition("Commands:")[2].splitlines()[1:]
+    assert listed
+    assert [line for line in listed if line.endswith("...")] == []
 
 
 def test_help_imports_nothing_slow(tmp_path: Path):
@@ -95,6 +104,35 @@ def test_a_bad_setting_is_one_line_and_exit_2(tmp_path: Path, settings: dict[str
     assert says in line
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"port = ", "amora.toml cannot be read: "),
+        (b"\xff\xfe\x00", "amora.toml cannot be read: "),
+        (b"prot = 8001", "amora.toml: there is no setting prot"),
+        (b"[amora]\nport = 8001", "amora.toml: there is no setting amora"),
+        (b'port = "eighty"', "amora.toml: port: 'eighty' was given; it should be a valid integer"),
+        (b'public_url = "x.org"', "amora.toml: public_url: 'x.org' was given; must begin with http"),
+    ],
+)
+def test_a_bad_settings_file_is_one_line_and_exit_2(tmp_path: Path, content: bytes, says: str):
+    (tmp_path / "amora.toml").write_bytes(content)
+    done = _amora(tmp_path, "jobs", "list")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"amora: {says}")
+
+
+def test_a_file_that_is_no_database_is_one_line_and_exit_2(tmp_path: Path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "amora.sqlite").write_text("Nothing that SQLite knows.")
+    done = _amora(tmp_path, "jobs", "list")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("amora: the database ")
+    assert "not a database" in line
+
+
 def test_a_port_in_use_is_said(tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -121,3 +159,24 @@ def test_a_broken_script_is_said_and_exit_1(tmp_path: Path):
     listed = _amora(tmp_path, "scripts", "list", AMORA_SCRIPTS=str(tmp_path / "mine"))
     assert listed.returncode == 0
     assert "broken" not in listed.stdout
+    assert "script.toml" in listed.stderr
+
+
+def test_a_folder_of_scripts_that_is_not_there_is_said(tmp_path: Path):
+    nowhere = str(tmp_path / "nowhere")
+    for words, code in (("list", 0), ("check", 1)):
+        done = _amora(tmp_path, "scripts", words, AMORA_SCRIPTS=nowhere)
+        assert done.returncode == code
+        assert f"The folder of scripts {nowhere} does not exist." in done.stdout + done.stderr
+    assert _amora(tmp_path, "scripts", "check", "probe", AMORA_SCRIPTS=nowhere).stdout == "ok      probe\n"
+
+
+def test_a_script_of_ones_own_replaces_the_built_in_one(tmp_path: Path):
+    mine = tmp_path / "mine" / "probe"
+    shutil.copytree(BUILT_IN_SCRIPTS / "probe", mine)
+    descriptor = (mine / "script.toml").read_text().replace('version = "1.0"', 'version = "1.0-mine"')
+    (mine / "script.toml").write_text(descriptor)
+    for words in ("list", "check"):
+        done = _amora(tmp_path, "scripts", words, AMORA_SCRIPTS=str(mine.parent))
+        assert done.stdout.count("probe") == 1
+        assert ("1.0-mine" in done.stdout) == (words == "list")

@@ -135,3 +135,26 @@ def test_pages_label_what_is_simulated_and_escape_what_is_not_theirs(client: Cli
         assert "Sgr A✱ <b>" in [cell.text for cell in row.iter("td")]
         assert "https://amora.example/x/" in text
         assert "testserver" not in text
+
+
+def test_a_page_of_an_error_is_a_page_with_the_form_as_it_was_filled_in(client: Client):
+    answer = client.get("/observations", params={"RESPONSEFORMAT": "html", "circle": "10 <b>"})
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("text/html")
+    page = etree.HTML(answer.text)
+    assert "CIRCLE takes 3 numbers" in "".join(page.find(".//main").itertext())
+    assert page.find(".//input[@name='CIRCLE']").get("value") == "10 <b>"
+
+
+def test_a_page_without_datasets_offers_the_next_question(client: Client):
+    page = etree.HTML(client.get("/observations?RESPONSEFORMAT=html&CIRCLE=200+60+0.1").text)
+    assert page.findtext(".//h1") == "0 datasets"
+    assert page.find(".//input[@name='CIRCLE']").get("value") == "200 60 0.1"
+
+
+def test_the_page_of_a_script_says_what_is_allowed_as_one_would(client: Client):
+    page = etree.HTML(client.get("/scripts/image").text)
+    (row,) = [row for row in page.iter("tr") if row.findtext("td/code") == "PATTERN" and len(row) > 2]
+    assert "".join(row[4].itertext()).strip() == "from 0 to 31"
+    headings = [heading.text for heading in page.iter("h2")]
+    assert len(headings) == len(set(headings))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,3 +24,19 @@ def test_any_free_port():
 def test_where_it_cannot_listen_is_said(host: str):
     with pytest.raises(ListenError, match=host):
         listen(Settings(host=host, port=0))
+
+
+def test_a_script_left_out_is_said_at_the_start(tmp_path: Path):
+    settings = {"AMORA_HOME": str(tmp_path / "home"), "AMORA_PORT": "0", "AMORA_SCRIPTS": str(tmp_path / "nowhere")}
+    service = subprocess.Popen(
+        [sys.executable, "-c", "from uws.cli import main; main()", "serve"],
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert service.stdout is not None
+    assert service.stdout.readline().startswith("Amora is ready at ")
+    service.terminate()
+    _, said = service.communicate(timeout=30)
+    assert said == f"amora: left out: The folder of scripts {tmp_path / 'nowhere'} does not exist.\n"
