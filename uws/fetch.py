@@ -23,9 +23,13 @@ from uws.multipart import OCTETS, acceptable
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 
-_REFUSED = (
+_UNICAST = ip_network("2000::/3")
+"""All public IPv6 addresses there are so far (RFC 4291, section 2.4)."""
+_REFUSED = (  # what Python's is_global lets pass, depending on its version
+    ip_network("192.0.0.0/24"),  # protocol assignments; a cloud keeps its metadata there
     ip_network("168.63.129.16/32"),  # a cloud's own services under a public address
     ip_network("192.88.99.0/24"),  # 6to4 relays
+    ip_network("3fff::/20"),  # documentation
 )
 _EMBEDDED = (
     (ip_network("64:ff9b::/96"), 0),  # NAT64: the last 32 bits are an IPv4 address (RFC 6052)
@@ -45,6 +49,8 @@ def is_public(address: Address) -> bool:
                 return is_public(IPv4Address((int(address) >> shift) & 0xFFFFFFFF))
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
+        if address not in _UNICAST:
+            return False
     return address.is_global and not address.is_multicast and not any(address in network for network in _REFUSED)
 
 
