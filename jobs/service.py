@@ -111,14 +111,16 @@ class Jobs:
         phases: Collection[Phase] = (),
         after: datetime | None = None,
         last: int | None = None,
+        owners: Collection[str | None] | None = None,
     ) -> Iterator[JobRef]:
         """Yield the jobs that pass all filters, newest first.
 
+        :param owners: whose jobs, with None for anonymous ones; None alone for everybody's.
         :raises NotFoundError: there is no such script.
         """
         if script is not None:
             self.scripts.get(script)
-        return self._store.refs(script, phases, after, last)
+        return self._store.refs(script, phases, after, last, owners)
 
     async def wait(self, job_id: str, phase: Phase, timeout: float) -> None:
         """Wait until the phase of a job is not ``phase`` any more, or it is gone, at most ``timeout`` seconds."""

@@ -17,7 +17,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, and_, cast, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    cast,
+    delete,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from index.database import Database
 from jobs.errors import ConflictError, NotFoundError, PhaseError
@@ -171,11 +185,13 @@ class JobStore:
         phases: Collection[Phase],
         after: datetime | None,
         last: int | None,
-        owner: str | None = None,
+        owners: Collection[str | None] | None = None,
     ) -> Iterator[JobRef]:
         """Yield the jobs that pass all filters, newest first (UWS 1.1, section 2.2.2.1).
 
         Archived jobs are listed only when asked for by phase.
+
+        :param owners: whose jobs, with None for anonymous ones; None alone for everybody's.
         """
         query = select(*job.c["id", "script", "phase", "run_id", "owner", "created"])
         if script is not None:
@@ -187,8 +203,8 @@ class JobStore:
         if after is not None:
             # As a float: an instant between two milliseconds must not round onto the one before it.
             query = query.where(job.c.created > after.timestamp() * 1000)
-        if owner is not None:
-            query = query.where(job.c.owner == owner)
+        if owners is not None:
+            query = query.where(or_(false(), *(job.c.owner == owner for owner in owners)))
         query = query.order_by(job.c.serial.desc()).limit(last)
         with self.database.read() as connection:
             for row in connection.execute(query).yield_per(1000):

@@ -15,10 +15,13 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from uws import access, api, errors, files, job, joblist, observations, pages, sync, vosi
+from uws.accounts import Accounts
 from uws.addresses import Addresses
 from uws.context import Context
+from uws.identity import Identify
 from uws.limits import BodyLimit
 from uws.settings import Settings
+from uws.store import AccountStore
 
 if TYPE_CHECKING:
     from jobs.engine import Engine
@@ -41,8 +44,16 @@ def create_app(engine: Engine, settings: Settings) -> Starlette:
                 CORSMiddleware,
                 allow_origins=settings.cors.split(),
                 allow_methods=("GET", "HEAD", "POST"),
-                expose_headers=("Location", "ETag", "Last-Modified", "Amora-Log-Next", "Amora-Log-Ended"),
+                expose_headers=(
+                    "Location",
+                    "ETag",
+                    "Last-Modified",
+                    "X-VO-Authenticated",
+                    "Amora-Log-Next",
+                    "Amora-Log-Ended",
+                ),
             ),
+            Middleware(Identify, settings=settings, accounts=Accounts(AccountStore(engine.database))),
             Middleware(BodyLimit, limit=settings.max_body, files=settings.upload_max),
         ],
         exception_handlers=errors.HANDLERS,

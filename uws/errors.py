@@ -7,6 +7,7 @@ asks for a VOTable gets the error document of DALI 1.1, section 4.2, whoever ask
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Literal
 
 from starlette.exceptions import HTTPException
@@ -16,11 +17,22 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from index.errors import CoverageError, DamagedIndexError, DatabaseError, UnknownDatasetError
 from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError, TooLargeError
 from uws import pages, votable
+from uws.client import (
+    CHALLENGES,
+    AttemptsError,
+    ForbiddenError,
+    UnauthenticatedError,
+    client_of,
+    headers_for,
+)
 from uws.limits import may_hold_files
 
 STATUS: dict[type[Exception], int] = {
     NotFoundError: 404,
+    UnauthenticatedError: 401,
+    ForbiddenError: 403,
     PhaseError: 403,
+    AttemptsError: 429,
     LimitError: 503,
     DescriptorError: 503,
     TooLargeError: 413,
@@ -49,7 +61,9 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
     if form == "votable":
         return Response(votable.error(message), status, headers=headers, media_type="application/x-votable+xml")
     if form == "html":
-        return pages.error(request, status, message)
+        page = pages.error(request, status, message)
+        page.headers.update(headers or {})
+        return page
     if form == "json":
         return JSONResponse({"error": message}, status, headers=headers)
     return PlainTextResponse(message + "\n", status, headers=headers)
@@ -64,7 +78,18 @@ async def expected(request: Request, error: Exception) -> Response:
         return respond(request, status, message, {"Retry-After": "60"})
     # Closed where the rest of a body with files may still be on its way: nobody reads it.
     headers = {"Connection": "close"} if may_hold_files(request.scope) else None
-    return respond(request, status, str(error), headers)
+    response = respond(request, status, str(error), headers)
+    if isinstance(error, UnauthenticatedError):
+        challenge(response, error.challenges)
+    elif isinstance(error, AttemptsError):
+        response.headers["Retry-After"] = str(error.seconds)
+    return response
+
+
+def challenge(response: Response, challenges: Sequence[str] = CHALLENGES) -> None:
+    """Add challenges to a response: one line each, since few clients can take apart a line with two."""
+    for one in challenges:
+        response.headers.append("WWW-Authenticate", one)
 
 
 async def http(request: Request, error: Exception) -> Response:
@@ -86,7 +111,9 @@ async def left(_request: Request, _error: Exception) -> Response:
 
 async def unexpected(request: Request, _error: Exception) -> Response:
     """Answer a fault of the service itself; the server logs it, and closes the connection, which is only said here."""
-    return respond(request, 500, "The service failed at this request; its log says why", {"Connection": "close"})
+    # Starlette answers these outside of all middleware, so nobody else adds the client's headers.
+    headers = {"Connection": "close", **headers_for(client_of(request))}
+    return respond(request, 500, "The service failed at this request; its log says why", headers)
 
 
 HANDLERS = {

@@ -12,7 +12,7 @@ from jobs.errors import ParameterError
 from jobs.models import Job, JobRef
 from jobs.phases import Phase
 from jobs.uploads import Inbox
-from uws import context, dali, document, results
+from uws import access, context, dali, document, results
 from uws.addresses import Addresses
 from uws.times import parse_instant
 from uws.uploads import sort_out
@@ -32,8 +32,10 @@ async def show(request: Request) -> Response:
     last = form.integer("LAST", 1, 10**9)
     script, here = request.path_params["script"], context.of(request)
 
+    owners = access.listed(request)
+
     def begin() -> Iterator[bytes]:
-        refs = here.jobs.refs(script, phases=phases, after=instant, last=last)
+        refs = here.jobs.refs(script, phases=phases, after=instant, last=last, owners=owners)
         return _begun(refs, here.addresses)
 
     return StreamingResponse(await context.call(begin), media_type=document.CONTENT_TYPE)
@@ -47,14 +49,22 @@ def _begun(refs: Iterable[JobRef], addresses: Addresses) -> Iterator[bytes]:
 
 async def create(request: Request) -> Response:
     """Make a job, and run it if PHASE=RUN comes along."""
-    here = context.of(request)
+    here, owner = context.of(request), access.creator(request)
     with here.jobs.inbox() as inbox:
         form = await dali.read(request, inbox)
-        job = await make(request, form, inbox, run=_run_wanted(form))
+        job = await make(request, form, inbox, owner, run=_run_wanted(form))
     return context.see_other(here.addresses.job(job.script, job.id))
 
 
-async def make(request: Request, form: dali.Form, inbox: Inbox, *, run: bool, control: Collection[str] = ()) -> Job:
+async def make(
+    request: Request,
+    form: dali.Form,
+    inbox: Inbox,
+    owner: str | None,
+    *,
+    run: bool,
+    control: Collection[str] = (),
+) -> Job:
     """Make a job from what a form says.
 
     :param inbox: where its files are.
@@ -70,6 +80,7 @@ async def make(request: Request, form: dali.Form, inbox: Inbox, *, run: bool, co
         form.without([*CONTROL, *control]),
         run=run,
         run_id=form.one("RUNID"),
+        owner=owner,
         duration=form.integer("EXECUTIONDURATION", 0, MAX_SECONDS),
         destruction=None if destruction is None else parse_instant("DESTRUCTION", destruction),
         files=files,

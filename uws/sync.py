@@ -22,7 +22,7 @@ from jobs.descriptor import Script
 from jobs.errors import AmoraError, LimitError, ParameterError, PhaseError
 from jobs.models import Job
 from jobs.phases import ACTIVE, Phase
-from uws import context, dali, errors, results
+from uws import access, context, dali, errors, results
 from uws.context import Context, call, job_of, see_other
 from uws.joblist import make
 
@@ -38,11 +38,11 @@ async def create(request: Request) -> Response:
     errors.set_form(request, "votable")
     if request.method == "HEAD":  # it changes nothing, so it cannot make a job
         raise HTTPException(405, headers={"Allow": "GET, POST, OPTIONS"})
-    here = context.of(request)
+    here, owner = context.of(request), access.creator(request)
     with here.jobs.inbox() as inbox:
         form = await dali.read(request, inbox)
         keep = _keep(form)
-        job = await make(request, form, inbox, run=True, control=(KEEP,))
+        job = await make(request, form, inbox, owner, run=True, control=(KEEP,))
     return see_other(here.addresses.script(job.script, "sync", job.id) + f"?{KEEP}={'true' if keep else 'false'}")
 
 

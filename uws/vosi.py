@@ -12,14 +12,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from jobs.descriptor import Script
-from uws import context, document, observations
+from uws import context, document, errors, observations
 from uws.addresses import Addresses
+from uws.client import client_of
 from uws.context import Context, call
 from uws.markup import XSI, add, serialise
 from uws.times import format_instant
 
 if TYPE_CHECKING:
     from jobs.service import Check
+    from uws.settings import Settings
 
 CAPABILITIES = "http://www.ivoa.net/xml/VOSICapabilities/v1.0"
 AVAILABILITY = "http://www.ivoa.net/xml/VOSIAvailability/v1.0"
@@ -32,12 +34,18 @@ VOSI = "ivo://ivoa.net/std/VOSI#"
 
 _TYPE = f"{{{XSI}}}type"
 
+SSO = "ivo://ivoa.net/sso#"
 
-def capabilities(addresses: Addresses, scripts: Iterable[Script], *place: str) -> bytes:
+
+def capabilities(
+    addresses: Addresses, scripts: Iterable[Script], *place: str, methods: Sequence[str | None] = (None,)
+) -> bytes:
     """Return the capabilities of the service at ``place``: VOSI, and what each script has.
 
     That is its job list, and its blocking form. No standard is named for the latter: DALI says how such a resource
     behaves but gives it no id, and what it takes and returns is the script's own.
+
+    :param methods: any one of which lets a client make jobs, as in :func:`security_methods`.
     """
     names = {"vosi": CAPABILITIES, "vr": RESOURCE, "vs": DATA_SERVICE, "xsi": XSI}
     root = etree.Element(f"{{{CAPABILITIES}}}capabilities", {}, names)
@@ -46,25 +54,40 @@ def capabilities(addresses: Addresses, scripts: Iterable[Script], *place: str) -
     if not place:
         _capability(root, VOSI + "tables", addresses.at("tables"))
     for script in scripts:
-        _capability(root, UWS, addresses.jobs(script.name))
-        _sync(root, script, addresses.script(script.name, "sync"))
+        # The jobs are below the list: pyvo takes "full" to mean that no other address has these methods.
+        interface = _capability(root, UWS, addresses.jobs(script.name), use="base")
+        _secure(interface, methods)
+        _sync(root, script, addresses.script(script.name, "sync"), methods)
     return serialise(root)
 
 
-def _capability(root: etree._Element, standard: str, address: str) -> None:
+def security_methods(settings: Settings) -> list[str | None]:
+    """Return how a client may say who it is (VOResource 1.1, section 2.2.2; SSO 2.0), None for not at all."""
+    anonymous = [None] if settings.anonymous else []
+    return [*anonymous, SSO + "BasicAA", *([SSO + "OAuth"] if settings.oidc_issuer else [])]
+
+
+def _capability(root: etree._Element, standard: str, address: str, use: str = "full") -> etree._Element:
     interface = add(
         add(root, "capability", standardID=standard),
         "interface",
         **{_TYPE: "vs:ParamHTTP", "role": "std"},
     )
-    add(interface, "accessURL", address, use="full")
+    add(interface, "accessURL", address, use=use)
+    return interface
 
 
-def _sync(root: etree._Element, script: Script, address: str) -> None:
+def _secure(interface: etree._Element, methods: Sequence[str | None]) -> None:
+    for method in methods:
+        add(interface, "securityMethod", **({"standardID": method} if method else {}))
+
+
+def _sync(root: etree._Element, script: Script, address: str, methods: Sequence[str | None]) -> None:
     capability = add(root, "capability")
     add(capability, "description", f"{script.title}: {script.summary}")
     interface = add(capability, "interface", **{_TYPE: "vs:ParamHTTP"})
     add(interface, "accessURL", address, use="base")
+    _secure(interface, methods)
     for method in ("GET", "POST"):
         add(interface, "queryType", method)
     for spec in script.parameters:
@@ -110,14 +133,21 @@ def availability(checks: Sequence[Check], since: datetime) -> bytes:
 
 
 async def show_capabilities(request: Request) -> Response:
-    """Show what the service, or one script, can do; it changes only with a restart."""
+    """Show what the service, or one script, can do; it changes only with a restart.
+
+    An anonymous client gets the challenges too, though it is answered: it may say who it is if it likes.
+    """
     here = context.of(request)
+    methods = security_methods(here.settings)
     registry = here.jobs.scripts
     if script := request.path_params.get("script"):
-        content = capabilities(here.addresses, [registry.get(script)], "scripts", script)
+        content = capabilities(here.addresses, [registry.get(script)], "scripts", script, methods=methods)
     else:
-        content = capabilities(here.addresses, map(registry.get, registry.names()))
-    return _lasting(here, content)
+        content = capabilities(here.addresses, map(registry.get, registry.names()), methods=methods)
+    response = _lasting(here, content)
+    if client_of(request).name is None:
+        errors.challenge(response)
+    return response
 
 
 async def show_tables(request: Request) -> Response:

@@ -31,8 +31,10 @@ def store(tmp_path: Path, changes: list[str]) -> Iterator[JobStore]:
     database.close()
 
 
-def make(store: JobStore, *, script: str = "probe", parameters: tuple[Parameter, ...] = ()) -> str:
-    return store.create(script, parameters, run_id=None, owner=None, duration=60, destruction=None)
+def make(
+    store: JobStore, *, script: str = "probe", parameters: tuple[Parameter, ...] = (), owner: str | None = None
+) -> str:
+    return store.create(script, parameters, run_id=None, owner=owner, duration=60, destruction=None)
 
 
 def claimed(store: JobStore, tasks: int = 1) -> tuple[str, list[Claim]]:
@@ -276,6 +278,19 @@ def test_list_filters_and_order(store: JobStore) -> None:
     assert after == {id_ for id_ in ids if store.get(id_).created > created}
     between = created - timedelta(microseconds=500)
     assert ids[2] in {ref.id for ref in store.refs("probe", (), between, None)}
+
+
+def test_a_list_is_of_some_owners_or_all(store: JobStore) -> None:
+    made = {owner: make(store, owner=owner) for owner in (None, "alice", "bob")}
+
+    def listed(*owners: str | None) -> set[str]:
+        return {ref.id for ref in store.refs("probe", (), None, None, owners)}
+
+    assert {ref.id for ref in store.refs("probe", (), None, None)} == set(made.values())
+    assert listed() == set()
+    for owner, job_id in made.items():
+        assert listed(owner) == {job_id}
+    assert listed(None, "bob") == {made[None], made["bob"]}
 
 
 def test_overdue_and_expired(store: JobStore) -> None:
