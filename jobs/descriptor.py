@@ -17,6 +17,13 @@ SHARED = ("ID", "POS", "CIRCLE", "POLYGON")
 """The names every script that takes datasets or regions shares; a descriptor does not declare them again."""
 
 
+RESERVED = (
+    *("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "ACTION", "WAIT", "KEEP"),
+    *("UPLOAD", "REQUEST", "RESPONSEFORMAT", "MAXREC"),
+)
+"""The names that UWS and DALI keep for themselves; a script would never see them."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -113,6 +120,8 @@ class Script(_Model):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"the parameter {name} is declared twice")
+            if name in RESERVED:
+                raise ValueError(f"the name {name} belongs to the protocol and cannot be a parameter's")
             if name in SHARED:
                 raise ValueError(f"the parameter {name} is shared by all scripts and must not be declared")
         for name in (*[n for pair in self.ordered for n in pair], *([self.tasks] if self.tasks else [])):

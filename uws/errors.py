@@ -56,6 +56,9 @@ def set_form(request: Request, form: ErrorForm) -> None:
 
 def respond(request: Request, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """Return the error in the form the request wants."""
+    if may_hold_files(request.scope):
+        # The rest of a large body may still be on its way, and nobody reads it.
+        headers = {**(headers or {}), "Connection": "close"}
     default: ErrorForm = "json" if request.url.path.startswith("/api/") else "text"
     form: ErrorForm = getattr(request.state, "error_form", default)
     if form == "votable":
@@ -76,9 +79,7 @@ async def expected(request: Request, error: Exception) -> Response:
         log.error("%s %s: %s", request.method, request.url.path, error)
         message = "The service cannot use its database at the moment; please try again in a minute"
         return respond(request, status, message, {"Retry-After": "60"})
-    # Closed where the rest of a body with files may still be on its way: nobody reads it.
-    headers = {"Connection": "close"} if may_hold_files(request.scope) else None
-    response = respond(request, status, str(error), headers)
+    response = respond(request, status, str(error))
     if isinstance(error, UnauthenticatedError):
         challenge(response, error.challenges)
     elif isinstance(error, AttemptsError):

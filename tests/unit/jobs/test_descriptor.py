@@ -57,6 +57,11 @@ def test_a_file_has_one_value_and_no_default(tmp_path: Path, line: str) -> None:
         load(write(tmp_path / "count", GOOD + FILE + line))
 
 
+def test_names_of_the_protocol_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DescriptorError, match="PHASE belongs to the protocol"):
+        load(write(tmp_path / "count", GOOD.replace("HIGH", "PHASE")))
+
+
 def test_only_a_file_has_a_size(tmp_path: Path) -> None:
     with pytest.raises(DescriptorError, match="max_size"):
         load(write(tmp_path / "count", GOOD + "max_size = 5\n"))
