@@ -43,7 +43,8 @@ def capabilities(
     """Return the capabilities of the service at ``place``: VOSI, and what each script has.
 
     That is its job list, and its blocking form. No standard is named for the latter: DALI says how such a resource
-    behaves but gives it no id, and what it takes and returns is the script's own.
+    behaves but gives it no id, and what it takes and returns is the script's own. Its parameters are not here but in
+    the script's documentation, and POST is not told of: pyvo warns of each ``param`` and of a second ``queryType``.
 
     :param methods: any one of which lets a client make jobs, as in :func:`security_methods`.
     """
@@ -88,15 +89,7 @@ def _sync(root: etree._Element, script: Script, address: str, methods: Sequence[
     interface = add(capability, "interface", **{_TYPE: "vs:ParamHTTP"})
     add(interface, "accessURL", address, use="base")
     _secure(interface, methods)
-    for method in ("GET", "POST"):
-        add(interface, "queryType", method)
-    for spec in script.parameters:
-        use = "required" if spec.required else "optional"
-        parameter = add(interface, "param", use=use, std="false")
-        for name in ("name", "description", "unit", "ucd"):
-            if text := getattr(spec, name):
-                add(parameter, name, text)
-        add(parameter, "dataType", spec.type if spec.type in ("real", "integer", "boolean") else "string")
+    add(interface, "queryType", "GET")
 
 
 def tables(addresses: Addresses) -> bytes:

@@ -31,17 +31,10 @@ def test_08_62_63_capabilities(probe: Probe, shared: Path):
         assert (None, probe.url.removesuffix("async") + "sync") in urls
 
 
-def test_63_65_the_blocking_form_tells_what_it_takes(probe: Probe, shared: Path):
+def test_63_65_the_blocking_form_is_declared_without_a_standard(probe: Probe, shared: Path):
     root = valid(probe.get("scripts", "probe", "capabilities").content, shared, "capabilities")
     [sync] = [item for item in root if item.get("standardID") is None]
-    assert [item.text for item in sync.iter("queryType")] == ["GET", "POST"]
-    assert {item.findtext("name"): item.findtext("dataType") for item in sync.iter("param")} == {
-        "SECONDS": "real",
-        "FAIL": "string",
-        "SIZE": "integer",
-        "TASKS": "integer",
-        "TABLE": "string",
-    }
+    assert [item.text for item in sync.iter("queryType")] == ["GET"]
 
 
 def test_62_tables_are_the_columns_of_observations(probe: Probe, shared: Path):
