@@ -64,8 +64,9 @@ class Database:
         :raises DatabaseError: it does not.
         """
         try:
-            with self.read():
-                pass
+            with self.read() as connection:
+                # Not a mere connection: one that waits in the pool knows nothing of a file or server that is gone.
+                connection.exec_driver_sql("PRAGMA schema_version" if self._sqlite else "SELECT 1")
         except DBAPIError as error:  # where the file is no database
             raise DatabaseError(f"the database {self.url} cannot be used: {str(error.orig).strip()}") from error
 

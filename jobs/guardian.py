@@ -12,8 +12,10 @@ take twice as long to start.
 * The script gets SIGKILL from the kernel if the guardian itself is killed (PR_SET_PDEATHSIG).
 * When the script ends by itself, whatever it left running is killed.
 
-To STATUS_FD it writes ``start PID`` when the script runs, and ``exit CODE`` when no process is left; CODE is negative
-for a signal, as in :mod:`subprocess`.
+To STATUS_FD it writes ``start PID`` when the script runs, and ``exit CODE CPU MEMORY`` when no process is left; CODE is
+negative for a signal, as in :mod:`subprocess`. CPU is the processor time of all the script's processes in seconds,
+MEMORY the peak resident size of the largest of them in bytes, both as wait4(2) accounts for them: what ran under a
+parent that did not wait for it is counted too, because it becomes the guardian's child.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ else:
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in a unit of ru_maxrss."""
 
 
 class _Suppress:
@@ -96,6 +100,8 @@ class _Guardian:
         self.status = status
         self.grace = grace
         self.code: int | None = None
+        self.cpu = 0.0
+        self.memory = 0
         _prctl(PR_SET_CHILD_SUBREAPER, 1)
         self.wakeup, wakeup = os.pipe()
         for end in (self.wakeup, wakeup):
@@ -119,11 +125,13 @@ class _Guardian:
         """Collect ended children; return whether any are left."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return False
             if pid == 0:
                 return True
+            self.cpu += usage.ru_utime + usage.ru_stime
+            self.memory = max(self.memory, usage.ru_maxrss * RSS_UNIT)
             if pid == self.pid:
                 self.code = os.waitstatus_to_exitcode(status)
 
@@ -159,7 +167,7 @@ class _Guardian:
             # Again and again: a process may have forked between the look and the signal.
             self._signal(signal.SIGKILL)
             self._wait(0.05)
-        self._tell(f"exit {self.code}")
+        self._tell(f"exit {self.code} {self.cpu:.6f} {self.memory}")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from uws import access, api, errors, files, job, joblist, observations, openapi, pages, vosi
+from uws import access, api, errors, files, job, joblist, observations, openapi, pages, sync, vosi
 from uws.accounts import Accounts
 from uws.addresses import Addresses
 from uws.context import Context
@@ -36,8 +37,22 @@ def create_app(engine: Engine, settings: Settings) -> Starlette:
     app = Starlette(
         routes=_routes(),
         middleware=[
+            # Web pages of the VO (Aladin Lite) read from here; never with credentials of whoever looks at them.
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors.split(),
+                allow_methods=("GET", "HEAD", "POST"),
+                expose_headers=(
+                    "Location",
+                    "ETag",
+                    "Last-Modified",
+                    "X-VO-Authenticated",
+                    "Amora-Log-Next",
+                    "Amora-Log-Ended",
+                ),
+            ),
             Middleware(Identify, settings=settings, accounts=Accounts(AccountStore(engine.database))),
-            Middleware(BodyLimit, limit=settings.max_body),
+            Middleware(BodyLimit, limit=settings.max_body, files=settings.upload_max),
         ],
         exception_handlers=errors.HANDLERS,
     )
@@ -57,10 +72,12 @@ def _routes() -> list[BaseRoute]:
         *_resource(JOB + "/owner", job.owner),
         *_resource(JOB + "/error", job.error),
         *_resource(JOB + "/parameters", job.parameters, post=job.set_parameters),
-        *_resource(JOB + "/parameters/{parameter:path}", job.parameter),
+        *_resource(JOB + "/parameters/{parameter:path}", job.parameter, put=job.put_parameter),
         *_resource(JOB + "/results", files.show_all),
         *_resource(JOB + "/results/{result}", files.show),
         *_resource(SCRIPT + "/async", joblist.show, post=joblist.create),
+        *_resource(SCRIPT + "/sync", sync.create, post=sync.create),
+        *_resource(SCRIPT + "/sync/{job}", sync.wait),
         *_resource(SCRIPT + "/capabilities", vosi.show_capabilities),
         *_resource(SCRIPT + "/availability", vosi.show_availability),
         *_resource(SCRIPT, pages.script),
@@ -77,6 +94,7 @@ def _routes() -> list[BaseRoute]:
         *_resource("/scripts", pages.scripts),
         *_resource("/capabilities", vosi.show_capabilities),
         *_resource("/availability", vosi.show_availability),
+        *_resource("/tables", vosi.show_tables),
         *_resource("/healthz", vosi.healthz),
         *_resource("/", pages.front),
         Mount("/static", StaticFiles(directory=STATIC)),
@@ -84,13 +102,20 @@ def _routes() -> list[BaseRoute]:
 
 
 def _resource(
-    path: str, get: Handler, *, post: Handler | None = None, delete: Handler | None = None
+    path: str,
+    get: Handler,
+    *,
+    post: Handler | None = None,
+    put: Handler | None = None,
+    delete: Handler | None = None,
 ) -> list[BaseRoute]:
     """Return the route of a resource; whoever asks for a job, or for anything below one, is admitted first."""
-    offered = {"GET": get, "HEAD": get, "POST": post, "DELETE": delete}
+    offered = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "DELETE": delete}
     handlers = {method: handler for method, handler in offered.items() if handler}
 
     async def dispatch(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": ", ".join([*handlers, "OPTIONS"])})
         if "job" in request.path_params:
             await access.admit(request)
         return await handlers[request.method](request)

@@ -11,6 +11,11 @@ one it does not know).
     from 0 to 1, the mean progress of the tasks;
 ``tasks``
     attributes ``total``, ``done`` (ended in any way) and ``failed``;
+``session``
+    the runId, which all jobs of a session share; absent where it has none;
+``resources``
+    what the scripts took so far, summed over ended tasks: attributes ``cpu`` (seconds of processor time of all their
+    processes) and ``memory`` (bytes that the largest single process had in memory at its peak);
 ``message``
     what the task that is furthest from done said last, absent where it said nothing;
 ``details``
@@ -84,7 +89,7 @@ def job(job: Job, addresses: Addresses) -> bytes:
     _instant(root, "endTime", job.ended)
     _add(root, "executionDuration", str(job.duration))
     _instant(root, "destruction", job.destruction)
-    _parameters(_add(root, "parameters"), job)
+    _parameters(_add(root, "parameters"), job, addresses)
     _results(_add(root, "results"), job, addresses)
     if job.phase is Phase.ERROR:
         kind = "transient" if job.error_transient else "fatal"
@@ -97,7 +102,7 @@ def job(job: Job, addresses: Addresses) -> bytes:
 def parameters(job: Job, addresses: Addresses) -> bytes:
     """Return the parameters of a job as a document of their own."""
     root = etree.Element(_uws("parameters"), {}, _NAMESPACES)
-    _parameters(root, job)
+    _parameters(root, job, addresses)
     return serialise(root, addresses.stylesheet)
 
 
@@ -108,9 +113,14 @@ def result_list(job: Job, addresses: Addresses) -> bytes:
     return serialise(root, addresses.stylesheet)
 
 
-def _parameters(parent: etree._Element, job: Job) -> None:
+def _parameters(parent: etree._Element, job: Job, addresses: Addresses) -> None:
     for parameter in job.parameters:
-        add(parent, _uws("parameter"), parameter.value, id=clean(parameter.name))
+        name = clean(parameter.name)
+        if parameter.upload is None:
+            add(parent, _uws("parameter"), parameter.value, id=name)
+        else:
+            address = addresses.job(job.script, job.id, "parameters", parameter.name)
+            add(parent, _uws("parameter"), address, id=name, byReference="true")
 
 
 def _results(parent: etree._Element, job: Job, addresses: Addresses) -> None:
@@ -132,6 +142,9 @@ def _job_info(parent: etree._Element, job: Job, addresses: Addresses) -> None:
     add(info, "progress", f"{job.progress:.4f}")
     done = sum(task.phase in FINAL for task in job.tasks)
     add(info, "tasks", total=str(len(job.tasks)), done=str(done), failed=str(failed(job)))
+    if job.run_id is not None:
+        add(info, "session", job.run_id)
+    add(info, "resources", cpu=f"{job.usage.cpu:.3f}", memory=str(job.usage.memory))
     behind = min((task for task in job.tasks if task.message), key=lambda task: task.progress, default=None)
     if behind is not None:
         add(info, "message", behind.message)

@@ -10,13 +10,15 @@ from starlette.responses import PlainTextResponse, Response
 from jobs.errors import NotFoundError, ParameterError, RequestError
 from jobs.models import Job
 from jobs.phases import ACTIVE, Phase
-from uws import access, conditional, context, dali, document, votable
+from uws import access, conditional, context, dali, document, results, votable
 from uws.addresses import Addresses
 from uws.client import client_of
 from uws.context import call, job_of, see_other
+from uws.files import send
 from uws.hammering import HOLD
 from uws.joblist import CONTROL, MAX_SECONDS, phase_named
 from uws.times import format_instant, parse_instant
+from uws.uploads import sort_out
 from uws.waiting import wait_while
 
 Writer = Callable[[Job, Addresses], bytes]
@@ -178,24 +180,48 @@ async def parameters(request: Request) -> Response:
 
 async def set_parameters(request: Request) -> Response:
     """Add or replace parameters, and set RUNID, while the job is PENDING (DALI 1.1, section 2.2)."""
-    form = await dali.read(request)
-    jobs, run_id = context.of(request).jobs, form.one("RUNID")
-    given = form.without(CONTROL)
-    if not given and run_id is None:
-        raise RequestError("No parameter of the job was given")
-    if given:
-        await call(jobs.set_parameters, *job_of(request), given)
-    if run_id is not None:
-        await call(jobs.set_run_id, *job_of(request), run_id)
+    here = context.of(request)
+    with here.jobs.inbox() as inbox:
+        form = await dali.read(request, inbox)
+        dali.response_format(form, results.FORMATS)
+        form, files = await sort_out(form, inbox, here.settings)
+        run_id, given = form.one("RUNID"), form.without(CONTROL)
+        if not (given or files) and run_id is None:
+            raise RequestError("No parameter of the job was given")
+        await call(here.jobs.set_parameters, *job_of(request), given, run_id=run_id, files=files)
+    return _to_job(request)
+
+
+async def put_parameter(request: Request) -> Response:
+    """Set one parameter while the job is PENDING: the body is its value (UWS 1.1, section 2.1.11).
+
+    For a parameter that is a file the body is the file, and its media type that of the request.
+    """
+    here, name = context.of(request), dali.name(request.path_params["parameter"])
+    script, job_id = job_of(request)
+    spec = here.jobs.scripts.get(script).parameter(name)
+    if spec is not None and spec.type == "file":
+        with here.jobs.inbox() as inbox:
+            files = {name: await dali.read_file(request, inbox)}
+            await call(here.jobs.set_parameters, script, job_id, [], files=files)
+        return _to_job(request)
+    value = await dali.read_value(request, name)
+    if name.upper() == "RUNID":
+        await call(here.jobs.set_parameters, script, job_id, [], run_id=value)
+    elif name.upper() in CONTROL:
+        raise RequestError(f"{name} controls the job and is no parameter of it")
+    else:
+        await call(here.jobs.set_parameters, script, job_id, [(name, value)])
     return _to_job(request)
 
 
 async def parameter(request: Request) -> Response:
-    """Show the value of one parameter as text, a line for each value of a repeated one."""
+    """Show the value of one parameter as text, a line for each value of a repeated one; or the file it is."""
     job, name = await _get(request), request.path_params["parameter"]
+    if found := await call(context.of(request).jobs.upload, *job_of(request), name):
+        upload, path = found
+        return send(path, upload.content_type, name, upload.checksum)
     values = [given.value for given in job.parameters if given.name.upper() == name.upper()]
-    if not values:
-        raise NotFoundError(f"The job {job.id} has no parameter {name}")
     return PlainTextResponse("\n".join(values))
 
 

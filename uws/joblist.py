@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 
 from starlette.requests import Request
@@ -11,9 +11,11 @@ from starlette.responses import Response, StreamingResponse
 from jobs.errors import ParameterError, RequestError
 from jobs.models import Job, JobRef
 from jobs.phases import Phase
-from uws import access, conditional, context, dali, document
+from jobs.uploads import Inbox
+from uws import access, conditional, context, dali, document, results
 from uws.addresses import Addresses
 from uws.times import parse_instant
+from uws.uploads import sort_out
 
 CONTROL = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "ACTION", "WAIT")
 """What controls the job and is no parameter of it."""
@@ -67,20 +69,42 @@ async def made(request: Request) -> Job:
 
     :raises RequestError: it only filters the list: a client told to POST has followed a deletion here.
     """
-    form = await dali.read(request)
-    if form.pairs and not form.without(FILTERS):
-        raise RequestError(f"{' and '.join(FILTERS)} filter the list; no job was made")
-    script, here = request.path_params["script"], context.of(request)
+    here, owner = context.of(request), access.creator(request)
+    with here.jobs.inbox() as inbox:
+        form = await dali.read(request, inbox)
+        if form.pairs and not (form.files or form.without(FILTERS)):
+            raise RequestError(f"{' and '.join(FILTERS)} filter the list; no job was made")
+        return await make(request, form, inbox, owner, run=_run_wanted(form))
+
+
+async def make(
+    request: Request,
+    form: dali.Form,
+    inbox: Inbox,
+    owner: str | None,
+    *,
+    run: bool,
+    control: Collection[str] = (),
+) -> Job:
+    """Make a job from what a form says.
+
+    :param inbox: where its files are.
+    :param control: names that are no parameters of the job, besides :data:`CONTROL`.
+    """
+    here = context.of(request)
+    dali.response_format(form, results.FORMATS)
+    form, files = await sort_out(form, inbox, here.settings)
     destruction = form.one("DESTRUCTION")
     return await context.call(
         here.jobs.create,
-        script,
-        form.without(CONTROL),
-        run=_run_wanted(form),
+        request.path_params["script"],
+        form.without([*CONTROL, *control]),
+        run=run,
         run_id=form.one("RUNID"),
-        owner=access.creator(request),
+        owner=owner,
         duration=form.integer("EXECUTIONDURATION", 0, MAX_SECONDS),
         destruction=None if destruction is None else parse_instant("DESTRUCTION", destruction),
+        files=files,
     )
 
 

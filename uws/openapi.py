@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute
 from jobs.descriptor import ParameterSpec, Script
 from jobs.phases import Phase
 from jobs.service import MAX_RUN_ID
-from uws import api, context, job, joblist, observations, representation, votable
+from uws import api, context, job, joblist, observations, representation, sync, votable
 from uws.joblist import MAX_SECONDS
 from uws.routing import Handler, Resource
 
@@ -59,6 +59,11 @@ _CREATION: dict[str, Schema] = {
     "EXECUTIONDURATION": _DURATION,
     "DESTRUCTION": {**_INSTANT, "description": "When the job is to be forgotten, in UTC."},
 }
+_BLOCKING: dict[str, Schema] = {
+    "RUNID": _RUN_ID,
+    "EXECUTIONDURATION": _DURATION,
+    sync.KEEP: {"type": "boolean", "description": "Whether the work goes on when the client goes away."},
+}
 _DATASETS: Schema = {"type": "array", "items": {"type": "string"}, "description": "Datasets by their ids."}
 _REGION: dict[str, Schema] = {
     "POS": {
@@ -95,7 +100,8 @@ FORM: dict[Handler, dict[str, Schema]] = {
 """The members of the form that is posted to each handler, but for those that make jobs."""
 
 _MODELS: dict[Handler, str] = {api.show_list: "JobList", api.show_job: "Job", api.create: "Job"}
-_CREATES = (joblist.create, api.create)
+_CREATES = (joblist.create, api.create, sync.create)
+_VOTABLE_ERRORS = (observations.show, sync.create, sync.wait)
 
 
 async def show(request: Request) -> Response:
@@ -146,9 +152,17 @@ def _operation(route: Resource, method: str, handler: Handler, script: Script | 
     if description:
         operation["description"] = description
     if method == "GET":
-        operation["parameters"] += [_in_query(name, schema) for name, schema in QUERY.get(plain, {}).items()]
+        query = _form(script, plain) if script else QUERY.get(plain, {})
+        operation["parameters"] += [
+            _in_query(name, schema) for name, schema in query.items() if schema.get("format") != "binary"
+        ]
+    if method == "PUT":
+        operation["requestBody"] = {"content": {"*/*": {}}}
     if method == "POST":
-        schema = {"$ref": f"#/components/schemas/{_form_name(script)}"} if script else _object(FORM.get(plain, {}))
+        if script and plain is not sync.create:
+            schema: Schema = {"$ref": f"#/components/schemas/{_form_name(script)}"}
+        else:
+            schema = _object(_form(script, plain) if script else FORM.get(plain, {}))
         forms = (_JSON, *_FORMS) if programs else _FORMS
         operation["requestBody"] = {"content": {form: {"schema": schema} for form in forms}}
     return path, operation
@@ -170,7 +184,9 @@ def _in_query(name: str, schema: Schema) -> Schema:
 def _success(method: str, handler: Handler, programs: bool) -> Schema:
     if method == "DELETE":
         return {"204": {"description": "It is gone."}} if programs else {"303": {"description": "To the job list."}}
-    if method == "POST" and not programs and handler is not observations.show:
+    if handler in (sync.create, sync.wait):
+        return {"303": {"description": "To where the end of the job, or what it made, can be had."}}
+    if method in ("POST", "PUT") and not programs and handler is not observations.show:
         redirect = {"303": {"description": "To the job, or to the list where the job is gone."}}
         shown = {"200": {"description": "The job, where nothing was asked for.", "content": {_XML: {}}}}
         return redirect | shown if handler is job.post else redirect
@@ -188,8 +204,8 @@ def _failure(handler: Handler, programs: bool) -> Schema:
     forms: Schema = {_JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}
     if not programs:
         text = {"text/plain": {"schema": {"type": "string"}}}
-        # Discovery answers an error in the form in which it would have answered.
-        forms = {**forms, **text, votable.CONTENT_TYPE: {}, "text/html": {}} if handler is observations.show else text
+        # They answer an error in the form in which they would have answered.
+        forms = {**forms, **text, votable.CONTENT_TYPE: {}, "text/html": {}} if handler in _VOTABLE_ERRORS else text
     return {"description": "What was given and what is allowed.", "content": forms}
 
 
@@ -198,20 +214,21 @@ def _schemas(scripts: Iterable[Script]) -> Schema:
     _, made = models_json_schema(
         [(model, "serialization") for model in answers], ref_template="#/components/schemas/{model}"
     )
-    return {**made["$defs"], **{_form_name(script): _form(script) for script in scripts}}
+    forms = {_form_name(script): {"description": script.summary, **_object(_form(script))} for script in scripts}
+    return {**made["$defs"], **forms}
 
 
 def _form_name(script: Script) -> str:
     return f"{script.name}.parameters"
 
 
-def _form(script: Script) -> Schema:
+def _form(script: Script, handler: Handler | None = None) -> dict[str, Schema]:
     """Return what can be given to make a job of a script; what is required may also be given later, before RUN."""
     shared = dict(_REGION) if script.accepts.region != "none" else {}
     if script.accepts.datasets:
         shared["ID"] = _DATASETS
     own = {spec.name: parameter(spec) for spec in script.parameters}
-    return {"description": script.summary, **_object({**shared, **own, **_CREATION})}
+    return {**shared, **own, **(_BLOCKING if handler is sync.create else _CREATION)}
 
 
 def _object(members: dict[str, Schema]) -> Schema:
@@ -226,6 +243,7 @@ _TYPES: dict[str, Schema] = {
     "text": {"type": "string"},
     "interval": {"type": "string", "examples": ["0.5 10"]},
     "region": {"type": "string", "examples": ["CIRCLE 83.633 22.014 0.05"]},
+    "file": {"type": "string", "format": "binary"},
 }
 
 
@@ -256,6 +274,8 @@ def _described(spec: ParameterSpec) -> str:
         words.append("Two numbers separated by a blank, the smaller first.")
     if spec.type == "region" and spec.options:
         words.append(f"A region, or one of: {', '.join(spec.options)}.")
+    if spec.type == "file":
+        words.append("A file, sent as a part of a multipart form.")
     if spec.default_description:
         words.append(f"Without it: {spec.default_description}.")
     if spec.required:

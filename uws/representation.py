@@ -24,7 +24,7 @@ Address = Annotated[str, WithJsonSchema({"type": "string", "format": "uri"})]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, from_attributes=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 class Parameter(_Model):
@@ -32,6 +32,18 @@ class Parameter(_Model):
 
     name: str
     value: str
+
+
+class File(_Model):
+    """A file that was sent as the value of a parameter."""
+
+    name: str
+    address: Address
+    content_type: str
+    size: int
+    """In bytes."""
+    checksum: str
+    """SHA-256, hexadecimal."""
 
 
 class Task(_Model):
@@ -48,6 +60,10 @@ class Task(_Model):
     """From 0 to 1."""
     message: str
     """What the script said last, or why the task failed."""
+    cpu_seconds: float
+    """What all its processes took together."""
+    peak_memory: int
+    """Bytes that its largest process had in memory."""
     started: Instant | None
     ended: Instant | None
     log: Address
@@ -111,7 +127,7 @@ class Job(JobRef):
     """From 0 to 1, the mean of the tasks."""
     results: Address
     """The UWS result list."""
-    parameters: list[Parameter]
+    parameters: list[Parameter | File]
     tasks: list[Task]
     products: list[Product]
 
@@ -149,9 +165,22 @@ def of_job(job: models.Job, addresses: Addresses) -> Job:
         version=job.version,
         progress=round(job.progress, 4),
         results=addresses.job(job.script, job.id, "results"),
-        parameters=[Parameter.model_validate(parameter) for parameter in job.parameters],
+        parameters=[_parameter(parameter, job, addresses) for parameter in job.parameters],
         tasks=[_task(task, addresses) for task in job.tasks],
         products=[_product(product, job, addresses) for product in job.products],
+    )
+
+
+def _parameter(parameter: models.Parameter, job: models.Job, addresses: Addresses) -> Parameter | File:
+    upload = parameter.upload
+    if upload is None:
+        return Parameter(name=parameter.name, value=parameter.value)
+    return File(
+        name=parameter.name,
+        address=addresses.job(job.script, job.id, "parameters", parameter.name),
+        content_type=upload.content_type,
+        size=upload.size,
+        checksum=upload.checksum,
     )
 
 
@@ -163,6 +192,8 @@ def _task(task: models.Task, addresses: Addresses) -> Task:
         attempt=task.attempt,
         progress=round(task.progress, 4),
         message=task.message,
+        cpu_seconds=round(task.usage.cpu, 3),
+        peak_memory=task.usage.memory,
         started=task.started,
         ended=task.ended,
         log=addresses.log(task.job_id, task.number),

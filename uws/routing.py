@@ -12,11 +12,11 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Resource(Route):
-    """One route for all methods of a resource: only so does 405 tell which methods it has.
+    """One route for all methods of a resource: only so do 405 and OPTIONS tell which methods it has.
 
     :param handlers: what answers each method, for whoever describes the resource.
     """
 
     def __init__(self, path: str, dispatch: Handler, handlers: Mapping[str, Handler]) -> None:
-        super().__init__(path, dispatch, methods=list(handlers))
+        super().__init__(path, dispatch, methods=[*handlers, "OPTIONS"])
         self.handlers = handlers

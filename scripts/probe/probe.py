@@ -32,6 +32,7 @@ def main() -> int:
     if failure:
         print(" ".join(str(failure).split()), file=sys.stderr)
         return 1
+    sent, checksum = examine(parameters.get("TABLE"))
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(started))
     row = (
         number,
@@ -40,6 +41,8 @@ def main() -> int:
         stamp,
         f"{time.monotonic() - start:.6f}",
         size,
+        sent,
+        checksum,
     )
     with open(f"products/probe_{number}.vot", "w", encoding="utf-8") as file:
         file.write(votable(row))
@@ -54,6 +57,16 @@ def wait(start: float, seconds: float) -> None:
         time.sleep(min(pause, left))
         done = min(1.0, (time.monotonic() - start) / seconds)
         print(f"progress {done:.3f} waited {time.monotonic() - start:.1f} of {seconds:g} s", flush=True)
+
+
+def examine(file: dict[str, object] | None) -> tuple[int, str]:
+    """Return size and SHA-256 of the file that was sent along; -1 and nothing where none was."""
+    if file is None:
+        return -1, ""
+    import hashlib  # noqa: PLC0415 - it would make the start of every probe slower
+
+    with open(str(file["path"]), "rb") as stream:
+        return os.fstat(stream.fileno()).st_size, hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write(path: str, size: int) -> None:
@@ -71,6 +84,12 @@ FIELDS = (
     ("started", 'datatype="char" arraysize="*" ucd="time.start" xtype="timestamp"', "start, UTC"),
     ("seconds", 'datatype="double" unit="s" ucd="time.duration"', "time from start to here"),
     ("size", 'datatype="long" unit="byte" ucd="phys.size;meta.file"', "size of the file written besides"),
+    (
+        "table_size",
+        'datatype="long" unit="byte" ucd="phys.size;meta.file"',
+        "size of the file sent as TABLE, -1 for none",
+    ),
+    ("table_checksum", 'datatype="char" arraysize="*" ucd="meta.checksum"', "SHA-256 of the file sent as TABLE"),
 )
 
 

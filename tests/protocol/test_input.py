@@ -54,7 +54,7 @@ BOMB = (
             MULTIPART,
             b'--b\r\nContent-Disposition: form-data; name="Foo"; filename="x"\r\n\r\nx\r\n--b--\r\n',
             400,
-            "Foo",
+            "FOO",
         ),
     ],
 )

@@ -38,6 +38,14 @@ from uws.openapi import parameter
             {"type": "integer", "multiple": True},
             {"type": "array", "items": {"type": "integer"}, "description": "What."},
         ),
+        (
+            {"type": "file"},
+            {
+                "type": "string",
+                "format": "binary",
+                "description": "What. A file, sent as a part of a multipart form.",
+            },
+        ),
         ({"type": "boolean", "default": False}, {"type": "boolean", "default": False, "description": "What."}),
         (
             {"type": "region", "options": ("auto",), "default": "auto"},
