@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-
-from mocpy import MOC
+from typing import TYPE_CHECKING, Any
 
 from index.errors import RegionError
 from index.healpix import MAX_ORDER, cell_size
 from index.shapes import Circle, Polygon, Range, Shape
+
+if TYPE_CHECKING:
+    from mocpy import MOC
 
 MAX_TEXT = 50_000
 """Characters."""

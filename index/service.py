@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from mocpy import MOC
+from typing import TYPE_CHECKING
 
 from index.database import Database
 from index.dataset import Dataset, FoundDataset
@@ -18,6 +17,9 @@ from index.ingest import take
 from index.postings import Postings
 from index.region import Region
 from index.store import DatasetStore
+
+if TYPE_CHECKING:
+    from mocpy import MOC
 
 
 @dataclass(frozen=True)

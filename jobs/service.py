@@ -1,16 +1,15 @@
 """What can be done with jobs: the one door of ``jobs`` for everything above it.
 
 Every call takes the script's name besides the job's id: a job is a child of its script's job list, and is not found
-anywhere else. All calls block for the time of a few SQL statements and may come from any thread; ``wait`` alone is
-a coroutine.
+anywhere else. All calls block for the time of a few SQL statements and may come from any thread; ``watch`` alone
+belongs to an event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,6 +93,15 @@ class Jobs:
         quote = self._quotes.of(job)
         return job if quote is None else replace(job, quote=quote)
 
+    @property
+    def quick(self) -> bool:
+        """Whether ``state`` and ``revision`` answer without waiting for anybody, so that an event loop may ask."""
+        return self._store.database.quick
+
+    def revision(self) -> str:
+        """Name the state of all jobs as this process sees them: another name after each change of any."""
+        return self._store.database.revision()
+
     def state(self, script: str, job_id: str) -> JobState:
         """Return a job's phase, version and owner.
 
@@ -122,23 +130,21 @@ class Jobs:
             self.scripts.get(script)
         return self._store.refs(script, phases, after, last, owners)
 
-    async def wait(self, job_id: str, phase: Phase, timeout: float) -> None:
-        """Wait until the phase of a job is not ``phase`` any more, or it is gone, at most ``timeout`` seconds."""
-        deadline = time.monotonic() + timeout
-        with self._changes.watch(job_id) as changed:
-            while True:
-                changed.clear()
-                try:
-                    now = (await asyncio.to_thread(self._store.state, job_id)).phase
-                except NotFoundError:
-                    return
-                left = deadline - time.monotonic()
-                if now is not phase or left <= 0 or self._changes.closed:
-                    return
-                try:
-                    await asyncio.wait_for(changed.wait(), left)
-                except TimeoutError:
-                    return
+    def watch(self, job_id: str) -> AbstractContextManager[asyncio.Event]:
+        """Give an event of the running loop that is set soon after each change of a job, by whatever process.
+
+        Whoever waits for it holds neither a thread nor a connection. Look at the job only after entering.
+        """
+        return self._changes.watch(job_id)
+
+    def let_go(self) -> None:
+        """Set the events of all who watch, for good: the service is about to stop."""
+        self._changes.close()
+
+    @property
+    def closing(self) -> bool:
+        """Whether nobody is to wait any more."""
+        return self._changes.closed
 
     def log(self, script: str, job_id: str, number: int, offset: int = 0, limit: int = 1 << 20) -> LogChunk:
         """Return the piece of a task's log that begins at byte ``offset``, at most ``limit`` bytes.

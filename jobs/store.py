@@ -11,6 +11,7 @@ Instants are integers, milliseconds since 1970 in UTC: the precision that is pri
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Connection,
     Row,
     and_,
+    bindparam,
     cast,
     delete,
     false,
@@ -30,6 +32,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    tuple_,
     update,
 )
 
@@ -59,6 +62,10 @@ def from_ms(instant: int | None) -> datetime | None:
     return None if instant is None else _instant(instant)
 
 
+PAGE = 1000
+"""Rows that are read at once."""
+
+_PHASES = {phase.value: phase for phase in Phase}
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -112,6 +119,9 @@ class JobStore:
     def __init__(self, database: Database, changed: Callable[[str], None] = lambda _: None) -> None:
         self.database = database
         self._changed = changed
+        self._state = database.glance(
+            select(job.c.script, job.c.phase, job.c.version, job.c.owner).where(job.c.id == bindparam("key"))
+        )
 
     @contextmanager
     def _change(self, job_id: str) -> Iterator[Connection]:
@@ -160,13 +170,11 @@ class JobStore:
 
         :raises NotFoundError: there is no such job.
         """
-        with self.database.read() as connection:
-            row = connection.execute(
-                select(job.c.script, job.c.phase, job.c.version, job.c.owner).where(job.c.id == job_id)
-            ).one_or_none()
+        row = self._state(job_id)
         if row is None:
             raise _unknown(job_id)
-        return JobState(row.script, Phase(row.phase), row.version, row.owner)
+        script, phase, version, owner = row
+        return JobState(script, Phase(phase), version, owner)
 
     def versions(self, job_ids: Sequence[str]) -> dict[str, int]:
         """Return the versions of those of the jobs that still exist."""
@@ -187,13 +195,13 @@ class JobStore:
         last: int | None,
         owners: Collection[str | None] | None = None,
     ) -> Iterator[JobRef]:
-        """Yield the jobs that pass all filters, newest first (UWS 1.1, section 2.2.2.1).
+        """Yield the jobs that pass all filters, newest first (UWS 1.1, section 2.2.2.1), read a page at a time.
 
         Archived jobs are listed only when asked for by phase.
 
         :param owners: whose jobs, with None for anonymous ones; None alone for everybody's.
         """
-        query = select(*job.c["id", "script", "phase", "run_id", "owner", "created"])
+        query = select(*job.c["serial", "id", "script", "phase", "run_id", "owner", "created"])
         if script is not None:
             query = query.where(job.c.script == script)
         if phases:
@@ -205,10 +213,20 @@ class JobStore:
             query = query.where(job.c.created > after.timestamp() * 1000)
         if owners is not None:
             query = query.where(or_(false(), *(job.c.owner == owner for owner in owners)))
-        query = query.order_by(job.c.serial.desc()).limit(last)
-        with self.database.read() as connection:
-            for row in connection.execute(query).yield_per(1000):
-                yield JobRef(**_ref(row))
+        query = query.order_by(job.c.created.desc(), job.c.serial.desc())
+        left = sys.maxsize if last is None else last
+        rows: Sequence[Row[Any]] = ()
+        while left > 0:
+            page = query.limit(min(left, PAGE))
+            if rows:
+                page = page.where(tuple_(job.c.created, job.c.serial) < (rows[-1].created, rows[-1].serial))
+            # a statement for each page: a slow reader of the list keeps no connection, and no old state from going
+            with self.database.read() as connection:
+                rows = connection.execute(page).all()
+            for row in rows:
+                created = datetime.fromtimestamp(row.created / 1000, UTC)
+                yield JobRef(row.id, row.script, _PHASES[row.phase], row.run_id, row.owner, created)
+            left = left - len(rows) if len(rows) == PAGE else 0
 
     def trail(self, job_id: str) -> list[tuple[int | None, Phase, Phase, str]]:
         """Return every move of a job and its tasks in order: task number or None, origin, target, reason."""

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from jobs.models import Job, JobRef, Parameter
-from uws import context, dali
+from uws import access, conditional, context, dali
 from uws.addresses import Addresses
 from uws.context import call, job_of
 from uws.times import format_instant
@@ -100,7 +100,13 @@ def _parameter(job: Job, given: Parameter, addresses: Addresses) -> dict[str, An
 async def show_job(request: Request) -> Response:
     """Show a job."""
     here = context.of(request)
-    return JSONResponse(job_as_json(await call(here.jobs.get, *job_of(request)), here.addresses))
+
+    def make() -> tuple[int, bytes]:
+        job = here.jobs.get(*job_of(request))
+        return job.version, bytes(JSONResponse(job_as_json(job, here.addresses)).body)
+
+    found = await here.renderings.get("json", job_of(request)[1], access.state_of(request), make)
+    return conditional.answer(request, found.content, found.tag, "application/json")
 
 
 async def show_log(request: Request) -> Response:

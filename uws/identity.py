@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter, to_thread
@@ -34,10 +35,12 @@ from uws.client import (
 )
 from uws.context import call
 from uws.credentials import Basic, Bearer, parse
-from uws.oidc import Issuer
 from uws.passwords import Passwords
 from uws.settings import Settings
 from uws.store import Account
+
+if TYPE_CHECKING:
+    from uws.oidc import Issuer
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _BLOCKING = "/sync"
@@ -60,6 +63,8 @@ class Identify:
         self._origin = f"{public.scheme}://{public.netloc}".lower()
         self._issuer: Issuer | None = None
         if settings.oidc_issuer and settings.oidc_audience:
+            from uws.oidc import Issuer  # noqa: PLC0415 - 20 MB that a service without an issuer does without
+
             self._issuer = Issuer(
                 settings.oidc_issuer, settings.oidc_audience, settings.oidc_user_claim, settings.oidc_leeway
             )

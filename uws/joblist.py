@@ -12,7 +12,7 @@ from jobs.errors import ParameterError
 from jobs.models import Job, JobRef
 from jobs.phases import Phase
 from jobs.uploads import Inbox
-from uws import access, context, dali, document, results
+from uws import access, conditional, context, dali, document, results
 from uws.addresses import Addresses
 from uws.times import parse_instant
 from uws.uploads import sort_out
@@ -38,7 +38,13 @@ async def show(request: Request) -> Response:
         refs = here.jobs.refs(script, phases=phases, after=instant, last=last, owners=owners)
         return _begun(refs, here.addresses)
 
-    return StreamingResponse(await context.call(begin), media_type=document.CONTENT_TYPE)
+    # The tag first: what happens meanwhile may then be in a list that counts as older, never the other way round.
+    revision = here.jobs.revision() if here.jobs.quick else await context.call(here.jobs.revision)
+    # Weak: it changes with anything that happens to any job. Of the process too: revisions have no memory.
+    tag = f"W/{conditional.tag_of(f'{here.name} {revision} {owners}'.encode())}"
+    return conditional.unchanged(request, tag) or StreamingResponse(
+        await context.call(begin), media_type=document.CONTENT_TYPE, headers=conditional.headers(request, tag)
+    )
 
 
 def _begun(refs: Iterable[JobRef], addresses: Addresses) -> Iterator[bytes]:

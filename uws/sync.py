@@ -11,7 +11,6 @@ client waits but its connection.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 
 from starlette.exceptions import HTTPException
@@ -25,6 +24,7 @@ from jobs.phases import ACTIVE, Phase
 from uws import access, context, dali, errors, results
 from uws.context import Context, call, job_of, see_other
 from uws.joblist import make
+from uws.waiting import wait_while
 
 KEEP = "KEEP"
 ROUND = 600.0
@@ -54,7 +54,9 @@ async def wait(request: Request) -> Response:
     errors.set_form(request, "votable")
     here, (script, job_id) = context.of(request), job_of(request)
     keep = _keep(await dali.read(request))
-    if request.method != "HEAD" and not await _ended(request, here, script, job_id):
+    if request.method == "HEAD" and access.state_of(request).phase in ACTIVE:
+        return Response()
+    if not await _ended(request, here):
         if keep is False:
             with suppress(AmoraError):  # it has just ended, or is deleted
                 await call(here.jobs.abort, script, job_id)
@@ -62,36 +64,21 @@ async def wait(request: Request) -> Response:
     return _answer(request, here, here.jobs.scripts.get(script), await call(here.jobs.get, script, job_id))
 
 
-async def _ended(request: Request, here: Context, script: str, job_id: str) -> bool:
+async def _ended(request: Request, here: Context) -> bool:
     """Wait for the end of the job; False if the client goes away before it.
 
     :raises PhaseError: the job has not been started.
     :raises LimitError: the service stops.
     """
-    gone = asyncio.ensure_future(_gone(request))
-    stopping = asyncio.ensure_future(here.stopping.wait())
-    try:
-        while (phase := (await call(here.jobs.state, script, job_id)).phase) in ACTIVE:
-            if phase is Phase.PENDING:
-                raise PhaseError(f"The job {job_id} has not been started; there is nothing to wait for.")
-            changed = asyncio.ensure_future(here.jobs.wait(job_id, phase, ROUND))
-            try:
-                await asyncio.wait({changed, gone, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                changed.cancel()
-            if stopping.done():
-                raise LimitError("The service is being stopped; the job goes on when it is started again.")
-            if gone.done():
-                return False
-    finally:
-        gone.cancel()
-        stopping.cancel()
+    while (phase := access.state_of(request).phase) in ACTIVE:
+        if phase is Phase.PENDING:
+            raise PhaseError("The job has not been started; there is nothing to wait for.")
+        await wait_while(request, lambda now: now.phase is phase, ROUND)
+        if await request.is_disconnected():
+            return False
+        if here.jobs.closing:
+            raise LimitError("The service is being stopped; the job goes on when it is started again.")
     return True
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _answer(request: Request, here: Context, script: Script, job: Job) -> Response:

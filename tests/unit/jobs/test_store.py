@@ -325,6 +325,21 @@ def test_the_trail_shows_only_allowed_moves(store: JobStore) -> None:
         assert target in (JOB_MOVES if number is None else TASK_MOVES)[origin]
 
 
+@pytest.mark.parametrize("page", [1, 2, 3, 7, 8, 1000])
+def test_pages_of_the_list_fit_together(store: JobStore, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
+    monkeypatch.setattr("jobs.store.PAGE", page)
+    # by creation time, though the clock was set back; of one millisecond the one made last comes first
+    created = [5, 5, 9, 9, 9, 2, 9]
+    ids = []
+    for instant in created:
+        monkeypatch.setattr("jobs.store.now", lambda instant=instant: instant)
+        ids.append(make(store))
+    expected = [ids[number] for number in (6, 4, 3, 2, 1, 0, 5)]
+    assert [ref.id for ref in store.refs("probe", (), None, None)] == expected
+    for last in range(1, 9):
+        assert [ref.id for ref in store.refs("probe", (), None, last)] == expected[:last]
+
+
 def test_lost_messages_are_sent_again_once(store: JobStore) -> None:
     ids = store.queue(make(store), [()] * 2, "q")
     tasks = [(id_, 1, "q") for id_ in ids]
