@@ -49,6 +49,8 @@ class Outcome:
     """Whether it was told to stop."""
     last_error: str
     """The last line that was not empty on its standard error."""
+    message: str = ""
+    """What it said with its last progress."""
     usage: Usage = field(default=NOTHING, compare=False)
     """What its processes took; nothing if its guardian was killed."""
 
@@ -69,6 +71,7 @@ class Run:
         self._log = log
         self._last_error = b""
         self._progress: tuple[float, str] | None = None
+        self._message = ""
         status, status_write = os.pipe()
         try:
             self._guardian = subprocess.Popen(
@@ -149,7 +152,7 @@ class Run:
                 os.killpg(self._script, signal.SIGKILL)
 
     def _outcome(self, stopped: bool) -> Outcome:
-        return Outcome(self._code, stopped, _text(self._last_error), self._usage)
+        return Outcome(self._code, stopped, _text(self._last_error), self._message, self._usage)
 
     def _read(self, name: str) -> bool:
         """Take what there is to read from one pipe; False at its end."""
@@ -172,7 +175,8 @@ class Run:
 
     def _take(self, line: bytes, *, error: bool) -> None:
         if not error and (match := _PROGRESS.match(line)):
-            self._progress = (min(float(match[1]), 1.0), _text(match[2] or b""))
+            self._message = _text(match[2] or b"")
+            self._progress = (min(float(match[1]), 1.0), self._message)
             return
         if error and line.strip():
             self._last_error = line

@@ -462,15 +462,18 @@ class JobStore:
                 _touch(connection, claim.task.job_id)
         return bool(done)
 
-    def complete(self, claim: Claim, products: Sequence[Product], usage: Usage = NOTHING) -> bool:
+    def complete(self, claim: Claim, products: Sequence[Product], usage: Usage = NOTHING, message: str = "") -> bool:
         """End a task as COMPLETED with its products, and the job with its last task; False when the claim is lost.
 
         :param usage: what this attempt took.
+        :param message: what its script said last, if anything.
         :raises ConflictError: another task has handed back a product of the same name; nothing is changed.
         """
         total = claim.task.usage + usage
         with self._change(claim.task.job_id) as connection:
-            values = {"progress": 1.0, "cpu": total.cpu, "memory": total.memory}
+            values = {"progress": 1.0, "cpu": total.cpu, "memory": total.memory} | (
+                {"message": message} if message else {}
+            )
             if not self._end(connection, claim, Phase.COMPLETED, "script ended", **values):
                 return False
             if products:

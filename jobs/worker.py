@@ -219,11 +219,11 @@ class Worker:
             for file in files
         ]
         try:
-            if self._store.complete(claim, products, outcome.usage):
+            if self._store.complete(claim, products, outcome.usage, outcome.message):
                 return
         except DatabaseError:
             # Whether it was done is not known: what is published stays until the sweeper knows.
-            self._insist(lambda: self._store.complete(claim, products, outcome.usage))
+            self._insist(lambda: self._store.complete(claim, products, outcome.usage, outcome.message))
             return
         except ConflictError as error:
             self._spend(claim, outcome)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,8 +35,6 @@ class Context:
     started: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     name: str = field(default_factory=lambda: secrets.token_hex(8))
     """Of this process, like that of no other."""
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the service is told to stop, so that nobody waits on."""
 
     renderings: Renderings = field(default_factory=Renderings)
     hammering: Hammering = field(default_factory=Hammering)

@@ -74,7 +74,6 @@ class _Server(uvicorn.Server):
             sys.stdout.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._context.stopping.set()
         self._context.jobs.let_go()
         await super().shutdown(sockets)
 

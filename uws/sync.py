@@ -12,6 +12,7 @@ client waits but its connection.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,7 +20,7 @@ from starlette.responses import Response
 
 from jobs.descriptor import Script
 from jobs.errors import AmoraError, LimitError, ParameterError, PhaseError
-from jobs.models import Job
+from jobs.models import Job, JobState
 from jobs.phases import ACTIVE, Phase
 from uws import access, context, dali, errors, results
 from uws.context import Context, call, job_of, see_other
@@ -72,13 +73,16 @@ async def _ended(request: Request, here: Context) -> bool:
     """
     while (phase := access.state_of(request).phase) in ACTIVE:
         if phase is Phase.PENDING:
-            raise PhaseError("The job has not been started; there is nothing to wait for.")
-        await wait_while(request, lambda now: now.phase is phase, ROUND)
-        if await request.is_disconnected():
-            return False
+            raise PhaseError(f"The job {job_of(request)[1]} has not been started; there is nothing to wait for.")
         if here.jobs.closing:
             raise LimitError("The service is being stopped; the job goes on when it is started again.")
+        if not await wait_while(request, partial(_is_in, phase), ROUND):
+            return False
     return True
+
+
+def _is_in(phase: Phase, state: JobState) -> bool:
+    return state.phase is phase
 
 
 def _answer(request: Request, here: Context, script: Script, job: Job) -> Response:

@@ -15,8 +15,8 @@ from uws import access, context
 from uws.context import job_of
 
 
-async def wait_while(request: Request, same: Callable[[JobState], bool], seconds: float) -> None:
-    """Return once the state of the request's job is not the ``same`` any more.
+async def wait_while(request: Request, same: Callable[[JobState], bool], seconds: float) -> bool:
+    """Return once the state of the request's job is not the ``same`` any more; False if its client has gone.
 
     It also returns when ``seconds`` are over, the client has gone, or the service is told to stop. What the request
     knows of its job is then the newest.
@@ -35,7 +35,7 @@ async def wait_while(request: Request, same: Callable[[JobState], bool], seconds
                 event.clear()
                 await access.look(request)
                 if not same(access.state_of(request)) or jobs.closing or gone.done() or loop.time() >= deadline:
-                    return
+                    return not gone.done()
                 await event.wait()
         finally:
             timer.cancel()

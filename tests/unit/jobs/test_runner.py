@@ -61,7 +61,7 @@ def test_what_a_script_says(tmp_path: Path) -> None:
     outcome, log = run(
         tmp_path, "echo one; echo progress 0.25 a quarter; sleep 0.3; echo two >&2; echo >&2; exit 3", going_on
     )
-    assert outcome == Outcome(3, stopped=False, last_error="two")
+    assert outcome == Outcome(3, stopped=False, last_error="two", message="a quarter")
     assert sorted(log.split(b"\n")) == [b"", b"", b"one", b"two"]
     assert progress == [(0.25, "a quarter")]
 
