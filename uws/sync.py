@@ -55,7 +55,9 @@ async def wait(request: Request) -> Response:
     errors.set_form(request, "votable")
     here, (script, job_id) = context.of(request), job_of(request)
     keep = _keep(await dali.read(request))
-    if request.method != "HEAD" and not await _ended(request, here):
+    if request.method == "HEAD" and access.state_of(request).phase in ACTIVE:
+        return Response()
+    if not await _ended(request, here):
         if keep is False:
             with suppress(AmoraError):  # it has just ended, or is deleted
                 await call(here.jobs.abort, script, job_id)

@@ -104,6 +104,7 @@ def test_65_other_ways_in(probe: Probe, sync: str):
     pending = probe.create(SECONDS="0")
     child = pending.url.replace("/async/", "/sync/")
     assert probe.http.get(child).status_code == 403
+    assert probe.http.head(child).status_code == 200
     pending.run()
     assert probe.http.get(child).headers["location"] == pending.url + "/results/probe_1.vot"
 

@@ -38,7 +38,7 @@ def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
 
 def test_what_is_there_is_kept(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'old.sqlite'}")
-    command.upgrade(config(database), "0002")
+    command.upgrade(config(database), "0003")
     with database.write() as connection:
         connection.exec_driver_sql(
             "INSERT INTO job (id, script, phase, created, duration, error_transient, version) "
