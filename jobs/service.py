@@ -1,8 +1,8 @@
 """What can be done with jobs: the one door of ``jobs`` for everything above it.
 
 Every call takes the script's name besides the job's id: a job is a child of its script's job list, and is not found
-anywhere else. All calls block for the time of a few SQL statements and may come from any thread; ``watch`` alone
-belongs to an event loop.
+anywhere else; ``state`` alone finds out whose child it is. All calls block for the time of a few SQL statements and
+may come from any thread; ``watch`` alone belongs to an event loop.
 """
 
 from __future__ import annotations
@@ -102,13 +102,14 @@ class Jobs:
         """Name the state of all jobs as this process sees them: another name after each change of any."""
         return self._store.database.revision()
 
-    def state(self, script: str, job_id: str) -> JobState:
-        """Return a job's phase, version and owner.
+    def state(self, script: str | None, job_id: str) -> JobState:
+        """Return a job's script, phase, version and owner.
 
+        :param script: the script whose job it must be; None finds it under any.
         :raises NotFoundError: the script has no such job.
         """
         state = self._store.state(job_id)
-        if state.script != script:
+        if script is not None and state.script != script:
             raise _unknown(script, job_id)
         return state
 
