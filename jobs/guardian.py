@@ -1,60 +1,51 @@
 """Stands between a worker and a script, so that no process of the script outlives its worker or its task.
 
-Started as a program of its own: ``python -I -S guardian.py STATUS_FD GRACE COMMAND [ARG ...]``. It uses nothing but a
-few modules of the standard library: it is started for every task and must cost next to nothing. That is why it takes
-``_signal`` and ``_ctypes`` instead of what is built on them: with ``signal``, ``ctypes`` and ``contextlib`` it would
-take twice as long to start.
+A program of its own, ``python -I -S guardian.py SOCKET_FD``: the *guardhouse* of one worker process. For each order
+that comes on the socket it forks a guardian, which costs a fork and no start of Python. An order is its length in four
+bytes and a JSON object with ``command``, ``folder``, ``environment`` and ``grace``; with it come four descriptors: the
+worker's hand, the script's standard output and error, and where to report. The answer is the guardian's pid in eight
+bytes. The end of the socket means that the worker is dead; then the guardhouse ends too.
 
-* It is a *child subreaper* (prctl(2)): a grandchild whose parent ends, even one that made a session of its own, becomes
-  its child, so it can find and kill every process that the script started.
-* Standard input is the worker's hand: a byte on it means stop, its end means that the worker is dead. Both stop the
-  script: SIGTERM to all its processes, and SIGKILL to what is left after GRACE seconds.
-* The script gets SIGKILL from the kernel if the guardian itself is killed (PR_SET_PDEATHSIG).
-* When the script ends by itself, whatever it left running is killed.
+A guardian
 
-To STATUS_FD it writes ``start PID`` when the script runs, and ``exit CODE CPU MEMORY`` when no process is left; CODE is
-negative for a signal, as in :mod:`subprocess`. CPU is the processor time of all the script's processes in seconds,
-MEMORY the peak resident size of the largest of them in bytes, both as wait4(2) accounts for them: what ran under a
-parent that did not wait for it is counted too, because it becomes the guardian's child.
+* is a *child subreaper* (prctl(2)): a grandchild whose parent ends, even one that made a session of its own, becomes
+  its child, so it can find and kill every process that the script started;
+* feels the worker's hand: a byte on it means stop, its end means that the worker is dead. Both stop the script: SIGTERM
+  to all its processes, and SIGKILL to what is left after ``grace`` seconds;
+* has the kernel kill the script if it is killed itself (PR_SET_PDEATHSIG);
+* kills whatever the script left running when it ended by itself.
+
+It reports ``start PID`` when the script runs, and ``exit CODE CPU MEMORY`` when no process is left; CODE is negative
+for a signal, as in :mod:`subprocess`. CPU is the processor time of all the script's processes in seconds, MEMORY the
+peak resident size of the largest of them in bytes, both as wait4(2) accounts for them: what ran under a parent that did
+not wait for it is counted too, because it becomes the guardian's child.
 """
 
 from __future__ import annotations
 
-import _ctypes
+import contextlib
+import ctypes
+import json
 import os
 import select
+import signal
+import socket
 import sys
 import time
-
-TYPE_CHECKING = False  # ``typing`` would take longer to import than all of this
-if TYPE_CHECKING:
-    import signal
-else:
-    import _signal as signal
+import traceback
+from typing import Any
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in a unit of ru_maxrss."""
 
-
-class _Suppress:
-    """The part of ``contextlib.suppress`` that is wanted here."""
-
-    def __init__(self, *errors: type[Exception]) -> None:
-        self.errors = errors
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, _error: object, _trace: object) -> bool:
-        return kind is not None and issubclass(kind, self.errors)
+_LIBRARY = ctypes.CDLL(None)
 
 
 def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
-        program = _ctypes.dlopen(None, 0)  # type: ignore[arg-type] # the stubs do not know that None is the program
-        _ctypes.call_function(_ctypes.dlsym(program, "prctl"), (option, value, 0, 0, 0))
+        _LIBRARY.prctl(option, value, 0, 0, 0)
 
 
 def _start(command: list[str], guardian: int) -> int:
@@ -80,10 +71,10 @@ def _start(command: list[str], guardian: int) -> int:
 def _descendants() -> list[int]:
     """Return the pids of all processes below this one, zombies left out."""
     children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib would double the start-up time
+    for name in os.listdir("/proc"):  # noqa: PTH208 - a thousand Path objects for nothing
         if name.isdigit():
-            with _Suppress(OSError):  # it ended while we looked
-                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+            with contextlib.suppress(OSError):  # it ended while we looked
+                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - the same
                     fields = file.read().rpartition(b")")[2].split()
                 if fields[0] != b"Z":
                     children.setdefault(int(fields[1]), []).append(int(name))
@@ -118,7 +109,7 @@ class _Guardian:
         self.stopping = True
 
     def _tell(self, line: str) -> None:
-        with _Suppress(BrokenPipeError):  # the worker is dead; nobody needs to know any more
+        with contextlib.suppress(BrokenPipeError):  # the worker is dead; nobody needs to know any more
             os.write(self.status, line.encode() + b"\n")
 
     def _reap(self) -> bool:
@@ -138,17 +129,17 @@ class _Guardian:
     def _signal(self, number: int) -> None:
         pids = _descendants() if sys.platform == "linux" else []
         for pid in pids:
-            with _Suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
         if not pids:
-            with _Suppress(ProcessLookupError, PermissionError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
 
     def _wait(self, seconds: float | None, *, control: bool = False) -> None:
         """Wait until a child ends or, with ``control``, the worker gives a sign."""
         ready, _, _ = select.select([self.wakeup, *([0] if control else [])], [], [], seconds)
         if self.wakeup in ready:
-            with _Suppress(BlockingIOError):
+            with contextlib.suppress(BlockingIOError):
                 os.read(self.wakeup, 4096)
         if 0 in ready:
             os.read(0, 1)
@@ -170,7 +161,56 @@ class _Guardian:
         self._tell(f"exit {self.code} {self.cpu:.6f} {self.memory}")
 
 
+def _guard(order: dict[str, Any], descriptors: list[int]) -> None:
+    """Become a guardian and guard the script to its end."""
+    os.setsid()  # Ctrl-C at the terminal of the service is not for the script
+    hand, output, error, status = descriptors
+    for standard, descriptor in enumerate((hand, output, error)):
+        os.dup2(descriptor, standard)
+        os.close(descriptor)
+    os.set_inheritable(status, False)
+    os.chdir(order["folder"])
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    _Guardian(status, order["grace"], order["command"]).run()
+
+
+def _receive(door: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """Return the next order and its descriptors; None when the worker is dead."""
+    data, descriptors, _, _ = socket.recv_fds(door, 4, 4)
+    if len(data) < 4:
+        return None
+    left = int.from_bytes(data, "big")
+    pieces = []
+    while left:
+        piece = door.recv(left)
+        if not piece:
+            return None
+        pieces.append(piece)
+        left -= len(piece)
+    return json.loads(b"".join(pieces)), descriptors
+
+
+def keep_guardhouse(door: socket.socket) -> None:
+    """Fork a guardian for each order, until the worker is dead."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a guardian: its end is the end of its report
+    while (order := _receive(door)) is not None:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                door.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                _guard(*order)
+            except BaseException:  # noqa: BLE001 - it must not go on as a second guardhouse; its log says what it was
+                traceback.print_exc()
+            finally:
+                os._exit(0)
+        for descriptor in order[1]:
+            os.close(descriptor)
+        door.sendall(pid.to_bytes(8, "big"))
+
+
 if __name__ == "__main__":
-    status_fd = int(sys.argv[1])
-    os.set_inheritable(status_fd, False)
-    _Guardian(status_fd, float(sys.argv[2]), sys.argv[3:]).run()
+    with socket.socket(fileno=int(sys.argv[1])) as the_door:
+        keep_guardhouse(the_door)

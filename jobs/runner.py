@@ -10,17 +10,15 @@ import os
 import re
 import selectors
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self, cast
+from typing import Protocol, Self
 
+from jobs.guardhouse import HOUSE
 from jobs.models import NOTHING, Usage
 
-GUARDIAN = Path(__file__).with_name("guardian.py")
 MAX_LINE = 64 * 1024
 """Bytes after which an unfinished line is taken as a line."""
 
@@ -72,39 +70,18 @@ class Run:
         self._last_error = b""
         self._progress: tuple[float, str] | None = None
         self._message = ""
-        status, status_write = os.pipe()
-        try:
-            self._guardian = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(GUARDIAN), str(status_write), str(grace), *command],
-                cwd=folder,
-                env=dict(environment),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=(status_write,),
-                start_new_session=True,  # Ctrl-C at the terminal of the service is not for the script
-                bufsize=0,
-            )
-        except BaseException:
-            os.close(status)
-            raise
-        finally:
-            os.close(status_write)
+        self._guarded = HOUSE.start(command, folder, environment, grace)
         self._code: int | None = None
         self._usage = NOTHING
         self._script: int | None = None
-        self._pipes = {
-            "out": cast(BinaryIO, self._guardian.stdout),
-            "err": cast(BinaryIO, self._guardian.stderr),
-            "status": os.fdopen(status, "rb", buffering=0),
-        }
-        self._control = cast(BinaryIO, self._guardian.stdin)
+        self._control = self._guarded.control
+        self._pipes = {"out": self._guarded.output, "err": self._guarded.error, "status": self._guarded.status}
         self._rest = dict.fromkeys(self._pipes, b"")
 
     @property
     def guardian(self) -> int:
         """The pid of the guardian."""
-        return self._guardian.pid
+        return self._guarded.guardian
 
     def wait(self, going_on: Callable[[tuple[float, str] | None], bool], interval: float) -> Outcome:
         """Wait until no process of the script is left.
@@ -141,9 +118,12 @@ class Run:
 
     def __exit__(self, *_: object) -> None:
         """Stop the script if it still runs: without its standard input the guardian does so."""
-        for pipe in (self._control, *self._pipes.values()):
-            pipe.close()
-        self._guardian.wait()
+        self._control.close()
+        self._guarded.output.close()
+        self._guarded.error.close()
+        while os.read(self._guarded.status.fileno(), MAX_LINE):  # its end is the end of the guardian
+            pass
+        self._guarded.status.close()
         self._log.flush()
 
     def _kill_group(self) -> None:

@@ -24,6 +24,7 @@ from index.errors import CoverageError, DatabaseError
 from index.service import Index
 from jobs.descriptor import Script, slug
 from jobs.errors import AmoraError, ConflictError
+from jobs.guardhouse import GuardhouseError
 from jobs.identity import Identity
 from jobs.models import Product
 from jobs.products import collect
@@ -83,6 +84,9 @@ class Worker:
             self._do(claim)
         except TaskError as error:
             self._fail(claim, str(error))
+        except GuardhouseError:
+            log.exception("task %s could not be started", claim.task.id)
+            self._give_back(claim, LOST, lost=True)
         except DatabaseError:
             log.exception("task %s: the database is away", claim.task.id)
             self._give_back(claim, "the database was away", lost=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.guardhouse import Guardhouse, GuardhouseError
 from jobs.identity import Identity
 from jobs.runner import MAX_LINE, MAX_MESSAGE, Outcome, Run
 
@@ -201,3 +202,27 @@ def test_kill_9_of_the_worker_ends_the_script(tmp_path: Path) -> None:
     worker.kill()
     worker.wait()
     assert all(gone(pid) for pid in found)
+
+
+def test_a_killed_guardhouse_is_replaced_and_its_guardians_go_on(tmp_path: Path) -> None:
+    """Scripts that run are not touched; the next one gets a guardian from a new guardhouse."""
+    go = tmp_path / "go"
+    log = io.BytesIO()
+    with Run(
+        ["sh", "-c", f"until [ -e {go} ]; do sleep 0.02; done; echo done"], tmp_path, ENVIRONMENT, log, 0.2
+    ) as first:
+        (house,) = {int(Path(f"/proc/{first.guardian}/stat").read_text().rpartition(")")[2].split()[1])}
+        os.kill(house, signal.SIGKILL)
+        assert gone(house)
+        assert run(tmp_path, "echo second")[1] == b"second\n"
+        go.touch()
+        assert first.wait(lambda _: True, 0.02).code == 0
+    assert log.getvalue() == b"done\n"
+
+
+def test_a_guardhouse_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was begun is stopped, and the caller is told."""
+    house = Guardhouse()
+    monkeypatch.setattr("jobs.guardhouse.PROGRAM", tmp_path / "no-such-program")
+    with pytest.raises((GuardhouseError, OSError)):
+        house.start(["true"], tmp_path, ENVIRONMENT, 0.2)
