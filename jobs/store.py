@@ -142,8 +142,10 @@ class JobStore:
             yield connection
             return
         with self.database.write() as connection:
-            # On PostgreSQL: whoever locks a job first and its tasks afterwards never waits for one who waits for him.
-            connection.execute(select(job.c.id).where(job.c.id == job_id).with_for_update())
+            if not self.database.quick:
+                # Whoever locks a job first and its tasks afterwards never waits for one who waits for him. In SQLite
+                # there is but one writer.
+                connection.execute(select(job.c.id).where(job.c.id == job_id).with_for_update())
             yield connection
         self._changed(job_id)
 
@@ -686,7 +688,7 @@ def _move_task(
     if row is None or (attempt is not None and row.attempt != attempt):
         return None
     origin = Phase(row.phase)
-    done = connection.execute(
+    moved = connection.execute(
         update(task)
         .where(
             task.c.id == task_id,
@@ -695,11 +697,11 @@ def _move_task(
             task.c.phase.in_([phase.value for phase in sources(TASK_MOVES, target)]),
         )
         .values(phase=target.value, attempt=task.c.attempt + int(new_attempt), **values)
-    )
-    if not done.rowcount:
-        return None
-    _write_trail(connection, row.job_id, row.number, origin, target, reason)
-    return connection.execute(select(task).where(task.c.id == task_id)).one()
+        .returning(task)
+    ).one_or_none()
+    if moved is not None:
+        _write_trail(connection, row.job_id, row.number, origin, target, reason)
+    return moved
 
 
 def _close(connection: Connection, job_id: str, *, transient: bool = False) -> None:

@@ -347,8 +347,9 @@ def test_lost_messages_are_sent_again_once(store: JobStore) -> None:
     assert store.sent(tasks, "s") == []
 
 
-def test_every_change_locks_its_job_first(store: JobStore) -> None:
+def test_every_change_locks_its_job_first(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """On PostgreSQL two changes that lock a job and its tasks in different orders would wait for each other."""
+    monkeypatch.setattr(Database, "quick", False)
     seen: list[str] = []
 
     @event.listens_for(store.database.engine, "before_cursor_execute")
