@@ -127,6 +127,10 @@ class Index:
         ]
         return sorted(matches, key=lambda match: (-(match.overlap or 0), match.dataset.id))
 
+    def region(self, text: str) -> Region:
+        """Read a region in any form, also around a target of the datasets. Raises RegionError."""
+        return Region.parse(text, self._store.pointings)
+
     def get(self, dataset_id: str) -> Dataset:
         """Give a dataset by its short or full id. Raises DatasetIdError and UnknownDatasetError."""
         return self._keyed(dataset_id)[2]

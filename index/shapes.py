@@ -37,6 +37,10 @@ class Shape(Protocol):
     name: ClassVar[str]
 
     @property
+    def corners(self) -> int:
+        """How many sides each border cell is held against; 1 for what has no corners."""
+
+    @property
     def area(self) -> float:
         """Square degrees."""
 
@@ -72,6 +76,7 @@ class Circle:
     """A cone around a position."""
 
     name: ClassVar[str] = "circle"
+    corners: ClassVar[int] = 1
 
     ra: float
     dec: float
@@ -123,6 +128,7 @@ class Range:
     """A zone between two meridians and two parallels; eastward from ``west``, so across RA 0 if that is the larger."""
 
     name: ClassVar[str] = "range"
+    corners: ClassVar[int] = 1
 
     west: float
     east: float
@@ -203,6 +209,11 @@ class Polygon:
         """The vertices as unit vectors."""
         ra, dec = np.radians(np.array(self.vertices)).T
         return np.stack((np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)), axis=1)
+
+    @property
+    def corners(self) -> int:
+        """The number of vertices."""
+        return len(self.vertices)
 
     @property
     def area(self) -> float:

@@ -155,6 +155,14 @@ class DatasetStore:
                 found.update((row.id, (row.key, row.fingerprint)) for row in rows)
         return found
 
+    def pointings(self, target: str) -> list[tuple[float, float]]:
+        """Give the different pointings of the datasets with a target, whose name is compared without case and blanks."""
+        name = func.replace(func.lower(dataset.c.target_name), " ", "")
+        wanted = "".join(target.lower().split())
+        with self._database.read() as connection:
+            rows = connection.execute(select(dataset.c.s_ra, dataset.c.s_dec).where(name == wanted).distinct())
+            return [(row.s_ra, row.s_dec) for row in rows]
+
     def last_key(self) -> int:
         """Give the largest key, 0 if there is none."""
         with self._database.read() as connection:

@@ -212,7 +212,7 @@ def index_query(circle: str | None, polygon: str | None, pos: str | None, ids: t
                 chosen = next(offered for offered in observations.FORMATS if offered.name == form)
                 click.echo(observations.answer(engine.index, query, chosen), nl=False)
                 return
-            region = observations.region_of(query)
+            region = observations.region_of(query, engine.index)
             matches = engine.index.search(region, ids=ids)
         _table(
             ("DATASET", "TARGET", "EXPOSURE", "REGION COVERED", "OVERLAP (deg2)", ""),

@@ -2,7 +2,7 @@
 
 The region is one of ``POS`` (``CIRCLE ra dec r``, ``POLYGON ra dec ra dec ...``, ``RANGE ...``), ``CIRCLE``
 (``ra dec r``) and ``POLYGON``, in ICRS degrees (DALI 1.1, section 3.3; SIA 2.0, section 2.1.1). ``ID`` (repeatable)
-keeps the datasets named. Without a region every dataset answers. RESPONSEFORMAT is ``json`` (default), ``votable``,
+keeps the datasets named. ``POS`` takes the other forms of regions too (``docs/regions.md``). Without a region every dataset answers. RESPONSEFORMAT is ``json`` (default), ``votable``,
 ``csv`` or ``html``.
 
 JSON: ``{"region": {"text", "shape", and the numbers of the shape} or null, "count": n, "observations": [...]}`` in the
@@ -102,14 +102,14 @@ COLUMNS = (
 _OF_MATCH = ("overlap", "dataset_fraction", "region_fraction", "order")
 
 
-def region_of(form: Form) -> Region | None:
-    """Return the region that the form gives, None where it gives none.
+def region_of(form: Form, index: Index) -> Region | None:
+    """Return the region that the form gives, None where it gives none; the index knows the targets.
 
     :raises RequestError: there are several regions.
     :raises index.errors.CoverageError: the region cannot be read.
     """
     readers: dict[str, Callable[[str], Region]] = {
-        "POS": Region.parse,
+        "POS": index.region,
         "CIRCLE": Region.circle,
         "POLYGON": Region.polygon,
     }
@@ -157,7 +157,7 @@ def as_csv(matches: Sequence[Match]) -> bytes:
 
 def answer(index: Index, form: Form, chosen: Format) -> bytes:
     """Search the index as the form asks and return the answer in the format chosen (JSON, VOTable or CSV)."""
-    region = region_of(form)
+    region = region_of(form, index)
     matches = index.search(region, ids=form.all("ID"))
     if chosen.name == VOTABLE.name:
         return as_votable(matches)
@@ -172,7 +172,7 @@ async def show(request: Request) -> Response:
     index = context.of(request).engine.index
     if chosen.name == HTML.name:
         errors.set_form(request, "html")
-        region = region_of(form)
+        region = region_of(form, index)
         matches = await call(index.search, region, ids=form.all("ID"))
         return pages.observations(request, region, matches)
     if chosen.name == VOTABLE.name:
