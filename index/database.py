@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from index.errors import DatabaseError
 
@@ -23,7 +24,7 @@ class Database:
     ``read()`` gives a connection that takes no lock, ``write()`` a transaction that commits at the end of the
     block and rolls back on an exception. A SQLite transaction takes the write lock at its start: one that read
     first and then wrote could find that another had written in between, and SQLite answers that with an error
-    no waiting can mend.
+    no waiting can mend. Whoever gets a :class:`DatabaseError` from either may try again later.
 
     :param url: an address of SQLAlchemy.
     :raises DatabaseError: it is no address, or the driver for it is not installed.
@@ -56,20 +57,35 @@ class Database:
         try:
             with self.read():
                 pass
-        except DBAPIError as error:  # OperationalError, or DatabaseError where the file is no database
+        except DBAPIError as error:  # where the file is no database
             raise DatabaseError(f"the database {self.url} cannot be used: {str(error.orig).strip()}") from error
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Give a connection for reading; each statement sees the newest committed state."""
-        with self._reader.connect() as connection:
+        """Give a connection for reading; each statement sees the newest committed state.
+
+        :raises DatabaseError: the database does not answer.
+        """
+        with self._answering(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Give a connection inside a transaction that commits at the end of the block."""
-        with self.engine.begin() as connection:
+        """Give a connection inside a transaction that commits at the end of the block.
+
+        :raises DatabaseError: the database does not answer, is locked by somebody else for too long, or is full.
+        """
+        with self._answering(), self.engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise DatabaseError(f"the database {self.url} cannot be used: {str(error.orig).strip()}") from error
+        except NoConnectionError as error:
+            raise DatabaseError(f"the database {self.url} cannot be used: no connection is free") from error
 
     def close(self) -> None:
         """Close all connections."""

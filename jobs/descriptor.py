@@ -106,6 +106,9 @@ class Script(_Model):
         for name in (*[n for pair in self.ordered for n in pair], *([self.tasks] if self.tasks else [])):
             if name not in names:
                 raise ValueError(f"the parameter {name} is named but not declared")
+        counts = next((spec for spec in self.parameters if spec.name == self.tasks), None)
+        if counts is not None and (counts.type != "integer" or counts.multiple):
+            raise ValueError(f"the parameter {counts.name} is the number of tasks: it must be one integer")
         return self
 
     def parameter(self, name: str) -> ParameterSpec | None:
@@ -114,8 +117,14 @@ class Script(_Model):
 
     @property
     def documentation(self) -> str:
-        """The README.md that users read, in Markdown."""
-        return (self.folder / "README.md").read_text(encoding="utf-8")
+        """The README.md that users read, in Markdown.
+
+        :raises DescriptorError: it is not there any more, or is no text.
+        """
+        try:
+            return (self.folder / "README.md").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DescriptorError(f"The documentation of the script {self.name} cannot be read.") from error
 
 
 def slug(dataset: str | None, task: int) -> str:

@@ -9,6 +9,7 @@
      +-- PhaseError         the job's phase does not allow the move that was asked for
      +-- DescriptorError    a script's folder does not follow the script contract
      +-- LimitError         a limit of the service is reached
+     +-- ConflictError      two tasks of a job want the same name for their products
 
 Each message is written for a stranger; ``uws`` gives it its place in HTTP and XML.
 """
@@ -50,3 +51,7 @@ class DescriptorError(AmoraError):
 
 class LimitError(AmoraError):
     """A limit of the service is reached; the message says which and when to try again."""
+
+
+class ConflictError(AmoraError):
+    """Two tasks of a job want the same name for their products; the message says which."""

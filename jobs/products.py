@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.descriptor import Script
+from jobs.descriptor import Script, slug
 from jobs.models import Task
 from jobs.storage import ProductError
 
@@ -36,7 +36,7 @@ def collect(script: Script, task: Task, folder: Path) -> dict[str, Description]:
     """Describe each file in ``folder`` by its name.
 
     :raises ProductError: a product that the descriptor requires is not there, is empty, or has a name that cannot be
-        part of an address.
+        part of an address or that another result has.
     """
     if folder.is_symlink() or not folder.is_dir():
         raise ProductError("it removed its folder products/")
@@ -52,6 +52,8 @@ def collect(script: Script, task: Task, folder: Path) -> dict[str, Description]:
             raise ProductError(
                 f"the name of its product {path.name!r} is not allowed: letters, digits and ._+=@- are, 200 at most"
             )
+        if path.name == f"{slug(task.dataset, task.number)}.log":
+            raise ProductError(f"its product {path.name} has the name of the task's log; give it another one")
         spec_ = declared.get(path.name)
         found[path.name] = (
             Description(spec_.content_type, spec_.description)

@@ -22,7 +22,11 @@ GUARDIAN = Path(__file__).with_name("guardian.py")
 MAX_LINE = 64 * 1024
 """Bytes after which an unfinished line is taken as a line."""
 
-_PROGRESS = re.compile(rb"progress\s+([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)(?:\s+(.*))?$")
+MAX_MESSAGE = 2000
+"""Characters that are kept of what a script says of its progress or of its failure."""
+
+# Each repetition has an end: tens of thousands of digits would keep the whole process busy for minutes.
+_PROGRESS = re.compile(rb"progress\s{1,9}([0-9]{0,9}\.?[0-9]{1,20}(?:[eE][+-]?[0-9]{1,3})?)(?:\s+(.*))?$")
 
 
 class Log(Protocol):
@@ -140,7 +144,7 @@ class Run:
                 os.killpg(self._script, signal.SIGKILL)
 
     def _outcome(self, stopped: bool) -> Outcome:
-        return Outcome(self._code, stopped, self._last_error.decode(errors="replace").strip()[:2000])
+        return Outcome(self._code, stopped, _text(self._last_error))
 
     def _read(self, name: str) -> bool:
         """Take what there is to read from one pipe; False at its end."""
@@ -162,9 +166,13 @@ class Run:
 
     def _take(self, line: bytes, *, error: bool) -> None:
         if not error and (match := _PROGRESS.match(line)):
-            text = (match[2] or b"").decode(errors="replace").strip()
-            self._progress = (min(float(match[1]), 1.0), text)
+            self._progress = (min(float(match[1]), 1.0), _text(match[2] or b""))
             return
         if error and line.strip():
             self._last_error = line
         self._log.write(line + b"\n")
+
+
+def _text(line: bytes) -> str:
+    """Return what a script said as text that SQL can keep: PostgreSQL takes no NUL."""
+    return line.decode(errors="replace").replace("\0", "\ufffd").strip()[:MAX_MESSAGE]

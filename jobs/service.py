@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from index.errors import CoverageError
+from index.errors import CoverageError, DatabaseError
 from index.service import Index
 from jobs.changes import Changes
 from jobs.descriptor import Script
@@ -25,7 +26,7 @@ from jobs.queue import Queue
 from jobs.registry import Registry
 from jobs.settings import Settings
 from jobs.storage import Storage
-from jobs.store import JobStore
+from jobs.store import JobStore, StaleError
 from jobs.validator import canonical, check, select
 
 MAX_RUN_ID = 64
@@ -104,14 +105,16 @@ class Jobs:
         phases: Collection[Phase] = (),
         after: datetime | None = None,
         last: int | None = None,
+        owners: Collection[str | None] | None = None,
     ) -> Iterator[JobRef]:
         """Yield the jobs that pass all filters, newest first.
 
+        :param owners: whose jobs, with None for anonymous ones; None alone for everybody's.
         :raises NotFoundError: there is no such script.
         """
         if script is not None:
             self.scripts.get(script)
-        return self._store.refs(script, phases, after, last)
+        return self._store.refs(script, phases, after, last, owners)
 
     async def wait(self, job_id: str, phase: Phase, timeout: float) -> None:
         """Wait until the phase of a job is not ``phase`` any more, or it is gone, at most ``timeout`` seconds."""
@@ -153,8 +156,8 @@ class Jobs:
         :raises NotFoundError: there is no such job or product.
         """
         for product in self.get(script, job_id).products:
-            if product.name == name:
-                return product, self._storage.path(product.key)
+            if product.name == name and (path := self._storage.path(product.key)).is_file():
+                return product, path
         raise NotFoundError(f"The job {job_id} has no result {name}.")
 
     def health(self) -> list[Check]:
@@ -204,13 +207,16 @@ class Jobs:
         :raises ParameterError: a value is not allowed; nothing is changed.
         """
         found = self.scripts.get(script)
-        job = self.get(script, job_id)
         names = {name.upper() for name, _ in parameters}
-        kept = [(item.name, item.value) for item in job.parameters if item.name.upper() not in names]
-        merged = canonical(found, [*kept, *parameters])
-        if job.phase is Phase.PENDING:  # otherwise the store says what is wrong, not the values
-            check(found, merged, self._index)
-        self._store.set_parameters(job_id, merged)
+        while True:
+            job = self.get(script, job_id)
+            kept = [(item.name, item.value) for item in job.parameters if item.name.upper() not in names]
+            merged = canonical(found, [*kept, *parameters])
+            if job.phase is Phase.PENDING:  # otherwise the store says what is wrong, not the values
+                check(found, merged, self._index)
+            with suppress(StaleError):  # somebody else has set others meanwhile: keep those too
+                self._store.set_parameters(job_id, merged, job.version)
+                return
 
     def set_run_id(self, script: str, job_id: str, run_id: str | None) -> None:
         """Set the run id of a PENDING job.
@@ -243,15 +249,23 @@ class Jobs:
         self._run(found, job_id)
 
     def _run(self, script: Script, job_id: str) -> None:
+        while True:
+            with suppress(StaleError):  # its parameters may be others now, and with them the datasets
+                self._queue_tasks(script, job_id)
+                return
+
+    def _queue_tasks(self, script: Script, job_id: str) -> None:
         job = self._store.get(job_id)
         if job.phase is not Phase.PENDING:
             raise PhaseError(f"The job {job_id} is {job.phase}; it can be run only while it is PENDING.")
         try:
             work = select(script, check(script, job.parameters, self._index), self._index)
+        except DatabaseError:
+            raise
         except (RequestError, CoverageError) as error:
-            self._store.fail(job_id, str(error))
+            self._store.fail(job_id, str(error), version=job.version)
             return
-        for task_id in self._store.queue(job_id, work, self._queue.name):
+        for task_id in self._store.queue(job_id, work, self._queue.name, job.version):
             self._queue.send(task_id, 1)
 
     def abort(self, script: str, job_id: str) -> None:

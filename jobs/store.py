@@ -17,10 +17,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    cast,
+    delete,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from index.database import Database
-from jobs.errors import NotFoundError, PhaseError
+from jobs.errors import ConflictError, NotFoundError, PhaseError
 from jobs.models import Job, JobRef, JobState, Parameter, Product, Task
 from jobs.phases import FINAL, JOB_MOVES, TASK_MOVES, Phase, sources
 from jobs.tables import job, parameter, phase_change, product, task
@@ -71,6 +85,10 @@ class Held:
     processes: str | None
 
 
+class StaleError(Exception):
+    """The job has changed since it was looked at: look again."""
+
+
 class JobStore:
     """All that is known about jobs.
 
@@ -85,6 +103,8 @@ class JobStore:
     def _change(self, job_id: str) -> Iterator[Connection]:
         """Give a transaction that changes one job; once it is committed, those who wait for the job are told."""
         with self.database.write() as connection:
+            # On PostgreSQL: whoever locks a job first and its tasks afterwards never waits for one who waits for him.
+            connection.execute(select(job.c.id).where(job.c.id == job_id).with_for_update())
             yield connection
         self._changed(job_id)
 
@@ -151,11 +171,13 @@ class JobStore:
         phases: Collection[Phase],
         after: datetime | None,
         last: int | None,
-        owner: str | None = None,
+        owners: Collection[str | None] | None = None,
     ) -> Iterator[JobRef]:
         """Yield the jobs that pass all filters, newest first (UWS 1.1, section 2.2.2.1).
 
         Archived jobs are listed only when asked for by phase.
+
+        :param owners: whose jobs, with None for anonymous ones; None alone for everybody's.
         """
         query = select(*job.c["id", "script", "phase", "run_id", "owner", "created"])
         if script is not None:
@@ -167,8 +189,8 @@ class JobStore:
         if after is not None:
             # As a float: an instant between two milliseconds must not round onto the one before it.
             query = query.where(job.c.created > after.timestamp() * 1000)
-        if owner is not None:
-            query = query.where(job.c.owner == owner)
+        if owners is not None:
+            query = query.where(or_(false(), *(job.c.owner == owner for owner in owners)))
         query = query.order_by(job.c.serial.desc()).limit(last)
         with self.database.read() as connection:
             for row in connection.execute(query).yield_per(1000):
@@ -218,12 +240,15 @@ class JobStore:
             _insert_parameters(connection, job_id, parameters)
         return job_id
 
-    def set_parameters(self, job_id: str, parameters: Sequence[Parameter]) -> None:
+    def set_parameters(self, job_id: str, parameters: Sequence[Parameter], version: int | None = None) -> None:
         """Replace all parameters of a PENDING job.
 
+        :param version: the version of the job that led to them.
         :raises PhaseError: the job is not PENDING any more.
+        :raises StaleError: the job has another version by now.
         """
         with self._change(job_id) as connection:
+            _require(connection, job_id, version)
             _touch_pending(connection, job_id, "its parameters")
             connection.execute(delete(parameter).where(parameter.c.job_id == job_id))
             _insert_parameters(connection, job_id, parameters)
@@ -250,15 +275,18 @@ class JobStore:
             if not done.rowcount:
                 raise _unknown(job_id)
 
-    def queue(self, job_id: str, work: Sequence[Sequence[str]], queue: str) -> list[str]:
+    def queue(self, job_id: str, work: Sequence[Sequence[str]], queue: str, version: int | None = None) -> list[str]:
         """Move a job from PENDING to QUEUED together with its tasks, one for each of ``work``; return their ids.
 
         :param work: the short ids of the datasets of each task.
         :param queue: the queue that is to have their messages.
+        :param version: the version of the job whose parameters led to the datasets.
         :raises PhaseError: the job is not PENDING.
+        :raises StaleError: the job has another version by now.
         """
         ids = [f"{job_id}.{number}" for number in range(1, len(work) + 1)]
         with self._change(job_id) as connection:
+            _require(connection, job_id, version)
             _move_job(connection, job_id, Phase.QUEUED, "RUN")
             connection.execute(
                 insert(task),
@@ -276,12 +304,15 @@ class JobStore:
             )
         return ids
 
-    def fail(self, job_id: str, message: str, *, transient: bool = False) -> None:
+    def fail(self, job_id: str, message: str, *, transient: bool = False, version: int | None = None) -> None:
         """End a job that has no tasks yet in ERROR.
 
+        :param version: the version of the job whose parameters led to it.
         :raises PhaseError: the job's phase does not allow it.
+        :raises StaleError: the job has another version by now.
         """
         with self._change(job_id) as connection:
+            _require(connection, job_id, version)
             _move_job(
                 connection,
                 job_id,
@@ -314,20 +345,27 @@ class JobStore:
 
     # ------------------------------------------------------------------ the worker's changes
 
-    def sent(self, task_id: str, attempt: int, before: str | None, queue: str) -> bool:
-        """Write down which queue is to have a QUEUED task's message; False when somebody else has just done so."""
+    def sent(self, tasks: Sequence[tuple[str, int, str | None]], queue: str) -> list[tuple[str, int]]:
+        """Write down which queue is to have the messages of QUEUED tasks.
+
+        :param tasks: id, attempt and queue until now of each.
+        :return: id and attempt of those that nobody else has just sent.
+        """
         with self.database.write() as connection:
-            done = connection.execute(
-                update(task)
-                .where(
-                    task.c.id == task_id,
-                    task.c.attempt == attempt,
-                    task.c.phase == Phase.QUEUED.value,
-                    task.c.queue.is_not_distinct_from(before),
-                )
-                .values(queue=queue)
-            )
-        return bool(done.rowcount)
+            return [
+                (task_id, attempt)
+                for task_id, attempt, before in tasks
+                if connection.execute(
+                    update(task)
+                    .where(
+                        task.c.id == task_id,
+                        task.c.attempt == attempt,
+                        task.c.phase == Phase.QUEUED.value,
+                        task.c.queue.is_not_distinct_from(before),
+                    )
+                    .values(queue=queue)
+                ).rowcount
+            ]
 
     def claim(self, task_id: str, attempt: int, worker: str, lease: float) -> Claim | None:
         """Claim a QUEUED task for ``lease`` seconds; None when it is not there to be had (any more)."""
@@ -384,12 +422,15 @@ class JobStore:
         return bool(done)
 
     def complete(self, claim: Claim, products: Sequence[Product]) -> bool:
-        """End a task as COMPLETED with its products, and the job with its last task; False when the claim is lost."""
+        """End a task as COMPLETED with its products, and the job with its last task; False when the claim is lost.
+
+        :raises ConflictError: another task has handed back a product of the same name; nothing is changed.
+        """
         with self._change(claim.task.job_id) as connection:
             if not self._end(connection, claim, Phase.COMPLETED, "script ended", progress=1.0):
                 return False
             if products:
-                connection.execute(insert(product), [vars(item) for item in products])
+                _insert_products(connection, claim.task.job_id, products)
             _close(connection, claim.task.job_id)
         return True
 
@@ -470,7 +511,8 @@ class JobStore:
                 select(job.c.id, job.c.duration).where(
                     job.c.phase == Phase.EXECUTING.value,
                     job.c.duration > 0,
-                    job.c.started + job.c.duration * 1000 <= now(),
+                    # Both sides of PostgreSQL's INTEGER end at 24 days in milliseconds.
+                    job.c.started + cast(job.c.duration, BigInteger) * 1000 <= now(),
                 )
             ).all()
         return [(row.id, row.duration) for row in rows]
@@ -548,8 +590,6 @@ def _move_task(
 
 def _close(connection: Connection, job_id: str, *, transient: bool = False) -> None:
     """End the job if its last task has ended: COMPLETED if any task was, else ERROR with the first reason."""
-    # On PostgreSQL two last tasks may end at once: the lock on the job makes the second see the first.
-    connection.execute(select(job.c.id).where(job.c.id == job_id).with_for_update()).one()
     rows = connection.execute(
         select(task.c.phase, task.c.message).where(task.c.job_id == job_id).order_by(task.c.number)
     ).all()
@@ -575,6 +615,15 @@ def _touch(connection: Connection, job_id: str) -> None:
     connection.execute(update(job).where(job.c.id == job_id).values(version=job.c.version + 1))
 
 
+def _require(connection: Connection, job_id: str, version: int | None) -> None:
+    """Raise StaleError if the job has another version; None is any."""
+    if version is None:
+        return
+    found = connection.execute(select(job.c.version).where(job.c.id == job_id)).scalar_one_or_none()
+    if found not in (version, None):
+        raise StaleError(job_id)
+
+
 def _touch_pending(connection: Connection, job_id: str, what: str, **values: str | None) -> None:
     done = connection.execute(
         update(job)
@@ -595,6 +644,18 @@ def _insert_parameters(connection: Connection, job_id: str, parameters: Sequence
             insert(parameter),
             [{"job_id": job_id, "name": item.name, "value": item.value} for item in parameters],
         )
+
+
+def _insert_products(connection: Connection, job_id: str, products: Sequence[Product]) -> None:
+    rows = connection.execute(select(product.c.name, product.c.task).where(product.c.job_id == job_id)).all()
+    taken = {row.name: row.task for row in rows}
+    for item in products:
+        if item.name in taken:
+            raise ConflictError(
+                f"task {taken[item.name]} has handed back a product {item.name} already; {{dataset}} or {{task}} in a "
+                "product's name keeps them apart."
+            )
+    connection.execute(insert(product), [vars(item) for item in products])
 
 
 def _write_trail(

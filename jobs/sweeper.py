@@ -29,6 +29,10 @@ TICK = 0.5
 """Seconds between two looks for changes that other processes made."""
 SWEEP = 2.0
 """Seconds between two sweeps."""
+BATCH = 500
+"""Tasks that are sent again in one transaction: one for each would take minutes after a restart."""
+CLEAR = 600.0
+"""Seconds between two looks for files that nobody refers to."""
 
 
 class Sweeper:
@@ -42,6 +46,7 @@ class Sweeper:
         self._settings = settings
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+        self._cleared = 0.0
         self.last_sweep = 0.0
         """When the last sweep ended, on the monotonic clock."""
 
@@ -49,6 +54,7 @@ class Sweeper:
         """Sweep once, then go on in a thread."""
         self.sweep()
         self._safely(self.clear_orphans)
+        self._cleared = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
@@ -63,6 +69,9 @@ class Sweeper:
             self._safely(self.end_overdue)
             if time.monotonic() - self.last_sweep >= SWEEP:
                 self.sweep()
+            if time.monotonic() - self._cleared >= CLEAR:
+                self._safely(self.clear_orphans)
+                self._cleared = time.monotonic()
 
     def sweep(self) -> None:
         """Do each step once; one that fails does not keep the others from being done."""
@@ -95,9 +104,12 @@ class Sweeper:
 
     def resend(self) -> None:
         """Send the QUEUED tasks whose message was never sent, or was in the memory of a process that is gone."""
-        for task_id, attempt, queue in self._store.waiting():
+        waiting = self._store.waiting()
+        lost = {queue for queue in {queue for _, _, queue in waiting} if self._queue.has_lost(queue)}
+        tasks = [item for item in waiting if item[2] in lost]
+        for start in range(0, len(tasks), BATCH):
             # SQL first: a message that is lost in between belongs to a queue that dies with this process.
-            if self._queue.has_lost(queue) and self._store.sent(task_id, attempt, queue, self._queue.name):
+            for task_id, attempt in self._store.sent(tasks[start : start + BATCH], self._queue.name):
                 self._queue.send(task_id, attempt)
 
     def end_overdue(self) -> None:

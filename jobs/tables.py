@@ -41,6 +41,7 @@ job = Table(
     Column("error_transient", Integer, nullable=False, default=0),
     Column("version", Integer, nullable=False, default=1),
     Index("job_by_script", "script", "serial"),
+    Index("job_by_owner", "owner", "script", "serial"),
     Index("job_by_phase", "phase", "serial"),
     Index("job_by_destruction", "destruction"),
 )

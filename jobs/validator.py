@@ -220,7 +220,7 @@ def select(script: Script, checked: Values, index: Index) -> list[tuple[str, ...
             f"The script {script.name} needs a region: give POS, CIRCLE or POLYGON, e.g. POS=CIRCLE 35.8 42.99 0.01"
         )
     if not script.accepts.datasets:
-        return [()] * (checked.values[script.tasks] if script.tasks else 1)
+        return [()] * _tasks(script, checked)
     if checked.region is None and not checked.ids:
         raise RequestError(
             f"Nothing says which datasets the script {script.name} is to work on: give a region "
@@ -228,6 +228,19 @@ def select(script: Script, checked: Values, index: Index) -> list[tuple[str, ...
         )
     found = _datasets(script, checked, index)
     return [tuple(found)] if script.scope == "job" else [(id_,) for id_ in found]
+
+
+def _tasks(script: Script, checked: Values) -> int:
+    """Return how many tasks a job without datasets has."""
+    if script.tasks is None:
+        return 1
+    wanted = checked.values[script.tasks]
+    if wanted is None or not 1 <= wanted <= MAX_TASKS:
+        given = "nothing" if wanted is None else wanted
+        raise RequestError(
+            f"Parameter {script.tasks}: {given} was given; it is the number of tasks, from 1 to {MAX_TASKS}."
+        )
+    return int(wanted)
 
 
 def _datasets(script: Script, checked: Values, index: Index) -> list[str]:

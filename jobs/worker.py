@@ -17,13 +17,13 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from index.dataset import Dataset
-from index.errors import CoverageError
+from index.errors import CoverageError, DatabaseError
 from index.service import Index
 from jobs.descriptor import Script, slug
-from jobs.errors import AmoraError
+from jobs.errors import AmoraError, ConflictError
 from jobs.identity import Identity
 from jobs.models import Product
 from jobs.products import collect
@@ -41,6 +41,10 @@ CONTRACT = 1
 INTERVAL = 0.1
 """Seconds between two looks at whether the task is still wanted."""
 LOST = "the worker that ran it was lost"
+RETRY = 1.0
+"""Seconds between two tries while the database is away."""
+
+T = TypeVar("T")
 
 
 class TaskError(Exception):
@@ -64,16 +68,48 @@ class Worker:
         """Do one attempt of a task, unless somebody else has it or it is not wanted any more."""
         if self.stopping.is_set():
             return
-        claim = self._store.claim(task_id, attempt, str(self.identity), self._settings.lease)
-        if claim is None:
-            return
+        try:
+            # Without this message nobody would think of the task again before the next start.
+            claim = self._insist(lambda: self._store.claim(task_id, attempt, str(self.identity), self._settings.lease))
+            if claim is not None:
+                self._attempt(claim)
+                self._tidy_up(claim.task.job_id)
+        except DatabaseError:  # and the service is being stopped: the next one finds the task as it is
+            log.exception("task %s was left", task_id)
+
+    def _attempt(self, claim: Claim) -> None:
+        """Do a claimed task, and end it or hand it back whatever happens."""
         try:
             self._do(claim)
         except TaskError as error:
-            self._store.fail_task(claim, str(error))
+            self._fail(claim, str(error))
+        except DatabaseError:
+            log.exception("task %s: the database is away", claim.task.id)
+            self._give_back(claim, "the database was away", lost=True)
         except Exception:  # whatever it is: the task must not stay EXECUTING, and the thread must live on
-            log.exception("task %s failed in the worker", task_id)
-            self._store.fail_task(claim, "An internal error of the service; its operator finds it in the log.")
+            log.exception("task %s failed in the worker", claim.task.id)
+            self._fail(claim, "An internal error of the service; its operator finds it in the log.")
+
+    def _fail(self, claim: Claim, message: str) -> None:
+        self._insist(lambda: self._store.fail_task(claim, message))
+
+    def _insist(self, change: Callable[[], T]) -> T:
+        """Make a change in SQL; while the database is away, try again until the service is stopped.
+
+        :raises DatabaseError: it is still away and the service is being stopped.
+        """
+        while True:
+            try:
+                return change()
+            except DatabaseError as error:
+                log.warning("%s; trying again", error)
+                if self.stopping.wait(RETRY):
+                    raise
+
+    def _tidy_up(self, job_id: str) -> None:
+        """Remove the files of a job that was deleted while its task made more of them."""
+        if job_id not in self._store.versions([job_id]):
+            self._storage.forget(job_id)
 
     def _do(self, claim: Claim) -> None:
         task = claim.task
@@ -98,17 +134,24 @@ class Worker:
         store, lease = self._store, self._settings.lease
         limit = time.monotonic() + script.limits.wall
         renew_at = time.monotonic() + lease / 3
-        held = store.record_processes(claim, json.dumps([str(Identity.of(run.guardian))]))
+        held = self._insist(lambda: store.record_processes(claim, json.dumps([str(Identity.of(run.guardian))])))
 
-        def going_on(progress: tuple[float, str] | None) -> bool:
+        def wanted(progress: tuple[float, str] | None) -> bool:
             nonlocal renew_at
-            if not held or self.stopping.is_set() or time.monotonic() > limit:
-                return False
             if time.monotonic() >= renew_at:
-                renew_at = time.monotonic() + lease / 3
                 if not store.renew(claim, lease):
                     return False
+                renew_at = time.monotonic() + lease / 3
             return store.report(claim, *progress) if progress else store.holds(claim)
+
+        def going_on(progress: tuple[float, str] | None) -> bool:
+            if not held or self.stopping.is_set() or time.monotonic() > limit:
+                return False
+            try:
+                return wanted(progress)
+            except DatabaseError as error:  # an hour's work is worth another look; only SQL can publish it anyway
+                log.warning("task %s goes on although %s", claim.task.id, error)
+                return True
 
         return going_on
 
@@ -117,6 +160,8 @@ class Worker:
             script = self._registry.get(claim.script)
             values = check(script, self._store.get(claim.task.job_id).parameters, self._index)
             datasets = [self._index.get(dataset) for dataset in claim.task.datasets]
+        except DatabaseError:
+            raise
         except (AmoraError, CoverageError) as error:
             raise TaskError(str(error)) from error
         for dataset in datasets:
@@ -157,11 +202,21 @@ class Worker:
             )
             for file in files
         ]
-        if not self._store.complete(claim, products):
+        try:
+            if self._store.complete(claim, products):
+                return
+        except DatabaseError:
+            # Whether it was done is not known: what is published stays until the sweeper knows.
+            self._insist(lambda: self._store.complete(claim, products))
+            return
+        except ConflictError as error:
             self._storage.withdraw(task.job_id, task.number, task.attempt)
+            raise TaskError(f"The script ended, but {error}") from error
+        self._storage.withdraw(task.job_id, task.number, task.attempt)
 
     def _give_back(self, claim: Claim, reason: str, *, lost: bool) -> None:
-        self._store.give_back(claim.task.id, claim.task.attempt, reason, lost=lost, limit=self._settings.attempts)
+        task, limit = claim.task, self._settings.attempts
+        self._insist(lambda: self._store.give_back(task.id, task.attempt, reason, lost=lost, limit=limit))
 
 
 def describe(claim: Claim, values: Values, datasets: list[Dataset]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 import httpx
 
@@ -16,11 +16,13 @@ class Service:
     """``amora serve`` on a free port, for the length of a block.
 
     :param home: the home folder.
+    :param stderr: where what it logs goes; by default where the tests' does.
     :param settings: further settings, e.g. ``LEASE="3"``.
     """
 
-    def __init__(self, home: Path, **settings: str) -> None:
+    def __init__(self, home: Path, *, stderr: TextIO | None = None, **settings: str) -> None:
         self.home = home
+        self._stderr = stderr
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("AMORA_")}
         self.environment |= {"AMORA_HOME": str(home), "AMORA_PORT": "0"}
         self.environment |= {f"AMORA_{name}": value for name, value in settings.items()}
@@ -30,6 +32,7 @@ class Service:
             [sys.executable, "-c", "from uws.cli import main; main()", "serve"],
             env=self.environment,
             stdout=subprocess.PIPE,
+            stderr=self._stderr,
             text=True,
         )
         assert self.process.stdout is not None

@@ -1,13 +1,20 @@
-"""Who may see what: asked before any handler of a job is."""
+"""Who may see what: the one place of the rule, asked before any handler of a job is.
+
+An anonymous job is everybody's who knows its address, which cannot be guessed. A job with an owner is its owner's
+and the administrators'. A list shows what is one's own: to an administrator all jobs, and the anonymous ones to
+the anonymous where the setting ``anonymous_list`` lets it (UWS 1.1, section 3).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import cast
 
 from starlette.requests import Request
 
 from jobs.models import JobState
 from uws import context
+from uws.client import ForbiddenError, UnauthenticatedError, client_of
 from uws.context import call, job_of
 
 
@@ -15,10 +22,39 @@ async def admit(request: Request) -> None:
     """Let a request for a job pass; what is known of the job by then is kept for the handler.
 
     :raises NotFoundError: there is no such job.
+    :raises UnauthenticatedError: the job has an owner, and the client does not say who it is.
+    :raises ForbiddenError: the job is somebody else's.
     """
-    request.state.job = await call(context.of(request).jobs.state, *job_of(request))
+    state = await call(context.of(request).jobs.state, *job_of(request))
+    client = client_of(request)
+    if state.owner is not None and state.owner != client.name and not client.admin:
+        if client.name is None:
+            raise UnauthenticatedError("AuthenticationError: The job has an owner; say who you are")
+        raise ForbiddenError("AuthorizationError: The job is somebody else's")
+    request.state.job = state
 
 
 def state_of(request: Request) -> JobState:
     """Return what was known of the job when the request was let pass."""
     return cast(JobState, request.state.job)
+
+
+def listed(request: Request) -> Collection[str | None] | None:
+    """Return whose jobs a list shows to the client, with None for anonymous ones; None alone for everybody's."""
+    client = client_of(request)
+    if client.admin:
+        return None
+    if client.name is None and not context.of(request).settings.lists_anonymous:
+        return ()
+    return (client.name,)
+
+
+def creator(request: Request) -> str | None:
+    """Return the owner of a job that the request makes.
+
+    :raises UnauthenticatedError: the client is anonymous, and only users make jobs here.
+    """
+    client = client_of(request)
+    if client.name is None and not context.of(request).settings.anonymous:
+        raise UnauthenticatedError("AuthenticationError: Only users make jobs here; say who you are")
+    return client.name

@@ -14,10 +14,13 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from uws import access, api, errors, files, job, joblist, observations, pages, vosi
+from uws.accounts import Accounts
 from uws.addresses import Addresses
 from uws.context import Context
+from uws.identity import Identify
 from uws.limits import BodyLimit
 from uws.settings import Settings
+from uws.store import AccountStore
 
 if TYPE_CHECKING:
     from jobs.engine import Engine
@@ -34,7 +37,10 @@ def create_app(engine: Engine, settings: Settings) -> Starlette:
     """Return the application of a service; the caller starts and stops the engine."""
     app = Starlette(
         routes=_routes(),
-        middleware=[Middleware(BodyLimit, limit=settings.max_body)],
+        middleware=[
+            Middleware(Identify, settings=settings, accounts=Accounts(AccountStore(engine.database))),
+            Middleware(BodyLimit, limit=settings.max_body),
+        ],
         exception_handlers=errors.HANDLERS,
     )
     # Starlette would redirect /x/ to /x by the Host header.

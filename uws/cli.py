@@ -7,7 +7,6 @@ A mistake of the user ends with one line on standard error and exit code 2, a ru
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,24 +16,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from uws.terminal import FAILED, USAGE, Mistake, mistakes, plural, read_settings, table
+from uws.users import users
+
 if TYPE_CHECKING:
     from index.dataset import FoundDataset, Reader
     from jobs.engine import Engine
     from jobs.registry import Registry
     from uws.settings import Settings
-
-USAGE = 2
-FAILED = 1
-
-
-class Mistake(click.ClickException):
-    """Something the user can mend."""
-
-    exit_code = USAGE
-
-    def show(self, _file: object = None) -> None:
-        """Print the one line."""
-        click.echo(f"amora: {self.format_message()}", err=True)
 
 
 def main() -> None:
@@ -73,6 +62,9 @@ def amora() -> None:
     """
 
 
+amora.add_command(users)
+
+
 @amora.command()
 def serve() -> None:
     """Run the service until it is stopped with Ctrl-C or SIGTERM.
@@ -85,10 +77,10 @@ def serve() -> None:
     Example:
       AMORA_PORT=8080 AMORA_WORKERS=4 amora serve
     """
-    with _mistakes():
+    with mistakes():
         from uws import server
 
-        server.serve(_settings())
+        server.serve(read_settings())
 
 
 @amora.command()
@@ -104,10 +96,10 @@ def demo(data: Path | None) -> None:
     Example:
       amora demo --data /data/xmm
     """
-    with _mistakes():
+    with mistakes():
         from uws import demo as demonstration
 
-        if not demonstration.run(_settings(), data):
+        if not demonstration.run(read_settings(), data):
             raise click.exceptions.Exit(FAILED)
 
 
@@ -127,17 +119,17 @@ def index_add(paths: tuple[Path, ...]) -> None:
     Example:
       amora index add /data/xmm/0002970201 /data/xmm/0112850201
     """
-    with _mistakes():
+    with mistakes():
         from index.reader import load_reader
 
-        settings = _settings()
+        settings = read_settings()
         reader: Reader = load_reader(settings.reader)
         skipped: list[tuple[Path, str]] = []
 
         def read() -> Iterator[FoundDataset]:
             every = chain.from_iterable(reader(path, lambda *about: skipped.append(about)) for path in paths)
             for number, found in enumerate(every, 1):
-                _progress(f"{number} dataset{_plural(number)} read, {found.obs_id}/{found.camera}")
+                _progress(f"{number} dataset{plural(number)} read, {found.obs_id}/{found.camera}")
                 yield found
 
         with _engine(settings) as engine:
@@ -149,7 +141,7 @@ def index_add(paths: tuple[Path, ...]) -> None:
         if not (done.added or done.replaced or done.unchanged):
             raise Mistake("no dataset was found in " + ", ".join(str(path) for path in paths))
         click.echo(
-            f"{done.added} dataset{_plural(done.added)} added, {done.replaced} replaced, {done.unchanged} unchanged; "
+            f"{done.added} dataset{plural(done.added)} added, {done.replaced} replaced, {done.unchanged} unchanged; "
             f"the index has {total}."
         )
 
@@ -162,8 +154,8 @@ def index_list() -> None:
     Example:
       amora index list | grep 0002970201
     """
-    with _mistakes(), _engine(_settings()) as engine:
-        _table(
+    with mistakes(), _engine(read_settings()) as engine:
+        table(
             ("DATASET", "TARGET", "INSTRUMENT", "RA", "DEC", "EXPOSURE", "FILTER", ""),
             (
                 (
@@ -201,20 +193,20 @@ def index_query(circle: str | None, polygon: str | None, pos: str | None, ids: t
       amora index query --circle "35.665 43.036 0.1"
       amora index query --pos "POLYGON 35 43 36 43 36 44" --format csv
     """
-    with _mistakes():
+    with mistakes():
         from uws import dali, observations
 
         given = {"CIRCLE": circle, "POLYGON": polygon, "POS": pos}
         pairs = [(name, value) for name, value in given.items() if value is not None]
         query = dali.Form((*pairs, *(("ID", value) for value in ids)))
-        with _engine(_settings()) as engine:
+        with _engine(read_settings()) as engine:
             if form != "table":
                 chosen = next(offered for offered in observations.FORMATS if offered.name == form)
                 click.echo(observations.answer(engine.index, query, chosen), nl=False)
                 return
             region = observations.region_of(query, engine.index)
             matches = engine.index.search(region, ids=ids)
-        _table(
+        table(
             ("DATASET", "TARGET", "EXPOSURE", "REGION COVERED", "OVERLAP (deg2)", ""),
             (
                 (
@@ -228,7 +220,7 @@ def index_query(circle: str | None, polygon: str | None, pos: str | None, ids: t
                 for match in matches
             ),
         )
-        click.echo(f"{len(matches)} dataset{_plural(len(matches))}", err=True)
+        click.echo(f"{len(matches)} dataset{plural(len(matches))}", err=True)
 
 
 @amora.group()
@@ -244,11 +236,11 @@ def scripts_list() -> None:
     Example:
       AMORA_SCRIPTS=/my/scripts amora scripts list
     """
-    with _mistakes():
+    with mistakes():
         registry = _registry()
         for reason in registry.broken.values():
             click.echo(f"left out: {reason}", err=True)
-        _table(
+        table(
             ("SCRIPT", "VERSION", "SUMMARY"),
             ((name, registry.get(name).version, registry.get(name).summary) for name in registry.names()),
         )
@@ -265,7 +257,7 @@ def scripts_check(name: str | None) -> None:
     Example:
       amora scripts check spectrum
     """
-    with _mistakes():
+    with mistakes():
         registry = _registry()
         broken = [reason for found, reason in registry.broken.items() if name in (None, found)]
         fine = [found for found in registry.names() if name in (None, found)]
@@ -295,16 +287,16 @@ def jobs_list(script: str | None, phases: tuple[str, ...], last: int | None) -> 
     Example:
       amora jobs list --script spectrum --phase ERROR --last 10
     """
-    with _mistakes():
+    with mistakes():
         from uws.joblist import phase_named
         from uws.times import format_instant
 
         wanted = {phase_named("--phase", phase.upper()) for phase in phases}
-        with _engine(_settings()) as engine:
-            _table(
-                ("JOB", "SCRIPT", "PHASE", "CREATED", "RUN"),
+        with _engine(read_settings()) as engine:
+            table(
+                ("JOB", "SCRIPT", "PHASE", "CREATED", "OWNER", "RUN"),
                 (
-                    (ref.id, ref.script, str(ref.phase), format_instant(ref.created), ref.run_id or "")
+                    (ref.id, ref.script, str(ref.phase), format_instant(ref.created), ref.owner or "", ref.run_id or "")
                     for ref in engine.jobs.refs(script, phases=wanted, last=last)
                 ),
             )
@@ -323,31 +315,12 @@ def db_upgrade() -> None:
     Example:
       AMORA_DATABASE_URL=postgresql+psycopg://amora@db/amora amora db upgrade
     """
-    with _mistakes():
+    with mistakes():
         from index.database import Database
         from jobs.database import upgrade
 
-        upgrade(Database(_settings().database))
+        upgrade(Database(read_settings().database))
         click.echo("The database is up to date.")
-
-
-def _settings() -> Settings:
-    from pydantic import ValidationError
-
-    from uws.settings import Settings
-
-    try:
-        return Settings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":  # of the environment only what is known is read
-            raise Mistake(f"amora.toml: there is no setting {name}; docs/settings.md lists them") from error
-        where = f"AMORA_{name.upper()}" if f"AMORA_{name.upper()}" in os.environ else f"amora.toml: {name}"
-        reason = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-        raise Mistake(f"{where}: {first['input']!r} was given; {reason}") from error
-    except ValueError as error:  # the decoding of TOML, or of its characters
-        raise Mistake(f"amora.toml cannot be read: {error}") from error
 
 
 @contextmanager
@@ -362,41 +335,13 @@ def _engine(settings: Settings) -> Iterator[Engine]:
         engine.stop()
 
 
-@contextmanager
-def _mistakes() -> Iterator[None]:
-    """Turn the errors that a user can mend into one line."""
-    from index.errors import CoverageError
-    from jobs.errors import AmoraError
-
-    try:
-        yield
-    except (AmoraError, CoverageError) as error:
-        raise Mistake(str(error)) from error
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise Mistake(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
-
-
 def _registry() -> Registry:
     from jobs.registry import Registry
 
-    return Registry(_settings().script_folders)
+    return Registry(read_settings().script_folders)
 
 
 def _progress(text: str) -> None:
     """Show where the work is, on a terminal only, in one line that is written over."""
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{text}", err=True, nl=False)
-
-
-def _plural(count: int) -> str:
-    return "" if count == 1 else "s"
-
-
-def _table(header: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:
-    """Print columns as wide as they need to be."""
-    lines = [header, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    for line in lines:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

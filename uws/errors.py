@@ -6,6 +6,8 @@ asks for a VOTable gets the error document of DALI 1.1, section 4.2, whoever ask
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import Literal
 
 from starlette.exceptions import HTTPException
@@ -15,10 +17,21 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from index.errors import CoverageError, DamagedIndexError, DatabaseError, UnknownDatasetError
 from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError
 from uws import pages, votable
+from uws.client import (
+    CHALLENGES,
+    AttemptsError,
+    ForbiddenError,
+    UnauthenticatedError,
+    client_of,
+    headers_for,
+)
 
 STATUS: dict[type[Exception], int] = {
     NotFoundError: 404,
+    UnauthenticatedError: 401,
+    ForbiddenError: 403,
     PhaseError: 403,
+    AttemptsError: 429,
     LimitError: 503,
     DescriptorError: 503,
     AmoraError: 400,
@@ -28,6 +41,8 @@ STATUS: dict[type[Exception], int] = {
     DatabaseError: 503,
 }
 """The status of each error; one that is not here has the status of its nearest base."""
+
+log = logging.getLogger(__name__)
 
 ErrorForm = Literal["text", "json", "votable", "html"]
 
@@ -44,7 +59,9 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
     if form == "votable":
         return Response(votable.error(message), status, headers=headers, media_type="application/x-votable+xml")
     if form == "html":
-        return pages.error(request, status, message)
+        page = pages.error(request, status, message)
+        page.headers.update(headers or {})
+        return page
     if form == "json":
         return JSONResponse({"error": message}, status, headers=headers)
     return PlainTextResponse(message + "\n", status, headers=headers)
@@ -53,7 +70,22 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
 async def expected(request: Request, error: Exception) -> Response:
     """Answer an error that the user can mend."""
     status = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
-    return respond(request, status, str(error))
+    if isinstance(error, DatabaseError):  # where it lies is nobody's business
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        message = "The service cannot use its database at the moment; please try again in a minute"
+        return respond(request, status, message, {"Retry-After": "60"})
+    response = respond(request, status, str(error))
+    if isinstance(error, UnauthenticatedError):
+        challenge(response, error.challenges)
+    elif isinstance(error, AttemptsError):
+        response.headers["Retry-After"] = str(error.seconds)
+    return response
+
+
+def challenge(response: Response, challenges: Sequence[str] = CHALLENGES) -> None:
+    """Add challenges to a response: one line each, since few clients can take apart a line with two."""
+    for one in challenges:
+        response.headers.append("WWW-Authenticate", one)
 
 
 async def http(request: Request, error: Exception) -> Response:
@@ -69,8 +101,10 @@ async def http(request: Request, error: Exception) -> Response:
 
 
 async def unexpected(request: Request, _error: Exception) -> Response:
-    """Answer a fault of the service itself; the server logs it."""
-    return respond(request, 500, "The service failed at this request; its log says why")
+    """Answer a fault of the service itself; the server logs it, and closes the connection, which is only said here."""
+    # Starlette answers these outside of all middleware, so nobody else adds the client's headers.
+    headers = {"Connection": "close", **headers_for(client_of(request))}
+    return respond(request, 500, "The service failed at this request; its log says why", headers)
 
 
 HANDLERS = {

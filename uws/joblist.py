@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from jobs.errors import ParameterError
 from jobs.models import JobRef
 from jobs.phases import Phase
-from uws import context, dali, document
+from uws import access, context, dali, document
 from uws.addresses import Addresses
 from uws.times import parse_instant
 
@@ -30,8 +30,10 @@ async def show(request: Request) -> Response:
     last = form.integer("LAST", 1, 10**9)
     script, here = request.path_params["script"], context.of(request)
 
+    owners = access.listed(request)
+
     def begin() -> Iterator[bytes]:
-        refs = here.jobs.refs(script, phases=phases, after=instant, last=last)
+        refs = here.jobs.refs(script, phases=phases, after=instant, last=last, owners=owners)
         return _begun(refs, here.addresses)
 
     return StreamingResponse(await context.call(begin), media_type=document.CONTENT_TYPE)
@@ -54,6 +56,7 @@ async def create(request: Request) -> Response:
         form.without(CONTROL),
         run=_run_wanted(form),
         run_id=form.one("RUNID"),
+        owner=access.creator(request),
         duration=form.integer("EXECUTIONDURATION", 0, MAX_SECONDS),
         destruction=None if destruction is None else parse_instant("DESTRUCTION", destruction),
     )

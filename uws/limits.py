@@ -35,4 +35,9 @@ class BodyLimit:
         await self.app(scope, limited, send)
 
     def _refusal(self) -> HTTPException:
-        return HTTPException(413, f"The body of the request is too large; at most {self.limit} bytes are read")
+        # Closed: a client that goes on sending would otherwise do so for ever.
+        return HTTPException(
+            413,
+            f"The body of the request is too large; at most {self.limit} bytes are read",
+            {"Connection": "close"},
+        )

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from jobs.descriptor import Script
-from uws import context, dali
+from uws import access, context, dali
 from uws.addresses import Addresses
 from uws.context import Context, call
 from uws.times import format_instant
@@ -73,7 +73,7 @@ def _scripts(here: Context) -> list[Script]:
 
 async def front(request: Request) -> Response:
     """Show what Amora is and has: a form for a circle, the datasets, the scripts and the latest jobs."""
-    here = context.of(request)
+    here, owners = context.of(request), access.listed(request)
 
     def gather() -> dict[str, object]:
         datasets = here.engine.index.datasets()
@@ -81,7 +81,7 @@ async def front(request: Request) -> Response:
             "scripts": _scripts(here),
             "datasets": list(islice(datasets, SHOWN)),
             "count": here.engine.index.count(),
-            "jobs": list(here.jobs.refs(last=LATEST)),
+            "jobs": list(here.jobs.refs(last=LATEST, owners=owners)),
         }
 
     return _page(request, "front.html", **await call(gather))

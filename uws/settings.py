@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+import ipaddress
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from jobs.settings import Settings as EngineSettings
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Settings(EngineSettings):
@@ -26,6 +31,36 @@ class Settings(EngineSettings):
         description="The longest a WAIT blocks, in seconds; below the time-outs of proxies and clients.",
     )
     max_body: int = Field(default=32 * 2**20, ge=1024, description="The largest request body that is read, in bytes.")
+    anonymous: bool = Field(default=True, description="Whether anybody may make jobs; if not, only users may.")
+    anonymous_list: bool | None = Field(
+        default=None,
+        description="Whether the anonymous list of jobs shows the anonymous jobs. By default it does without "
+        "`AMORA_DATABASE_URL`, where the service is one person's, and does not with it.",
+    )
+    oidc_audience: str | None = Field(
+        default=None, description="What the `aud` of the issuer's tokens must name; needed with `AMORA_OIDC_ISSUER`."
+    )
+    oidc_issuer: str | None = Field(
+        default=None, description="The OpenID Connect issuer whose bearer tokens are taken, exactly as in its tokens."
+    )
+    oidc_user_claim: str = Field(
+        default="sub",
+        min_length=1,
+        description="Which claim of the issuer's tokens is the user's name; users must not be able to choose it.",
+    )
+    oidc_leeway: float = Field(
+        default=30.0, ge=0.0, le=600.0, description="Seconds that the clocks of the issuer and the service may differ."
+    )
+    proxy_networks: str = Field(
+        default="",
+        description="The networks of trusted reverse proxies, e.g. 10.0.0.5/32, 10.1.0.0/16. From elsewhere "
+        "`AMORA_PROXY_HEADER` is ignored.",
+    )
+    proxy_header: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9-]+$",
+        description="The header in which a trusted reverse proxy names the user, e.g. X-Remote-User.",
+    )
     reader: str = Field(
         default="scripts.epic.pps:read",
         pattern=r"^[\w.]+:\w+$",
@@ -39,8 +74,48 @@ class Settings(EngineSettings):
             raise ValueError("must begin with http:// or https://")
         return value
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _safe(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if not parts.hostname or parts.scheme not in (("https", "http") if local else ("https",)):
+            raise ValueError("must begin with https://")
+        if not info.data.get("oidc_audience"):
+            raise ValueError("needs AMORA_OIDC_AUDIENCE beside it")
+        return value
+
+    @field_validator("proxy_networks")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        _networks(value)
+        return value
+
+    @field_validator("proxy_header")
+    @classmethod
+    def _trusted_somewhere(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not info.data.get("proxy_networks"):
+            raise ValueError("needs AMORA_PROXY_NETWORKS beside it")
+        return value
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """The networks from which a proxy's word is taken."""
+        return _networks(self.proxy_networks)
+
+    @property
+    def lists_anonymous(self) -> bool:
+        """Whether the anonymous list of jobs shows the anonymous jobs."""
+        return self.database_url is None if self.anonymous_list is None else self.anonymous_list
+
     @property
     def base(self) -> str:
         """The address that every address handed out begins with, without a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())

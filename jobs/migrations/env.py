@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from alembic import context
 
-import index.store
-import jobs.tables
-
 database = context.config.attributes["database"]
 
 with database.write() as connection:
     context.configure(
         connection=connection,
-        target_metadata=[index.store.metadata, jobs.tables.metadata],
+        target_metadata=context.config.attributes.get("metadata"),  # only to write the next step
         transactional_ddl=True,
         # SQLite cannot alter a column in place.
         render_as_batch=connection.dialect.name == "sqlite",

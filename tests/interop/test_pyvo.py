@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import pyvo
-from pyvo.dal import AsyncTAPJob, DALQueryError
+import requests
+from pyvo.dal import AsyncTAPJob, DALQueryError, DALServiceError
 
+from index.database import Database
+from jobs.database import upgrade
 from tests.protocol.client import Probe
+from tests.service import Service
+from uws.accounts import Accounts
+from uws.store import AccountStore
 
 
 def test_run_wait_results_delete(probe: Probe):
@@ -60,3 +67,43 @@ def test_create_and_list(probe: Probe):
     refs = pyvo.dal.TAPService(script).get_job_list(phases=["PENDING"], last=1)
     assert [ref.jobid for ref in refs] == [job.job_id]
     job.delete()
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service for users only, with the account alice."""
+    home = tmp_path_factory.mktemp("closed")
+    database = Database(f"sqlite:///{home / 'amora.sqlite'}")
+    upgrade(database)
+    Accounts(AccountStore(database)).add("alice", "correct horse")
+    database.close()
+    with Service(home, ANONYMOUS="false") as service:
+        yield service
+
+
+def test_a_session_of_requests_with_a_password(closed: Service):
+    session = requests.Session()
+    session.auth = ("alice", "correct horse")
+    job = AsyncTAPJob.create(f"{closed.base_url}/scripts/probe", "SELECT 1", session=session, SECONDS="0")
+    assert job.owner == "alice"
+    assert job.run().wait(timeout=30).phase == "COMPLETED"
+    assert len(job.fetch_result()) == 1
+    job.delete()
+
+
+def test_pyvo_finds_in_the_capabilities_where_the_password_goes(closed: Service):
+    session = pyvo.auth.AuthSession()
+    session.credentials.set_password("alice", "correct horse")
+    place = f"{closed.base_url}/scripts/probe"
+    service = pyvo.dal.TAPService(place, session=session)
+    session.update_from_capabilities(service.capabilities)
+    job = AsyncTAPJob.create(place, "SELECT 1", session=session, SECONDS="0")
+    assert job.owner == "alice"
+    assert job.run().wait(timeout=30).phase == "COMPLETED"
+    assert [ref.jobid for ref in service.get_job_list(last=1)] == [job.job_id]
+    job.delete()
+
+
+def test_an_anonymous_client_is_told(closed: Service):
+    with pytest.raises(DALServiceError, match="say who you are"):
+        AsyncTAPJob.create(f"{closed.base_url}/scripts/probe", "SELECT 1")

@@ -34,7 +34,7 @@ def _in_phase(probe: Probe, phase: str) -> Job:
     if phase == "ERROR":
         return probe.create(FAIL="It broke <here> & there", PHASE="RUN").until("ERROR")
     if phase == "ABORTED":
-        job = probe.create(SECONDS="60", PHASE="RUN")
+        job = probe.create(SECONDS="60", PHASE="RUN").until("EXECUTING")
         job.post("phase", PHASE="ABORT")
         return job
     if phase == "EXECUTING":

@@ -12,6 +12,7 @@ from sqlalchemy import inspect
 
 import index.store
 import jobs.tables
+import uws.tables
 from index.database import Database
 from jobs.database import config, upgrade
 
@@ -21,7 +22,7 @@ def test_the_steps_lead_to_the_tables(tmp_path: Path) -> None:
     upgrade(database)
     with database.read() as connection:
         context = MigrationContext.configure(connection)
-        difference = compare_metadata(context, [index.store.metadata, jobs.tables.metadata])
+        difference = compare_metadata(context, [index.store.metadata, jobs.tables.metadata, uws.tables.metadata])
     assert difference == []
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from jobs.identity import Identity
-from jobs.runner import MAX_LINE, Outcome, Run
+from jobs.runner import MAX_LINE, MAX_MESSAGE, Outcome, Run
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
 IGNORES_TERM = "trap '' TERM; while :; do sleep 1; done"
@@ -79,6 +79,23 @@ def test_progress(tmp_path: Path, line: str, expected: tuple[float, str]) -> Non
 @pytest.mark.parametrize("line", ["progress", "progress half", "progress -1", "progressive", " progress 0.5"])
 def test_no_progress_is_log(tmp_path: Path, line: str) -> None:
     assert run(tmp_path, f"echo '{line}'")[1] == line.encode() + b"\n"
+
+
+def test_a_line_of_digits_does_not_stop_the_clocks(tmp_path: Path) -> None:
+    """It is nearly a progress line, as long as a line can be: telling that it is none must cost nothing."""
+    start = time.monotonic()
+    script = f"printf 'progress '; head -c {MAX_LINE - 20} /dev/zero | tr '\\0' 1; echo x"
+    assert run(tmp_path, script)[1].endswith(b"1x\n")
+    assert time.monotonic() - start < 5
+
+
+def test_what_a_script_says_is_text_of_bounded_length(tmp_path: Path) -> None:
+    seen: list[object] = []
+    script = "printf 'progress 0.5 a\\000b'; head -c 60000 /dev/zero | tr '\\0' m; echo; sleep 0.2; "
+    script += "printf 'c\\000d\\377' >&2"
+    outcome, _ = run(tmp_path, script, lambda news: seen.append(news) or True)
+    assert (0.5, ("a\ufffdb" + "m" * 60000)[:MAX_MESSAGE]) in seen
+    assert outcome.last_error == "c\ufffdd\ufffd"
 
 
 def test_a_line_without_end(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from index.database import Database
 from jobs.errors import NotFoundError, PhaseError
@@ -30,8 +31,10 @@ def store(tmp_path: Path, changes: list[str]) -> Iterator[JobStore]:
     database.close()
 
 
-def make(store: JobStore, *, script: str = "probe", parameters: tuple[Parameter, ...] = ()) -> str:
-    return store.create(script, parameters, run_id=None, owner=None, duration=60, destruction=None)
+def make(
+    store: JobStore, *, script: str = "probe", parameters: tuple[Parameter, ...] = (), owner: str | None = None
+) -> str:
+    return store.create(script, parameters, run_id=None, owner=owner, duration=60, destruction=None)
 
 
 def claimed(store: JobStore, tasks: int = 1) -> tuple[str, list[Claim]]:
@@ -201,6 +204,19 @@ def test_list_filters_and_order(store: JobStore) -> None:
     assert ids[2] in {ref.id for ref in store.refs("probe", (), between, None)}
 
 
+def test_a_list_is_of_some_owners_or_all(store: JobStore) -> None:
+    made = {owner: make(store, owner=owner) for owner in (None, "alice", "bob")}
+
+    def listed(*owners: str | None) -> set[str]:
+        return {ref.id for ref in store.refs("probe", (), None, None, owners)}
+
+    assert {ref.id for ref in store.refs("probe", (), None, None)} == set(made.values())
+    assert listed() == set()
+    for owner, job_id in made.items():
+        assert listed(owner) == {job_id}
+    assert listed(None, "bob") == {made[None], made["bob"]}
+
+
 def test_overdue_and_expired(store: JobStore) -> None:
     job_id, _ = claimed(store)
     assert store.overdue() == []
@@ -232,3 +248,28 @@ def test_the_trail_shows_only_allowed_moves(store: JobStore) -> None:
     store.abort(job_id, "")
     for number, origin, target, _ in store.trail(job_id):
         assert target in (JOB_MOVES if number is None else TASK_MOVES)[origin]
+
+
+def test_lost_messages_are_sent_again_once(store: JobStore) -> None:
+    ids = store.queue(make(store), [()] * 2, "q")
+    tasks = [(id_, 1, "q") for id_ in ids]
+    assert store.sent([*tasks, (ids[0], 2, "q")], "r") == [(id_, 1) for id_ in ids]
+    assert store.sent(tasks, "s") == []
+
+
+def test_every_change_locks_its_job_first(store: JobStore) -> None:
+    """On PostgreSQL two changes that lock a job and its tasks in different orders would wait for each other."""
+    seen: list[str] = []
+
+    @event.listens_for(store.database.engine, "before_cursor_execute")
+    def _note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    job_id, (claim,) = claimed(store)
+    store.report(claim, 0.5, "half")
+    store.give_back(claim.task.id, 1, "lost", lost=True, limit=3)
+    store.abort(job_id, "stop")
+    store.delete(job_id)
+    changes = [seen[number + 1] for number, statement in enumerate(seen) if statement == "BEGIN IMMEDIATE"]
+    assert len(changes) == 7
+    assert all(" ".join(first.split()).startswith("SELECT job.id FROM job WHERE job.id") for first in changes)

@@ -28,7 +28,15 @@ def test_whose_fault_an_error_is(kind: type[Exception]):
     response = asyncio.run(errors.expected(request, error))
     wanted = OURS.get(kind.__name__)
     assert response.status_code == wanted if wanted else 400 <= response.status_code < 500
-    assert response.body.decode() == f"{error}\n"
+    if kind is not index.errors.DatabaseError:
+        assert response.body.decode() == f"{error}\n"
+
+
+def test_a_stranger_is_not_told_where_the_database_is():
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""})
+    response = asyncio.run(errors.expected(request, index.errors.DatabaseError("the database sqlite:////srv/amora")))
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "60")
+    assert response.body.decode() == "The service cannot use its database at the moment; please try again in a minute\n"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,185 @@
+"""The commands ``amora users``: accounts and tokens."""
+
+# ruff: noqa: PLC0415 - a command imports what it needs, so that `amora --help` answers at once
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from uws.terminal import Mistake, mistakes, plural, read_settings, table
+
+if TYPE_CHECKING:
+    from uws.accounts import Accounts
+
+
+@click.group()
+def users() -> None:
+    """Say who has an account, and make tokens for programs."""
+
+
+@users.command("add")
+@click.argument("name")
+@click.option("--admin", is_flag=True, help="May see and change the jobs of everybody.")
+@click.option("--no-password", is_flag=True, help="Comes in by tokens, by OpenID Connect or by the proxy alone.")
+def users_add(name: str, admin: bool, no_password: bool) -> None:
+    """Add an account called NAME. The password is asked for, or read from standard input.
+
+    \b
+    Examples:
+      amora users add alice
+      amora users add carol --admin --no-password
+    """
+    with _accounts() as accounts:
+        accounts.add(name, None if no_password else _password(), admin=admin)
+        click.echo(f"The account {name} is added.")
+
+
+@users.command("list")
+def users_list() -> None:
+    """List the accounts.
+
+    \b
+    Example:
+      amora users list
+    """
+    from uws.times import format_instant
+
+    with _accounts() as accounts:
+        table(
+            ("NAME", "ADMIN", "PASSWORD", "TOKENS", "CREATED"),
+            (
+                (
+                    account.name,
+                    "yes" if account.admin else "",
+                    "yes" if account.password else "",
+                    str(account.tokens),
+                    format_instant(account.created),
+                )
+                for account in accounts.list()
+            ),
+        )
+
+
+@users.command("passwd")
+@click.argument("name")
+def users_passwd(name: str) -> None:
+    """Change the password of NAME. It is asked for, or read from standard input; the old one is refused at once.
+
+    \b
+    Example:
+      amora users passwd alice
+    """
+    with _accounts() as accounts:
+        if accounts.get(name) is None:
+            raise Mistake(f"there is no account {name}; `amora users list` shows them")
+        accounts.set_password(name, _password())
+        click.echo(f"The password of {name} is changed.")
+
+
+@users.command("remove")
+@click.argument("name")
+def users_remove(name: str) -> None:
+    """Remove the account NAME and its tokens, which are refused at once.
+
+    Its jobs stay until their destruction, and are of whoever is called NAME by then.
+
+    \b
+    Example:
+      amora users remove alice
+    """
+    with _accounts() as accounts:
+        accounts.remove(name)
+        click.echo(f"The account {name} is removed.")
+
+
+@users.group("token")
+def token() -> None:
+    """Make, list and revoke tokens, with which programs come in."""
+
+
+@token.command("add")
+@click.argument("name")
+@click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="How long it is good.")
+@click.option("--label", default="", help="What it is for.")
+def token_add(name: str, days: int, label: str) -> None:
+    """Make a token for NAME and print it. It is shown this once; only its hash is kept.
+
+    \b
+    Example:
+      amora users token add alice --days 30 --label "nightly pipeline"
+    """
+    with _accounts() as accounts:
+        made = accounts.add_token(name, days, label)
+        click.echo(f"A token of {name}, good for {days} day{plural(days)}:", err=True)
+        click.echo(made)
+
+
+@token.command("list")
+@click.argument("name", required=False)
+def token_list(name: str | None) -> None:
+    """List the tokens, or those of NAME.
+
+    \b
+    Example:
+      amora users token list alice
+    """
+    from uws.times import format_instant
+
+    with _accounts() as accounts:
+        table(
+            ("TOKEN", "NAME", "EXPIRES", "LAST USED", "LABEL"),
+            (
+                (
+                    listed.id,
+                    listed.account,
+                    format_instant(listed.expires),
+                    format_instant(listed.used)[:13],
+                    listed.label,
+                )
+                for listed in accounts.tokens(name)
+            ),
+        )
+
+
+@token.command("revoke")
+@click.argument("id_", metavar="TOKEN")
+def token_revoke(id_: str) -> None:
+    """Revoke TOKEN, named as in the list; it is refused at once.
+
+    \b
+    Example:
+      amora users token revoke 1f3a9c20
+    """
+    with _accounts() as accounts:
+        accounts.revoke(id_)
+        click.echo(f"The token {id_} is revoked.")
+
+
+@contextmanager
+def _accounts() -> Iterator[Accounts]:
+    """Give the accounts in the database of the settings."""
+    with mistakes():
+        from index.database import Database
+        from jobs.database import upgrade
+        from uws.accounts import Accounts
+        from uws.store import AccountStore
+
+        database = Database(read_settings().database)
+        try:
+            upgrade(database)
+            yield Accounts(AccountStore(database))
+        finally:
+            database.close()
+
+
+def _password() -> str:
+    """Ask for a password, twice; where nobody can be asked, read one line."""
+    if sys.stdin.isatty():
+        asked: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        return asked
+    return sys.stdin.readline().rstrip("\r\n")
