@@ -130,6 +130,14 @@ def _check_table(header: dict[str, Any]) -> None:
         raise RegionError(f"MOC: a table with {unwanted[0]} is not taken")
 
 
+def fits_keywords(content: bytes) -> dict[str, Any]:
+    """Give the keywords of the first two headers of a FITS file, those of the second first; none of another file."""
+    if content[:6] != b"SIMPLE":
+        return {}
+    primary, at = _header(content, 0)
+    return {**primary, **_header(content, at)[0]}
+
+
 def to_ascii(moc: MOC) -> str:
     """Write a MOC on one line."""
     return " ".join(str(moc.to_string("ascii")).split())

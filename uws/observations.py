@@ -2,7 +2,8 @@
 
 The region is one of ``POS`` (``CIRCLE ra dec r``, ``POLYGON ra dec ra dec ...``, ``RANGE ...``), ``CIRCLE``
 (``ra dec r``) and ``POLYGON``, in ICRS degrees (DALI 1.1, section 3.3; SIA 2.0, section 2.1.1). ``ID`` (repeatable)
-keeps the datasets named. ``POS`` takes the other forms of regions too (``docs/regions.md``). Without a region every dataset answers. RESPONSEFORMAT is ``json`` (default), ``votable``,
+keeps the datasets named. ``POS`` takes the other forms of regions too (``docs/regions.md``).
+Without a region every dataset answers. RESPONSEFORMAT is ``json`` (default), ``votable``,
 ``csv`` or ``html``.
 
 JSON: ``{"region": {"text", "shape", and the numbers of the shape} or null, "count": n, "observations": [...]}`` in the
@@ -91,6 +92,7 @@ COLUMNS = (
     Column("filter", "unicodeChar", "Filter", ucd="meta.id;instr.filter"),
     Column("mode", "unicodeChar", "Mode of the instrument", ucd="meta.code;instr.setup"),
     Column("simulated", "boolean", "Whether the data are simulated", ucd="meta.code"),
+    Column("approximate", "boolean", "Whether the coverage is a guess from the pointing", ucd="meta.code"),
     Column("area", "double", "Area of the dataset's coverage", "deg**2", "phys.angArea;obs.field"),
     Column("overlap", "double", "Area that region and dataset share", "deg**2", "phys.angArea"),
     Column("dataset_fraction", "double", "Part of the dataset inside the region", ucd="stat.value;arith.ratio"),
@@ -172,7 +174,7 @@ async def show(request: Request) -> Response:
     index = context.of(request).engine.index
     if chosen.name == HTML.name:
         errors.set_form(request, "html")
-        region = region_of(form, index)
+        region = await call(region_of, form, index)
         matches = await call(index.search, region, ids=form.all("ID"))
         return pages.observations(request, region, matches)
     if chosen.name == VOTABLE.name:
