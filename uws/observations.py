@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -157,10 +157,9 @@ def as_csv(matches: Sequence[Match]) -> bytes:
     return text.getvalue().encode()
 
 
-def answer(index: Index, form: Form, chosen: Format) -> bytes:
-    """Search the index as the form asks and return the answer in the format chosen (JSON, VOTable or CSV)."""
-    region = region_of(form, index)
-    matches = index.search(region, ids=form.all("ID"))
+def answer(index: Index, region: Region | None, ids: Collection[str], chosen: Format) -> bytes:
+    """Search the index and return the answer in the format chosen (JSON, VOTable or CSV)."""
+    matches = index.search(region, ids=ids)
     if chosen.name == VOTABLE.name:
         return as_votable(matches)
     return as_csv(matches) if chosen.name == CSV.name else as_json(region, matches)
@@ -179,5 +178,6 @@ async def show(request: Request) -> Response:
         return pages.observations(request, region, matches)
     if chosen.name == VOTABLE.name:
         errors.set_form(request, "votable")
-    content = await call(answer, index, form, chosen)
+    region = await call(region_of, form, index)
+    content = await call(answer, index, region, form.all("ID"), chosen)
     return Response(content, media_type=chosen.content_type)
