@@ -14,7 +14,7 @@ from index.healpix import MAX_ORDER, SKY_AREA
 from index.orders import finest_order, suited_order
 from index.shapes import Shape
 
-MAX_PARTS = 500
+MAX_PARTS = 300
 """Shapes in one region."""
 MAX_DEPTH = 32
 """Regions in one another."""
@@ -85,15 +85,10 @@ class Combination:
         """Of all shapes, degrees."""
         return sum(shape.perimeter for shape in self.shapes)
 
-    @cached_property
+    @property
     def area(self) -> float:
         """Square degrees, of the cells."""
-        return float(self._suited.sky_fraction) * SKY_AREA
-
-    @property
-    def order(self) -> int:
-        """Of the finest cells."""
-        return max(self._orders(self._least))
+        return float(self._suited[1].sky_fraction) * SKY_AREA
 
     @property
     def finest_order(self) -> int:
@@ -109,7 +104,7 @@ class Combination:
 
     def build(self, order: int) -> MOC:
         """Give the cells; at ``self.order``, each shape has the order that suits it."""
-        return self._suited if order == self.order else self._build({id(shape): order for shape in self.shapes})
+        return self._suited[1] if order == self.order else self._build({id(shape): order for shape in self.shapes})
 
     def _orders(self, least: int) -> list[int]:
         """Give the order of each shape: the one that suits it, or at least that, as long as it can be had."""
@@ -118,20 +113,24 @@ class Combination:
             for shape in self.shapes
         ]
 
-    def _at(self, least: int) -> MOC:
-        return self._build(dict(zip(map(id, self.shapes), self._orders(least), strict=True)))
+    def _at(self, orders: list[int]) -> MOC:
+        return self._build(dict(zip(map(id, self.shapes), orders, strict=True)))
+
+    @property
+    def order(self) -> int:
+        """Of the finest cells."""
+        return max(self._suited[0])
 
     @cached_property
-    def _least(self) -> int:
-        """The least order of a shape: what remains of large ones can be narrow, and then asks for finer cells."""
-        if self.operation == "union" and not any(isinstance(part, Combination) for part in self.parts):
-            return 0
-        remains = float(self._at(0).sky_fraction) * SKY_AREA
-        return suited_order(remains, self.perimeter) if remains else MAX_ORDER
-
-    @cached_property
-    def _suited(self) -> MOC:
-        return self._at(self._least)
+    def _suited(self) -> tuple[list[int], MOC]:
+        """The order of each shape, and the cells; what remains of large shapes can be narrow and ask for finer ones."""
+        orders = self._orders(0)
+        moc = self._at(orders)
+        if self.operation == "union" and len(self.shapes) == len(self.parts):
+            return orders, moc
+        remains = float(moc.sky_fraction) * SKY_AREA
+        finer = self._orders(suited_order(remains, self.perimeter) if remains else MAX_ORDER)
+        return (orders, moc) if finer == orders else (finer, self._at(finer))
 
     def _build(self, orders: dict[int, int]) -> MOC:
         mocs = [

@@ -26,7 +26,7 @@ from index.shapes import Shape
 
 MAX_TEXT = 50_000
 """Characters."""
-_LINE_ENDS = re.compile(r"[ \t]*[\r\n]+")
+_LINE_ENDS = re.compile(r"[\r\n]+")
 MAX_FILE = 8 * 2**20
 """Bytes of a MOC or a region file."""
 
@@ -79,8 +79,9 @@ class Region:
             if form != "MOC":
                 return cls.parse(content.decode())
         moc = mocs.from_text(text) if text else mocs.from_fits(content)
-        shown = f"MOC {mocs.to_ascii(moc)}"
-        return cls(shown if len(shown) <= MAX_TEXT else f"MOC of order {moc.max_order} from a file", Cells(moc))
+        cells = len(moc.to_depth29_ranges)
+        shown = f"MOC {mocs.to_ascii(moc)}" if cells < MAX_TEXT / 8 else ""
+        return cls(shown if 0 < len(shown) <= MAX_TEXT else f"MOC of order {moc.max_order}, {cells} ranges", Cells(moc))
 
     @classmethod
     def _dali(cls, text: str) -> Region:

@@ -7,8 +7,10 @@ import re
 
 from index.errors import RegionError
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _LENGTH = re.compile(r"(?P<number>.*?)\s*(?P<unit>arcsec|arcmin|deg|rad|[\"'dr])?", re.IGNORECASE)
+_LONGEST = 64
+"""Characters of a length with its unit."""
 _DEGREES = {
     '"': 1 / 3600,
     "ARCSEC": 1 / 3600,
@@ -45,7 +47,7 @@ def finite(word: str) -> float:
 
 def length(word: str) -> float:
     """Read a length in degrees, or with its unit: arcsec ``"`` arcmin ``'`` deg d rad r. Raises RegionError."""
-    parts = _LENGTH.fullmatch(word.strip())
+    parts = _LENGTH.fullmatch(word.strip()) if len(word) <= _LONGEST else None
     number, unit = (parts["number"], parts["unit"]) if parts else (word, None)
     if not is_number(number):
         raise RegionError(
