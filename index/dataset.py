@@ -77,7 +77,7 @@ class Reader(Protocol):
     def __call__(self, folder: Path, skipped: Skipped) -> Iterator[FoundDataset]: ...
 
 
-class PartReader(Protocol):
+class PartReader(Reader, Protocol):
     """A reader whose files can be read by many processes, a part each, and need not be read again unchanged.
 
     The reader is loaded by its name in each process; a part must be picklable.

@@ -17,9 +17,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from index.dataset import PartReader, Reader, Skipped
+from index.dataset import FoundDataset, PartReader, Reader, Skipped
 from index.errors import CoverageError
 from index.ids import DatasetIds
 from index.ingest import Taken, take
@@ -41,9 +41,14 @@ class Harvest:
     added: int = 0
     replaced: int = 0
     unchanged: int = 0
-    known: int = 0
+    same: list[Path] = field(default_factory=list)
     """Files that were not read again."""
     skipped: list[tuple[Path, str]] = field(default_factory=list)
+
+    @property
+    def known(self) -> int:
+        """How many files were not read again."""
+        return len(self.same)
 
     def count(self, done: Added) -> None:
         """Count what was published."""
@@ -86,9 +91,10 @@ def harvest(
     """
     report = Harvest()
     tasks, sources = _plan(index, reader, paths, report)
+    there = {id_: Path(file) for id_, file in index.read_from(map(str, report.same)).items()}
     batch: list[Taken] = []
     whole: list[SourceFile] = []
-    for task, read in _unique(_run(tasks, index.ids, processes, progress), report):
+    for task, read in _unique(_run(tasks, index.ids, processes, progress), report, there):
         batch += read
         if task.last and (source := sources.get(task.file)):
             whole.append(source)
@@ -120,7 +126,7 @@ def rebuild(
         sources |= files
     taken: list[Taken] = []
     whole: list[SourceFile] = []
-    for task, read in _unique(_run(tasks, index.ids, processes, progress), report):
+    for task, read in _unique(_run(tasks, index.ids, processes, progress), report, {}):
         taken += read
         if task.last and (source := sources.get(task.file)):
             whole.append(source)
@@ -143,7 +149,7 @@ def _plan(
         try:
             before = known.get(str(file))
             if before and before.reader == reader and before.stamp == _stamp((file, *others)):
-                report.known += 1
+                report.same.append(file)
                 continue
             source = _source(reader, (file, *others))
         except OSError as error:
@@ -151,7 +157,7 @@ def _plan(
             continue
         if source and before and (before.reader, before.checksum) == (reader, source.checksum):
             same.append(source)
-            report.known += 1
+            report.same.append(file)
             continue
         failed = len(report.skipped)
         parts = list(loaded.parts(file, lambda *about: report.skipped.append(about)))
@@ -224,9 +230,10 @@ def _read_alone(task: _Task, ids: DatasetIds) -> _Read:
             return _Read([], [(task.file, "the process that read it died")])
 
 
-def _unique(results: Iterable[tuple[_Task, _Read]], report: Harvest) -> Iterator[tuple[_Task, list[Taken]]]:
-    """Give the datasets read; of two with the same id, the first."""
-    seen: dict[str, Path] = {}
+def _unique(
+    results: Iterable[tuple[_Task, _Read]], report: Harvest, seen: dict[str, Path]
+) -> Iterator[tuple[_Task, list[Taken]]]:
+    """Give the datasets read; of two with the same id, the one that is there already, or the first."""
     failed: set[Path] = set()
     for task, read in results:
         kept: list[Taken] = []
@@ -267,20 +274,22 @@ class _Whole:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
+    def __call__(self, folder: Path, skipped: Skipped) -> Iterator[FoundDataset]:
+        yield from self._reader(folder, skipped)
+
     def files(self, folder: Path) -> Iterator[tuple[Path, ...]]:
         yield (folder,)
 
     def parts(self, file: Path, _skipped: Skipped) -> Iterator[Path]:
         yield file
 
-    def read(self, part: Path, skipped: Skipped) -> Iterator[Any]:
+    def read(self, part: Path, skipped: Skipped) -> Iterator[FoundDataset]:
         yield from self._reader(part, skipped)
 
 
 @cache
 def _parts_of(name: str) -> PartReader:
     """Load a reader, once in a process. Raises ReaderError."""
-    reader: Any = load_reader(name)
+    reader = load_reader(name)
     has_parts = all(callable(getattr(reader, method, None)) for method in ("files", "parts", "read"))
-    found: PartReader = reader if has_parts else _Whole(reader)
-    return found
+    return cast("PartReader", reader) if has_parts else _Whole(reader)

@@ -190,6 +190,10 @@ class Index:
         """Give the files that were read and are not to be read again while they are as they were, by path."""
         return self._store.sources()
 
+    def read_from(self, paths: Iterable[str]) -> dict[str, str]:
+        """Give the short ids of the datasets that were read from files, with the file of each."""
+        return self._store.read_from(paths)
+
     def note(self, sources: Collection[SourceFile]) -> None:
         """Note that files were read, or have another time of change and the same content."""
         self._store.record(sources)

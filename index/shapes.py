@@ -200,7 +200,7 @@ class Polygon:
         polygon = cls(distinct)
         centre = _centre(polygon.vectors)
         polygon._refuse_crossing(centre)
-        if 4 * polygon.area / polygon.perimeter < cell_size(MAX_ORDER):
+        if 4 * polygon.area <= cell_size(MAX_ORDER) * polygon.perimeter:
             raise RegionError("the points of a polygon must not lie on one line, and these do: it has no area")
         return polygon
 

@@ -220,6 +220,15 @@ class DatasetStore:
         with self._database.read() as connection:
             return {row.path: SourceFile(*row) for row in connection.execute(select(source))}
 
+    def read_from(self, paths: Iterable[str]) -> dict[str, str]:
+        """Give the short ids of the datasets that were read from files, with the file of each."""
+        found: dict[str, str] = {}
+        with self._database.read() as connection:
+            for chunk in _chunks(paths):
+                rows = connection.execute(select(dataset.c.id, dataset.c.source).where(dataset.c.source.in_(chunk)))
+                found.update((row.id, row.source) for row in rows)
+        return found
+
     def record(self, sources: Collection[SourceFile]) -> None:
         """Note that files were read."""
         with self._database.write() as connection:

@@ -5,7 +5,8 @@ is there, their EPIC exposures (``Observation ID``, ``Camera``, ``Exposure Ident
 second does not name gets a dataset for each camera with the exposure ``unlisted``.
 
 The position angle is that of the direction to the Sun, which the measured one follows within 1.7 degrees (standard
-deviation over 263 headers): good enough to lay the CCDs on the sky, and not told as a position angle. Every CCD is
+deviation over 263 headers): good enough to lay the CCDs on the sky, and not told as a position angle. The position
+itself can be that of the target, some 2 arcmin from where the telescope pointed. Every CCD is
 taken to have observed in full, but those that MOS1 had lost by then. Where no date is known there is no angle, and
 the whole field of view stands for the CCDs. All of these datasets are labelled approximate.
 """

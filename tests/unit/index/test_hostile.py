@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from index.errors import RegionError
@@ -242,6 +242,7 @@ def shape_of_stc(depth: int) -> st.SearchStrategy[str]:
 
 @settings(deadline=None, max_examples=200)
 @given(shape_of_stc(2) | st.lists(STC_WORDS | NUMBERS, max_size=15).map(" ".join).map("STC {}".format))
+@example("Box 0.0 0.0 1e-300 1e-300")
 def test_any_stcs(text: str) -> None:
     covered(text)
 
