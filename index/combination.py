@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
-
-from mocpy import MOC
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from index.errors import RegionError
 from index.healpix import MAX_ORDER, SKY_AREA
 from index.orders import finest_order, suited_order
 from index.shapes import Shape
+
+if TYPE_CHECKING:
+    from mocpy import MOC
 
 MAX_PARTS = 300
 """Shapes in one region."""

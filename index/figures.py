@@ -4,21 +4,24 @@ mocpy 0.21 refuses every box of STC-S and every ellipse that is a circle; both a
 they are straight or at equal angles from their centre. Lengths and places are in degrees, ICRS.
 """
 
+# ruff: noqa: PLC0415 - mocpy and astropy take half a second and 40 MB; who asks about no region does without them
+
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from astropy.coordinates import Latitude, Longitude
-from mocpy import MOC
 from numpy.typing import NDArray
 
 from index.errors import RegionError
 from index.healpix import SKY_AREA, moc_of, ranges_of
 from index.shapes import Circle, Polygon, latitude, longitude
+
+if TYPE_CHECKING:
+    from mocpy import MOC
 
 CORNERS = 64
 """Of an ellipse, which lacks 0.16 % of its area as a polygon, and nowhere a tenth of a cell."""
@@ -51,6 +54,9 @@ class Point:
 
     def build(self, order: int) -> MOC:
         """Give the cell that the point lies in."""
+        from astropy.coordinates import Latitude, Longitude
+        from mocpy import MOC
+
         return MOC.from_lonlat(Longitude([self.ra], unit="deg"), Latitude([self.dec], unit="deg"), max_norder=order)
 
 

@@ -1,26 +1,20 @@
 """Coordinate frames of regions, turned into ICRS."""
 
+# ruff: noqa: PLC0415 - mocpy and astropy take half a second and 40 MB; who asks about no region does without them
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
-from astropy import units
-from astropy.coordinates import FK5, Galactic, SkyCoord
 from numpy.typing import NDArray
 
 from index.errors import RegionError
 from index.shapes import latitude, longitude
 
-_FRAMES: dict[str, Any] = {
-    "ICRS": None,
-    "FK5": FK5(equinox="J2000"),
-    "J2000": FK5(equinox="J2000"),
-    "GALACTIC": Galactic(),
-    "GALACTIC_II": Galactic(),
-}
+_FRAMES = {"ICRS": "icrs", "FK5": "fk5", "J2000": "fk5", "GALACTIC": "galactic", "GALACTIC_II": "galactic"}
+"""Those that are taken, and what astropy calls them; its fk5 has the equinox J2000."""
 ALLOWED = "ICRS, FK5 (J2000) and GALACTIC"
 OTHERS = frozenset({"FK4", "B1950", "ECLIPTIC", "GEO_C", "GEO_D", "UNKNOWNFRAME", "SUPER_GALACTIC"})
 """Frames that people name and that are not taken."""
@@ -50,7 +44,7 @@ class Frame:
     @property
     def is_icrs(self) -> bool:
         """Whether nothing is to be turned."""
-        return _FRAMES[self.name] is None
+        return _FRAMES[self.name] == "icrs"
 
     def to_icrs(self, points: list[Point]) -> list[Point]:
         """Turn places, in degrees. Raises RegionError for one that is not on the sky."""
@@ -76,6 +70,9 @@ ICRS = Frame("ICRS")
 @cache
 def _to_icrs(name: str) -> Matrix:
     """Give the rotation into ICRS: where the axes of the frame point."""
+    from astropy import units
+    from astropy.coordinates import SkyCoord
+
     axes = SkyCoord([0.0, 90.0, 0.0] * units.deg, [0.0, 0.0, 90.0] * units.deg, frame=_FRAMES[name]).icrs
     return _vectors(list(zip(axes.ra.deg.tolist(), axes.dec.deg.tolist(), strict=True))).T
 

@@ -1,13 +1,17 @@
 """HEALPix in numbers: orders, cells and ranges of pixels (Gorski et al. 2005, ApJ 622, 759; IVOA MOC 2.0)."""
 
+# ruff: noqa: PLC0415 - mocpy and astropy take half a second and 40 MB; who asks about no region does without them
+
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from mocpy import MOC
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mocpy import MOC
 
 Ints: TypeAlias = NDArray[np.int64]
 Ranges: TypeAlias = NDArray[np.int64]
@@ -48,6 +52,8 @@ def ranges_of(moc: MOC) -> Ranges:
 
 def moc_of(ranges: Ranges, order: int) -> MOC:
     """Give the MOC of ranges whose bounds are bounds of cells of that order."""
+    from mocpy import MOC
+
     return MOC.from_depth29_ranges(order, ranges.astype(np.uint64))
 
 

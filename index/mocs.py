@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from mocpy import MOC
 from numpy.typing import NDArray
 
 from index.errors import RegionError
 from index.healpix import MAX_ORDER, SKY_PIXELS, Ints, merged, moc_of, shift
+
+if TYPE_CHECKING:
+    from mocpy import MOC
 
 MAX_RANGES = 1_000_000
 """Cells or ranges in one MOC; the largest of the sky surveys have fewer."""

@@ -9,9 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-
-from mocpy import MOC
+from typing import TYPE_CHECKING, Any
 
 from index import mocs
 from index.combination import Combination
@@ -23,6 +21,9 @@ from index.forms.named import Targets
 from index.healpix import MAX_ORDER
 from index.orders import finest_order, suited_order
 from index.shapes import Shape
+
+if TYPE_CHECKING:
+    from mocpy import MOC
 
 MAX_TEXT = 50_000
 """Characters."""

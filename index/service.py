@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
-
-from mocpy import MOC
+from typing import TYPE_CHECKING, NamedTuple
 
 from index.database import Database
 from index.dataset import Dataset, FoundDataset
@@ -19,6 +17,9 @@ from index.ingest import Taken, take
 from index.postings import Postings
 from index.region import Region
 from index.store import DatasetStore, SourceFile
+
+if TYPE_CHECKING:
+    from mocpy import MOC
 
 
 @dataclass(frozen=True)

@@ -4,23 +4,25 @@ mocpy 0.21 panics on some bad shapes, aborts the process on others and takes the
 so each shape is judged here, and only a sound one is built. Lengths and places are in degrees, ICRS.
 """
 
+# ruff: noqa: PLC0415 - mocpy and astropy take half a second and 40 MB; who asks about no region does without them
+
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
-from astropy import units
-from astropy.coordinates import Angle, Latitude, Longitude
-from mocpy import MOC
 from numpy.typing import NDArray
 
 from index.cells import cap_ranges, zone_ranges
 from index.errors import RegionError
 from index.healpix import MAX_ORDER, PIXEL_AREA, SKY_AREA, cell_size, moc_of, ranges_of
+
+if TYPE_CHECKING:
+    from mocpy import MOC
 
 LONGITUDES = (-360.0, 720.0)
 """Longitudes outside 0 to 360 are what people and programs write for a shape across RA 0; these are turned back."""
@@ -108,6 +110,9 @@ class Circle:
     def build(self, order: int) -> MOC:
         """Give the cells that the circle touches."""
         if self.radius <= 90:
+            from astropy.coordinates import Angle, Latitude, Longitude
+            from mocpy import MOC
+
             moc = MOC.from_cone(
                 lon=Longitude(self.ra, unit="deg"),
                 lat=Latitude(self.dec, unit="deg"),
@@ -237,8 +242,11 @@ class Polygon:
 
     def build(self, order: int) -> MOC:
         """Give the cells that the polygon touches."""
-        ra, dec = np.array(self.vertices).T * units.deg
-        return MOC.from_polygon(lon=Longitude(ra), lat=Latitude(dec), max_depth=order)
+        from astropy.coordinates import Latitude, Longitude
+        from mocpy import MOC
+
+        ra, dec = np.array(self.vertices).T
+        return MOC.from_polygon(lon=Longitude(ra, unit="deg"), lat=Latitude(dec, unit="deg"), max_depth=order)
 
     def _refuse_crossing(self, centre: NDArray[np.float64]) -> None:
         """Raise RegionError where two sides cross. Great circles are straight in the plane that touches the centre."""

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 _Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Event]
+
+
+def _set(events: Iterable[asyncio.Event]) -> None:
+    for event in events:
+        event.set()
 
 
 class Changes:
@@ -41,9 +46,13 @@ class Changes:
 
     def publish(self, job_id: str) -> None:
         """Wake all who wait for the job; from any thread."""
+        events: dict[asyncio.AbstractEventLoop, list[asyncio.Event]] = {}
         with self._lock:
             for loop, event in self._waiters.get(job_id, ()):
-                loop.call_soon_threadsafe(event.set)
+                events.setdefault(loop, []).append(event)
+        for loop, waiting in events.items():
+            with suppress(RuntimeError):  # it has just been closed, and all who waited in it have gone
+                loop.call_soon_threadsafe(_set, waiting)
 
     def poll(self, versions_of: Callable[[Sequence[str]], dict[str, int]]) -> None:
         """Look for changes made by other processes to the jobs that somebody waits for.

@@ -17,6 +17,13 @@ SHARED = ("ID", "POS", "CIRCLE", "POLYGON")
 """The names every script that takes datasets or regions shares; a descriptor does not declare them again."""
 
 
+RESERVED = (
+    *("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "ACTION", "WAIT", "KEEP"),
+    *("UPLOAD", "REQUEST", "RESPONSEFORMAT", "MAXREC"),
+)
+"""The names that UWS and DALI keep for themselves; a script would never see them."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,9 +32,9 @@ class ParameterSpec(_Model):
     """One parameter of a script: what a user may give and what it means."""
 
     name: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
-    type: Literal["real", "integer", "text", "boolean", "interval", "region"]
+    type: Literal["real", "integer", "text", "boolean", "interval", "region", "file"]
     """``interval`` is two numbers in order, separated by a blank, an infinite one null in task.json; ``region`` is a
-    POS value."""
+    POS value; ``file`` is sent along with the request (multipart, or DALI UPLOAD)."""
     description: Annotated[str, Field(min_length=1)]
     unit: str = ""
     ucd: str = ""
@@ -41,6 +48,18 @@ class ParameterSpec(_Model):
     required: bool = False
     multiple: bool = False
     max_length: int = 1000
+    max_size: int | None = Field(default=None, ge=1)
+    """For a file: the most bytes it may have; the service has a limit of its own besides."""
+    content_types: tuple[str, ...] = ()
+    """For a file: the media types it may have; empty for any."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ParameterSpec:
+        if self.type == "file" and (self.default is not None or self.options or self.multiple):
+            raise ValueError("a parameter of the type file has no default, no options, and one value")
+        if self.type != "file" and (self.max_size is not None or self.content_types):
+            raise ValueError("max_size and content_types are for a parameter of the type file")
+        return self
 
 
 class ProductSpec(_Model):
@@ -101,6 +120,8 @@ class Script(_Model):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"the parameter {name} is declared twice")
+            if name in RESERVED:
+                raise ValueError(f"the name {name} belongs to the protocol and cannot be a parameter's")
             if name in SHARED:
                 raise ValueError(f"the parameter {name} is shared by all scripts and must not be declared")
         for name in (*[n for pair in self.ordered for n in pair], *([self.tasks] if self.tasks else [])):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from index.database import Database
@@ -16,10 +17,10 @@ from jobs.settings import Settings
 from jobs.storage import Storage
 from jobs.store import JobStore
 from jobs.sweeper import SWEEP, Sweeper
+from jobs.uploads import Inboxes
 from jobs.worker import Worker
 
-MIN_FREE = 100 * 2**20
-"""Bytes of free disk below which the service says that it is not well."""
+log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -37,10 +38,11 @@ class Engine:
         self._changes = Changes()
         self._store = JobStore(self.database, self._changes.publish)
         self._storage = Storage(settings.folder)
+        self._inboxes = Inboxes(settings.folder, settings.upload_max, settings.upload_files)
         registry = Registry(settings.script_folders)
         self._worker = Worker(self._store, registry, self.index, self._storage, settings)
         self._queue = Queue(self._worker.work)
-        self._sweeper = Sweeper(self._store, self._queue, self._storage, self._changes, settings)
+        self._sweeper = Sweeper(self._store, self._queue, self._storage, self._changes, settings, self._inboxes)
         self._started = False
         self.jobs = Jobs(
             self._store,
@@ -50,6 +52,7 @@ class Engine:
             self._storage,
             self._changes,
             settings,
+            self._inboxes,
             checks=(self._check_database, self._check_storage, self._check_workers, self._check_sweeper),
         )
 
@@ -73,8 +76,9 @@ class Engine:
     def _check_database(self) -> Check:
         try:
             self.database.check()
-        except DatabaseError as error:
-            return Check("database", ok=False, message=str(error))
+        except DatabaseError as error:  # where it lies is nobody's business
+            log.error("%s", error)
+            return Check("database", ok=False, message="The database does not answer.")
         return Check("database", ok=True, message="The database answers.")
 
     def _check_storage(self) -> Check:
@@ -82,7 +86,9 @@ class Engine:
             free = self._storage.check()
         except OSError as error:
             return Check("storage", ok=False, message=f"The products' folder cannot be written: {error.strerror}.")
-        return Check("storage", ok=free >= MIN_FREE, message=f"{free / 2**30:.1f} GiB are free for products.")
+        return Check(
+            "storage", ok=free >= self.settings.min_free, message=f"{free / 2**30:.1f} GiB are free for products."
+        )
 
     def _check_workers(self) -> Check:
         ok = self._queue.working

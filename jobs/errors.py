@@ -5,6 +5,7 @@
     AmoraError
      +-- ParameterError     a parameter's value is not allowed: which one, what was given, what is allowed
      +-- RequestError       the request as a whole makes no sense (e.g. two regions)
+     |    +-- TooLargeError  it is more than the service reads
      +-- NotFoundError      there is no such job, script, dataset or product
      +-- PhaseError         the job's phase does not allow the move that was asked for
      +-- DescriptorError    a script's folder does not follow the script contract
@@ -35,6 +36,10 @@ class ParameterError(RequestError):
         shown = str(given)
         shown = shown if len(shown) <= 200 else shown[:200] + "..."
         super().__init__(f"Parameter {name}: {shown!r} was given; {allowed}")
+
+
+class TooLargeError(RequestError):
+    """The request is more than the service reads."""
 
 
 class NotFoundError(AmoraError):

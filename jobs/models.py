@@ -13,11 +13,43 @@ from jobs.phases import ACTIVE, Phase
 
 
 @dataclass(frozen=True)
+class Upload:
+    """A file that was sent as the value of a parameter."""
+
+    content_type: str
+    size: int
+    """In bytes."""
+    checksum: str
+    """The SHA-256 of the file, in hexadecimal."""
+    key: str
+    """Where the storage keeps it."""
+
+
+@dataclass(frozen=True)
 class Parameter:
     """A parameter of a job as its creator gave it; a repeated parameter is repeated."""
 
     name: str
     value: str
+    """The text; empty for a file."""
+    upload: Upload | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the processes of a script took."""
+
+    cpu: float = 0.0
+    """Seconds of user and system time of all processes together, ended attempts included."""
+    memory: int = 0
+    """Bytes that the largest single process had in memory at its peak."""
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return what both took: the times add up, the larger peak counts."""
+        return Usage(self.cpu + other.cpu, max(self.memory, other.memory))
+
+
+NOTHING = Usage()
 
 
 @dataclass(frozen=True)
@@ -39,6 +71,7 @@ class Task:
     """What the script said with its last progress, or why the task failed."""
     started: datetime | None
     ended: datetime | None
+    usage: Usage = NOTHING
 
     @property
     def dataset(self) -> str | None:
@@ -119,3 +152,8 @@ class Job(JobRef):
             return 1.0 if self.phase is Phase.COMPLETED else 0.0
         done = (1.0 if task.phase is Phase.COMPLETED else task.progress for task in self.tasks)
         return sum(done) / len(self.tasks)
+
+    @property
+    def usage(self) -> Usage:
+        """What the tasks took together; the peak is that of the largest process."""
+        return sum((task.usage for task in self.tasks), NOTHING)

@@ -33,6 +33,10 @@ JOB_MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.PENDING: frozenset({Phase.QUEUED, Phase.ERROR, Phase.ABORTED}),
     Phase.QUEUED: frozenset({Phase.EXECUTING, Phase.COMPLETED, Phase.ERROR, Phase.ABORTED}),
     Phase.EXECUTING: frozenset({Phase.COMPLETED, Phase.ERROR, Phase.ABORTED}),
+    # At its destruction, where the service keeps a memory of its jobs; work under way is aborted first.
+    Phase.COMPLETED: frozenset({Phase.ARCHIVED}),
+    Phase.ERROR: frozenset({Phase.ARCHIVED}),
+    Phase.ABORTED: frozenset({Phase.ARCHIVED}),
 }
 """From each phase of a job, the phases it may move to. A phase that is absent is left by no move."""
 

@@ -14,9 +14,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self, cast
+
+from jobs.models import NOTHING, Usage
 
 GUARDIAN = Path(__file__).with_name("guardian.py")
 MAX_LINE = 64 * 1024
@@ -47,6 +49,10 @@ class Outcome:
     """Whether it was told to stop."""
     last_error: str
     """The last line that was not empty on its standard error."""
+    message: str = ""
+    """What it said with its last progress."""
+    usage: Usage = field(default=NOTHING, compare=False)
+    """What its processes took; nothing if its guardian was killed."""
 
 
 class Run:
@@ -65,6 +71,7 @@ class Run:
         self._log = log
         self._last_error = b""
         self._progress: tuple[float, str] | None = None
+        self._message = ""
         status, status_write = os.pipe()
         try:
             self._guardian = subprocess.Popen(
@@ -84,6 +91,7 @@ class Run:
         finally:
             os.close(status_write)
         self._code: int | None = None
+        self._usage = NOTHING
         self._script: int | None = None
         self._pipes = {
             "out": cast(BinaryIO, self._guardian.stdout),
@@ -144,7 +152,7 @@ class Run:
                 os.killpg(self._script, signal.SIGKILL)
 
     def _outcome(self, stopped: bool) -> Outcome:
-        return Outcome(self._code, stopped, _text(self._last_error))
+        return Outcome(self._code, stopped, _text(self._last_error), self._message, self._usage)
 
     def _read(self, name: str) -> bool:
         """Take what there is to read from one pipe; False at its end."""
@@ -155,18 +163,20 @@ class Run:
         self._rest[name] = rest
         for line in lines:
             if name == "status":
-                word, _, value = line.partition(b" ")
+                word, *values = line.split()
                 if word == b"start":
-                    self._script = int(value)
+                    self._script = int(values[0])
                 else:
-                    self._code = int(value)
+                    code, cpu, memory = values
+                    self._code, self._usage = int(code), Usage(float(cpu), int(memory))
             else:
                 self._take(line, error=name == "err")
         return bool(data)
 
     def _take(self, line: bytes, *, error: bool) -> None:
         if not error and (match := _PROGRESS.match(line)):
-            self._progress = (min(float(match[1]), 1.0), _text(match[2] or b""))
+            self._message = _text(match[2] or b"")
+            self._progress = (min(float(match[1]), 1.0), self._message)
             return
         if error and line.strip():
             self._last_error = line

@@ -1,17 +1,16 @@
 """What can be done with jobs: the one door of ``jobs`` for everything above it.
 
 Every call takes the script's name besides the job's id: a job is a child of its script's job list, and is not found
-anywhere else. All calls block for the time of a few SQL statements and may come from any thread; ``wait`` alone is
-a coroutine.
+anywhere else. All calls block for the time of a few SQL statements and may come from any thread; ``watch`` alone
+belongs to an event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,13 +19,15 @@ from index.service import Index
 from jobs.changes import Changes
 from jobs.descriptor import Script
 from jobs.errors import NotFoundError, ParameterError, PhaseError, RequestError
-from jobs.models import Job, JobRef, JobState, Product, Task
+from jobs.models import Job, JobRef, JobState, Parameter, Product, Task, Upload
 from jobs.phases import FINAL, Phase
 from jobs.queue import Queue
+from jobs.quote import Quotes
 from jobs.registry import Registry
 from jobs.settings import Settings
 from jobs.storage import Storage
-from jobs.store import JobStore, StaleError
+from jobs.store import JobStore, StaleError, new_id
+from jobs.uploads import Inbox, Inboxes, Incoming
 from jobs.validator import canonical, check, select
 
 MAX_RUN_ID = 64
@@ -65,6 +66,7 @@ class Jobs:
         storage: Storage,
         changes: Changes,
         settings: Settings,
+        inboxes: Inboxes,
         checks: Sequence[Callable[[], Check]] = (),
     ) -> None:
         self.scripts = registry
@@ -74,6 +76,8 @@ class Jobs:
         self._storage = storage
         self._changes = changes
         self._settings = settings
+        self._inboxes = inboxes
+        self._quotes = Quotes(store, settings.workers)
         self._checks = checks
 
     # ------------------------------------------------------------------ reading
@@ -86,7 +90,17 @@ class Jobs:
         job = self._store.get(job_id)
         if job.script != script:
             raise _unknown(script, job_id)
-        return job
+        quote = self._quotes.of(job)
+        return job if quote is None else replace(job, quote=quote)
+
+    @property
+    def quick(self) -> bool:
+        """Whether ``state`` and ``revision`` answer without waiting for anybody, so that an event loop may ask."""
+        return self._store.database.quick
+
+    def revision(self) -> str:
+        """Name the state of all jobs as this process sees them: another name after each change of any."""
+        return self._store.database.revision()
 
     def state(self, script: str, job_id: str) -> JobState:
         """Return a job's phase, version and owner.
@@ -116,23 +130,21 @@ class Jobs:
             self.scripts.get(script)
         return self._store.refs(script, phases, after, last, owners)
 
-    async def wait(self, job_id: str, phase: Phase, timeout: float) -> None:
-        """Wait until the phase of a job is not ``phase`` any more, or it is gone, at most ``timeout`` seconds."""
-        deadline = time.monotonic() + timeout
-        with self._changes.watch(job_id) as changed:
-            while True:
-                changed.clear()
-                try:
-                    now = (await asyncio.to_thread(self._store.state, job_id)).phase
-                except NotFoundError:
-                    return
-                left = deadline - time.monotonic()
-                if now is not phase or left <= 0 or self._changes.closed:
-                    return
-                try:
-                    await asyncio.wait_for(changed.wait(), left)
-                except TimeoutError:
-                    return
+    def watch(self, job_id: str) -> AbstractContextManager[asyncio.Event]:
+        """Give an event of the running loop that is set soon after each change of a job, by whatever process.
+
+        Whoever waits for it holds neither a thread nor a connection. Look at the job only after entering.
+        """
+        return self._changes.watch(job_id)
+
+    def let_go(self) -> None:
+        """Set the events of all who watch, for good: the service is about to stop."""
+        self._changes.close()
+
+    @property
+    def closing(self) -> bool:
+        """Whether nobody is to wait any more."""
+        return self._changes.closed
 
     def log(self, script: str, job_id: str, number: int, offset: int = 0, limit: int = 1 << 20) -> LogChunk:
         """Return the piece of a task's log that begins at byte ``offset``, at most ``limit`` bytes.
@@ -160,6 +172,25 @@ class Jobs:
                 return product, path
         raise NotFoundError(f"The job {job_id} has no result {name}.")
 
+    def upload(self, script: str, job_id: str, name: str) -> tuple[Upload, Path] | None:
+        """Return the file that was sent as a parameter and where it lies; None if it is no file.
+
+        :raises NotFoundError: there is no such job or parameter, or the file went with the destruction of the job.
+        """
+        given = [item for item in self.get(script, job_id).parameters if item.name.upper() == name.upper()]
+        if not given:
+            raise NotFoundError(f"The job {job_id} has no parameter {name}.")
+        if (upload := given[0].upload) is None:
+            return None
+        path = self._storage.path(upload.key)
+        if not path.is_file():
+            raise NotFoundError(f"The file that was sent as {name} is not there any more.")
+        return upload, path
+
+    def inbox(self) -> Inbox:
+        """Return a place for the files of one request, to be closed with the request."""
+        return self._inboxes.open()
+
     def health(self) -> list[Check]:
         """Look at each part of the service."""
         return [check() for check in self._checks]
@@ -176,9 +207,11 @@ class Jobs:
         owner: str | None = None,
         duration: int | None = None,
         destruction: datetime | None = None,
+        files: Mapping[str, Incoming] | None = None,
     ) -> Job:
         """Make a job, and run it if told to.
 
+        :param files: the files that came with the request, by the names of their parameters.
         :param duration: the executionDuration in seconds; cut to the largest allowed.
         :param destruction: when it is to be forgotten; cut to the latest allowed.
         :raises NotFoundError: there is no such script.
@@ -186,45 +219,82 @@ class Jobs:
         :raises RequestError: the values do not go together; no job is made.
         """
         found = self.scripts.get(script)
-        kept = canonical(found, parameters)
-        check(found, kept, self._index)
-        job_id = self._store.create(
-            script,
-            kept,
-            run_id=_run_id(run_id),
-            owner=owner,
-            duration=self._duration(duration),
-            destruction=self._destruction(destruction),
-        )
+        given = canonical(found, parameters)
+        check(found, [*given, *_uploads(files)], self._index)
+        run_id, duration, until = _run_id(run_id), self._duration(duration), self._destruction(destruction)
+        job_id = new_id()
+        with self._kept(job_id, files) as uploads:
+            self._store.create(
+                script,
+                [*given, *uploads],
+                run_id=run_id,
+                owner=owner,
+                duration=duration,
+                destruction=until,
+                job_id=job_id,
+            )
         if run:
             self._run(found, job_id)
         return self._store.get(job_id)
 
-    def set_parameters(self, script: str, job_id: str, parameters: Sequence[tuple[str, str]]) -> None:
+    def set_parameters(
+        self,
+        script: str,
+        job_id: str,
+        parameters: Sequence[tuple[str, str]],
+        *,
+        run_id: str | None = None,
+        files: Mapping[str, Incoming] | None = None,
+    ) -> None:
         """Set parameters of a PENDING job: each replaces all values of its name, the others stay.
 
+        :param run_id: the new run id; an empty one removes it, None leaves it.
+        :param files: as for :meth:`create`.
         :raises PhaseError: the job is not PENDING any more.
-        :raises ParameterError: a value is not allowed; nothing is changed.
+        :raises ParameterError: a value is not allowed; nothing at all is changed.
         """
         found = self.scripts.get(script)
-        names = {name.upper() for name, _ in parameters}
-        while True:
-            job = self.get(script, job_id)
-            kept = [(item.name, item.value) for item in job.parameters if item.name.upper() not in names]
-            merged = canonical(found, [*kept, *parameters])
-            if job.phase is Phase.PENDING:  # otherwise the store says what is wrong, not the values
-                check(found, merged, self._index)
-            with suppress(StaleError):  # somebody else has set others meanwhile: keep those too
-                self._store.set_parameters(job_id, merged, job.version)
-                return
+        _run_id(run_id)
+        self._merged(found, job_id, parameters, _uploads(files))  # what is wrong is said before a file is moved
+        with self._kept(job_id, files) as uploads:
+            while True:
+                job, merged = self._merged(found, job_id, parameters, uploads)
+                with suppress(StaleError):  # somebody else has set others meanwhile: keep those too
+                    self._store.set_parameters(job_id, merged, job.version, run_id)
+                    break
+        for item in job.parameters:
+            if item.upload and item not in merged:
+                self._storage.drop(item.upload.key)
 
-    def set_run_id(self, script: str, job_id: str, run_id: str | None) -> None:
-        """Set the run id of a PENDING job.
+    def _merged(
+        self, script: Script, job_id: str, parameters: Sequence[tuple[str, str]], uploads: Sequence[Parameter]
+    ) -> tuple[Job, list[Parameter]]:
+        """Return a PENDING job and what its parameters are to be, checked."""
+        job = self.get(script.name, job_id)
+        if job.phase is not Phase.PENDING:
+            raise PhaseError(
+                f"The job {job_id} is {job.phase}; its parameters can be changed only while it is PENDING."
+            )
+        names = {name.upper() for name in [*(name for name, _ in parameters), *(item.name for item in uploads)]}
+        before = [item for item in job.parameters if item.name.upper() not in names]
+        given = canonical(script, [*((item.name, item.value) for item in before if not item.upload), *parameters])
+        merged = [*given, *(item for item in before if item.upload), *uploads]
+        check(script, merged, self._index)
+        return job, merged
 
-        :raises PhaseError: the job is not PENDING any more.
-        """
-        self.get(script, job_id)
-        self._store.set_run_id(job_id, _run_id(run_id))
+    @contextmanager
+    def _kept(self, job_id: str, files: Mapping[str, Incoming] | None) -> Iterator[list[Parameter]]:
+        """Keep files with a job, but not if the block fails; give the parameters that stand for them."""
+        uploads: list[Parameter] = []
+        try:
+            for name, file in (files or {}).items():
+                uploads.append(_upload(name, file, self._storage.keep(job_id, file.path)))
+            yield uploads
+        except BaseException:
+            for item in uploads:
+                if item.upload:
+                    self._storage.drop(item.upload.key)
+            raise
 
     def set_duration(self, script: str, job_id: str, seconds: int) -> None:
         """Set the executionDuration in seconds; 0 asks for no limit. It is cut to the largest allowed."""
@@ -297,6 +367,15 @@ class Jobs:
         if instant <= now:
             raise ParameterError("DESTRUCTION", f"{instant:%Y-%m-%dT%H:%M:%SZ}", "an instant in the future is wanted.")
         return min(instant, now + timedelta(seconds=self._settings.retention_max))
+
+
+def _uploads(files: Mapping[str, Incoming] | None) -> list[Parameter]:
+    """Return the parameters that stand for files that are not kept yet."""
+    return [_upload(name, file, "") for name, file in (files or {}).items()]
+
+
+def _upload(name: str, file: Incoming, key: str) -> Parameter:
+    return Parameter(name.upper(), "", Upload(file.content_type, file.size, file.checksum, key))
 
 
 def _run_id(text: str | None) -> str | None:

@@ -65,6 +65,21 @@ class Settings(BaseSettings):
         description="The latest destruction a user may ask for, in seconds from now.",
     )
 
+    archive: bool = Field(
+        default=False,
+        description="Whether a job stays listed as ARCHIVED after its destruction, without its files; by default it "
+        "is forgotten.",
+    )
+    min_free: int = Field(
+        default=100 * 2**20,
+        ge=0,
+        description="Bytes of free disk below which the service says that it is not available.",
+    )
+    upload_max: int = Field(
+        default=2**30, ge=0, description="The most bytes that the files sent with one request may have together."
+    )
+    upload_files: int = Field(default=16, ge=0, description="The most files that may be sent with one request.")
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -1,12 +1,13 @@
-"""Where the files of jobs are kept: products, logs and the working folders of running tasks.
+"""Where the files of jobs are kept: uploads, products, logs and the working folders of running tasks.
 
 ::
 
+    HOME/jobs/JOB/uploads/        the files that came as parameters, in an order of their own
     HOME/jobs/JOB/TASK.ATTEMPT/   the products of one attempt, published by rename
     HOME/jobs/JOB/TASK.log        what the task's script printed, all attempts
     HOME/work/TASK-ID.ATTEMPT/    the working folder of a running attempt
 
-A product's key is its path below ``HOME/jobs``. Nothing else is ever written or removed.
+The key of an upload or a product is its path below ``HOME/jobs``. Nothing else is ever written or removed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
 import stat
 from collections.abc import Iterator
@@ -86,8 +88,44 @@ class Storage:
         self.withdraw(job_id, task, attempt)
 
     def path(self, key: str) -> Path:
-        """Return where a product lies."""
+        """Return where an upload or a product lies."""
         return self._jobs / key
+
+    def keep(self, job_id: str, path: Path) -> str:
+        """Move a file that has come in to its job, safe on disk, and return its key.
+
+        Nobody may write to it any more: its tasks share it by hard links.
+        """
+        folder = self._jobs / job_id / "uploads"
+        folder.mkdir(parents=True, exist_ok=True)
+        name = secrets.token_hex(8)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.chmod(0o444)
+        path.rename(folder / name)
+        _sync(folder)
+        return f"{job_id}/uploads/{name}"
+
+    def drop(self, key: str) -> None:
+        """Remove an upload, and the folders that are empty then."""
+        path = self.path(key)
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # other files are in them
+            path.parent.rmdir()
+            path.parent.parent.rmdir()
+
+    def provide(self, key: str, target: Path) -> None:
+        """Make an upload readable at ``target``.
+
+        :raises FileNotFoundError: it is not there any more.
+        """
+        target.parent.mkdir(exist_ok=True)
+        try:
+            target.hardlink_to(self.path(key))
+        except FileNotFoundError:
+            raise
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(self.path(key), target)
 
     def open_log(self, job_id: str, task: int) -> BinaryIO:
         """Open a task's log for adding to it."""

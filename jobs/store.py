@@ -11,6 +11,7 @@ Instants are integers, milliseconds since 1970 in UTC: the precision that is pri
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Connection,
     Row,
     and_,
+    bindparam,
     cast,
     delete,
     false,
@@ -30,13 +32,14 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    tuple_,
     update,
 )
 
 from index.database import Database
 from jobs.errors import ConflictError, NotFoundError, PhaseError
-from jobs.models import Job, JobRef, JobState, Parameter, Product, Task
-from jobs.phases import FINAL, JOB_MOVES, TASK_MOVES, Phase, sources
+from jobs.models import NOTHING, Job, JobRef, JobState, Parameter, Product, Task, Upload, Usage
+from jobs.phases import ACTIVE, FINAL, JOB_MOVES, TASK_MOVES, Phase, sources
 from jobs.tables import job, parameter, phase_change, product, task
 
 
@@ -50,11 +53,19 @@ def to_ms(instant: datetime) -> int:
     return int(instant.timestamp() * 1000 + 0.5)
 
 
+def _instant(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
 def from_ms(instant: int | None) -> datetime | None:
     """Turn milliseconds into an aware datetime in UTC."""
-    return None if instant is None else datetime.fromtimestamp(instant / 1000, UTC)
+    return None if instant is None else _instant(instant)
 
 
+PAGE = 1000
+"""Rows that are read at once."""
+
+_PHASES = {phase.value: phase for phase in Phase}
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -85,6 +96,16 @@ class Held:
     processes: str | None
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """The tasks of a job that wait for a worker."""
+
+    job_id: str
+    script: str
+    created: datetime
+    count: int
+
+
 class StaleError(Exception):
     """The job has changed since it was looked at: look again."""
 
@@ -98,6 +119,9 @@ class JobStore:
     def __init__(self, database: Database, changed: Callable[[str], None] = lambda _: None) -> None:
         self.database = database
         self._changed = changed
+        self._state = database.glance(
+            select(job.c.script, job.c.phase, job.c.version, job.c.owner).where(job.c.id == bindparam("key"))
+        )
 
     @contextmanager
     def _change(self, job_id: str) -> Iterator[Connection]:
@@ -120,7 +144,7 @@ class JobStore:
             if row is None:
                 raise _unknown(job_id)
             parameters = connection.execute(
-                select(parameter.c.name, parameter.c.value).where(parameter.c.job_id == job_id).order_by(parameter.c.id)
+                select(parameter).where(parameter.c.job_id == job_id).order_by(parameter.c.id)
             ).all()
             tasks = connection.execute(select(task).where(task.c.job_id == job_id).order_by(task.c.number)).all()
             products = connection.execute(
@@ -136,7 +160,7 @@ class JobStore:
             error=row.error,
             error_transient=bool(row.error_transient),
             version=row.version,
-            parameters=tuple(Parameter(*row) for row in parameters),
+            parameters=tuple(map(_parameter, parameters)),
             tasks=tuple(map(_task, tasks)),
             products=tuple(Product(**row._mapping) for row in products),
         )
@@ -146,13 +170,11 @@ class JobStore:
 
         :raises NotFoundError: there is no such job.
         """
-        with self.database.read() as connection:
-            row = connection.execute(
-                select(job.c.script, job.c.phase, job.c.version, job.c.owner).where(job.c.id == job_id)
-            ).one_or_none()
+        row = self._state(job_id)
         if row is None:
             raise _unknown(job_id)
-        return JobState(row.script, Phase(row.phase), row.version, row.owner)
+        script, phase, version, owner = row
+        return JobState(script, Phase(phase), version, owner)
 
     def versions(self, job_ids: Sequence[str]) -> dict[str, int]:
         """Return the versions of those of the jobs that still exist."""
@@ -173,13 +195,13 @@ class JobStore:
         last: int | None,
         owners: Collection[str | None] | None = None,
     ) -> Iterator[JobRef]:
-        """Yield the jobs that pass all filters, newest first (UWS 1.1, section 2.2.2.1).
+        """Yield the jobs that pass all filters, newest first (UWS 1.1, section 2.2.2.1), read a page at a time.
 
         Archived jobs are listed only when asked for by phase.
 
         :param owners: whose jobs, with None for anonymous ones; None alone for everybody's.
         """
-        query = select(*job.c["id", "script", "phase", "run_id", "owner", "created"])
+        query = select(*job.c["serial", "id", "script", "phase", "run_id", "owner", "created"])
         if script is not None:
             query = query.where(job.c.script == script)
         if phases:
@@ -191,10 +213,20 @@ class JobStore:
             query = query.where(job.c.created > after.timestamp() * 1000)
         if owners is not None:
             query = query.where(or_(false(), *(job.c.owner == owner for owner in owners)))
-        query = query.order_by(job.c.serial.desc()).limit(last)
-        with self.database.read() as connection:
-            for row in connection.execute(query).yield_per(1000):
-                yield JobRef(**_ref(row))
+        query = query.order_by(job.c.created.desc(), job.c.serial.desc())
+        left = sys.maxsize if last is None else last
+        rows: Sequence[Row[Any]] = ()
+        while left > 0:
+            page = query.limit(min(left, PAGE))
+            if rows:
+                page = page.where(tuple_(job.c.created, job.c.serial) < (rows[-1].created, rows[-1].serial))
+            # a statement for each page: a slow reader of the list keeps no connection, and no old state from going
+            with self.database.read() as connection:
+                rows = connection.execute(page).all()
+            for row in rows:
+                created = datetime.fromtimestamp(row.created / 1000, UTC)
+                yield JobRef(row.id, row.script, _PHASES[row.phase], row.run_id, row.owner, created)
+            left = left - len(rows) if len(rows) == PAGE else 0
 
     def trail(self, job_id: str) -> list[tuple[int | None, Phase, Phase, str]]:
         """Return every move of a job and its tasks in order: task number or None, origin, target, reason."""
@@ -221,9 +253,13 @@ class JobStore:
         owner: str | None,
         duration: int,
         destruction: datetime | None,
+        job_id: str | None = None,
     ) -> str:
-        """Make a PENDING job and return its id."""
-        job_id = new_id()
+        """Make a PENDING job and return its id.
+
+        :param job_id: a :func:`new_id` under which files of the job are kept already.
+        """
+        job_id = job_id or new_id()
         with self._change(job_id) as connection:
             connection.execute(
                 insert(job).values(
@@ -240,8 +276,10 @@ class JobStore:
             _insert_parameters(connection, job_id, parameters)
         return job_id
 
-    def set_parameters(self, job_id: str, parameters: Sequence[Parameter], version: int | None = None) -> None:
-        """Replace all parameters of a PENDING job.
+    def set_parameters(
+        self, job_id: str, parameters: Sequence[Parameter], version: int | None = None, run_id: str | None = None
+    ) -> None:
+        """Replace all parameters of a PENDING job, and its run id where one is given; an empty one removes it.
 
         :param version: the version of the job that led to them.
         :raises PhaseError: the job is not PENDING any more.
@@ -249,17 +287,9 @@ class JobStore:
         """
         with self._change(job_id) as connection:
             _require(connection, job_id, version)
-            _touch_pending(connection, job_id, "its parameters")
+            _touch_pending(connection, job_id, **({} if run_id is None else {"run_id": run_id or None}))
             connection.execute(delete(parameter).where(parameter.c.job_id == job_id))
             _insert_parameters(connection, job_id, parameters)
-
-    def set_run_id(self, job_id: str, run_id: str | None) -> None:
-        """Set the run id of a PENDING job.
-
-        :raises PhaseError: the job is not PENDING any more.
-        """
-        with self._change(job_id) as connection:
-            _touch_pending(connection, job_id, "its RUNID", run_id=run_id)
 
     def set_duration(self, job_id: str, seconds: int) -> None:
         """Set the executionDuration."""
@@ -271,9 +301,13 @@ class JobStore:
 
     def _set(self, job_id: str, **values: int) -> None:
         with self._change(job_id) as connection:
-            done = connection.execute(update(job).where(job.c.id == job_id).values(version=job.c.version + 1, **values))
+            done = connection.execute(
+                update(job)
+                .where(job.c.id == job_id, job.c.phase != Phase.ARCHIVED.value)
+                .values(version=job.c.version + 1, **values)
+            )
             if not done.rowcount:
-                raise _unknown(job_id)
+                raise PhaseError(f"The job {job_id} is {_phase(connection, job_id)}; nothing of it can be changed.")
 
     def queue(self, job_id: str, work: Sequence[Sequence[str]], queue: str, version: int | None = None) -> list[str]:
         """Move a job from PENDING to QUEUED together with its tasks, one for each of ``work``; return their ids.
@@ -288,12 +322,14 @@ class JobStore:
         with self._change(job_id) as connection:
             _require(connection, job_id, version)
             _move_job(connection, job_id, Phase.QUEUED, "RUN")
+            script = connection.execute(select(job.c.script).where(job.c.id == job_id)).scalar_one()
             connection.execute(
                 insert(task),
                 [
                     {
                         "id": id_,
                         "job_id": job_id,
+                        "script": script,
                         "number": number,
                         "datasets": " ".join(ids_),
                         "phase": Phase.QUEUED.value,
@@ -328,14 +364,19 @@ class JobStore:
 
         :raises PhaseError: the job has ended already.
         """
-        at = now()
         with self._change(job_id) as connection:
-            _move_job(connection, job_id, Phase.ABORTED, reason, ended=at)
-            rows = connection.execute(
-                select(task.c.id).where(task.c.job_id == job_id, task.c.phase.not_in([p.value for p in FINAL]))
-            ).all()
-            for (task_id,) in rows:
-                _move_task(connection, task_id, Phase.ABORTED, reason, message=reason, ended=at)
+            _abort(connection, job_id, reason)
+
+    def archive(self, job_id: str, reason: str) -> None:
+        """Keep no more than the memory of a job: work under way is aborted, the products are forgotten.
+
+        :raises PhaseError: it is ARCHIVED already.
+        """
+        with self._change(job_id) as connection:
+            if _phase(connection, job_id) in ACTIVE:
+                _abort(connection, job_id, reason)
+            _move_job(connection, job_id, Phase.ARCHIVED, reason)
+            connection.execute(delete(product).where(product.c.job_id == job_id))
 
     def delete(self, job_id: str) -> None:
         """Forget a job and all that hangs on it; the trail of its moves stays."""
@@ -421,18 +462,33 @@ class JobStore:
                 _touch(connection, claim.task.job_id)
         return bool(done)
 
-    def complete(self, claim: Claim, products: Sequence[Product]) -> bool:
+    def complete(self, claim: Claim, products: Sequence[Product], usage: Usage = NOTHING, message: str = "") -> bool:
         """End a task as COMPLETED with its products, and the job with its last task; False when the claim is lost.
 
+        :param usage: what this attempt took.
+        :param message: what its script said last, if anything.
         :raises ConflictError: another task has handed back a product of the same name; nothing is changed.
         """
+        total = claim.task.usage + usage
         with self._change(claim.task.job_id) as connection:
-            if not self._end(connection, claim, Phase.COMPLETED, "script ended", progress=1.0):
+            values = {"progress": 1.0, "cpu": total.cpu, "memory": total.memory} | (
+                {"message": message} if message else {}
+            )
+            if not self._end(connection, claim, Phase.COMPLETED, "script ended", **values):
                 return False
             if products:
                 _insert_products(connection, claim.task.job_id, products)
             _close(connection, claim.task.job_id)
         return True
+
+    def spend(self, claim: Claim, usage: Usage) -> None:
+        """Add up what an attempt took that did not complete its task, whatever has become of the task meanwhile."""
+        total = claim.task.usage + usage
+        with self._change(claim.task.job_id) as connection:
+            connection.execute(
+                update(task).where(task.c.id == claim.task.id).values(cpu=total.cpu, memory=total.memory)
+            )
+            _touch(connection, claim.task.job_id)
 
     def fail_task(self, claim: Claim, message: str) -> bool:
         """End a task as ERROR, and the job with its last task; False when the claim is lost."""
@@ -528,20 +584,51 @@ class JobStore:
         return {(row.job_id, row.number, row.attempt) for row in rows}
 
     def expired(self) -> list[str]:
-        """Return the jobs whose destruction time has come."""
+        """Return the jobs whose destruction time has come, those left out that are ARCHIVED already."""
         with self.database.read() as connection:
-            rows = connection.execute(select(job.c.id).where(job.c.destruction <= now())).all()
+            rows = connection.execute(
+                select(job.c.id).where(job.c.destruction <= now(), job.c.phase != Phase.ARCHIVED.value)
+            ).all()
         return [row.id for row in rows]
+
+    # ------------------------------------------------------------------ the past and the present, for the quote
+
+    def run_times(self, script: str, count: int) -> list[float]:
+        """Return how many seconds each of the ``count`` tasks of a script took that completed last."""
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(task.c.started, task.c.ended)
+                .where(task.c.script == script, task.c.phase == Phase.COMPLETED.value)
+                .order_by(task.c.ended.desc())
+                .limit(count)
+            ).all()
+        return [(row.ended - row.started) / 1000 for row in rows]
+
+    def backlog(self) -> list[Waiting]:
+        """Return how many tasks wait in each job that has any."""
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(task.c.job_id, task.c.script, job.c.created, func.count())
+                .join(job, job.c.id == task.c.job_id)
+                .where(task.c.phase == Phase.QUEUED.value)
+                .group_by(task.c.job_id, task.c.script, job.c.created)
+            ).all()
+        return [Waiting(job_id, script, _instant(created), count) for job_id, script, created, count in rows]
+
+    def running(self) -> list[tuple[str, str, datetime]]:
+        """Return job, script and start of each task that is being done."""
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(task.c.job_id, task.c.script, task.c.started).where(task.c.phase == Phase.EXECUTING.value)
+            ).all()
+        return [(row.job_id, row.script, _instant(row.started)) for row in rows]
 
 
 # ---------------------------------------------------------------------- the moves
 
 
 def _move_job(connection: Connection, job_id: str, target: Phase, reason: str, **values: int | str | None) -> None:
-    row = connection.execute(select(job.c.phase).where(job.c.id == job_id).with_for_update()).one_or_none()
-    if row is None:
-        raise _unknown(job_id)
-    origin = Phase(row.phase)
+    origin = _phase(connection, job_id)
     allowed = sources(JOB_MOVES, target)
     done = connection.execute(
         update(job)
@@ -555,6 +642,23 @@ def _move_job(connection: Connection, job_id: str, target: Phase, reason: str, *
     if not done.rowcount:
         raise PhaseError(f"The job {job_id} is {origin}; it can become {target} only from {_either(allowed)}.")
     _write_trail(connection, job_id, None, origin, target, reason)
+
+
+def _phase(connection: Connection, job_id: str) -> Phase:
+    phase = connection.execute(select(job.c.phase).where(job.c.id == job_id).with_for_update()).scalar_one_or_none()
+    if phase is None:
+        raise _unknown(job_id)
+    return Phase(phase)
+
+
+def _abort(connection: Connection, job_id: str, reason: str) -> None:
+    at = now()
+    _move_job(connection, job_id, Phase.ABORTED, reason, ended=at)
+    rows = connection.execute(
+        select(task.c.id).where(task.c.job_id == job_id, task.c.phase.not_in([phase.value for phase in FINAL]))
+    ).all()
+    for (task_id,) in rows:
+        _move_task(connection, task_id, Phase.ABORTED, reason, message=reason, ended=at)
 
 
 def _move_task(
@@ -624,26 +728,33 @@ def _require(connection: Connection, job_id: str, version: int | None) -> None:
         raise StaleError(job_id)
 
 
-def _touch_pending(connection: Connection, job_id: str, what: str, **values: str | None) -> None:
+def _touch_pending(connection: Connection, job_id: str, **values: str | None) -> None:
     done = connection.execute(
         update(job)
         .where(job.c.id == job_id, job.c.phase == Phase.PENDING.value)
         .values(version=job.c.version + 1, **values)
     )
-    if done.rowcount:
-        return
-    phase = connection.execute(select(job.c.phase).where(job.c.id == job_id)).scalar_one_or_none()
-    if phase is None:
-        raise _unknown(job_id)
-    raise PhaseError(f"The job {job_id} is {phase}; {what} can be changed only while it is PENDING.")
+    if not done.rowcount:
+        phase = _phase(connection, job_id)
+        raise PhaseError(f"The job {job_id} is {phase}; its parameters can be changed only while it is PENDING.")
+
+
+_OF_UPLOAD = ("content_type", "size", "checksum", "key")
 
 
 def _insert_parameters(connection: Connection, job_id: str, parameters: Sequence[Parameter]) -> None:
     if parameters:
-        connection.execute(
-            insert(parameter),
-            [{"job_id": job_id, "name": item.name, "value": item.value} for item in parameters],
-        )
+        rows = [
+            {"job_id": job_id, "name": item.name, "value": item.value}
+            | {name: getattr(item.upload, name, None) for name in _OF_UPLOAD}
+            for item in parameters
+        ]
+        connection.execute(insert(parameter), rows)
+
+
+def _parameter(row: Row[Any]) -> Parameter:
+    upload = None if row.key is None else Upload(**{name: row._mapping[name] for name in _OF_UPLOAD})
+    return Parameter(row.name, row.value, upload)
 
 
 def _insert_products(connection: Connection, job_id: str, products: Sequence[Product]) -> None:
@@ -701,6 +812,7 @@ def _task(row: Row[Any]) -> Task:
         message=row.message,
         started=from_ms(row.started),
         ended=from_ms(row.ended),
+        usage=Usage(row.cpu, row.memory),
     )
 
 

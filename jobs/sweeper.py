@@ -21,6 +21,7 @@ from jobs.queue import Queue
 from jobs.settings import Settings
 from jobs.storage import Storage
 from jobs.store import Held, JobStore, now
+from jobs.uploads import Inboxes
 from jobs.worker import LOST
 
 log = logging.getLogger(__name__)
@@ -38,12 +39,21 @@ CLEAR = 600.0
 class Sweeper:
     """A thread that sweeps."""
 
-    def __init__(self, store: JobStore, queue: Queue, storage: Storage, changes: Changes, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        queue: Queue,
+        storage: Storage,
+        changes: Changes,
+        settings: Settings,
+        inboxes: Inboxes,
+    ) -> None:
         self._store = store
         self._queue = queue
         self._storage = storage
         self._changes = changes
         self._settings = settings
+        self._inboxes = inboxes
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
         self._cleared = 0.0
@@ -119,14 +129,18 @@ class Sweeper:
                 self._store.abort(job_id, f"The job took longer than its executionDuration of {duration} s.")
 
     def destroy_expired(self) -> None:
-        """Forget the jobs whose destruction time has come (UWS 1.1, section 2.1.5)."""
+        """Forget the jobs whose destruction time has come, or archive them (UWS 1.1, sections 2.1.3 and 2.1.5)."""
         for job_id in self._store.expired():
             with suppress(AmoraError):  # somebody else has deleted it
-                self._store.delete(job_id)
+                if self._settings.archive:
+                    self._store.archive(job_id, "its destruction time has come")
+                else:
+                    self._store.delete(job_id)
             self._storage.forget(job_id)
 
     def clear_orphans(self) -> None:
         """Remove files that no job refers to, and working folders of attempts that nobody holds."""
+        self._inboxes.clear()
         # First what is there, then who holds it: an attempt is claimed before it makes its first file.
         workspaces, folders = list(self._storage.workspaces()), list(self._storage.attempts())
         jobs = list(self._storage.jobs())

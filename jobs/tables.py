@@ -40,8 +40,8 @@ job = Table(
     Column("error", Text),
     Column("error_transient", Integer, nullable=False, default=0),
     Column("version", Integer, nullable=False, default=1),
-    Index("job_by_script", "script", "serial"),
-    Index("job_by_owner", "owner", "script", "serial"),
+    Index("job_by_script", "script", "created", "serial"),
+    Index("job_by_owner", "owner", "script", "created", "serial"),
     Index("job_by_phase", "phase", "serial"),
     Index("job_by_destruction", "destruction"),
 )
@@ -53,6 +53,10 @@ parameter = Table(
     Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("name", Text, nullable=False),
     Column("value", Text, nullable=False),
+    Column("content_type", Text, comment="this and the rest: of a file that was sent as the value"),
+    Column("size", BigInteger),
+    Column("checksum", String(64)),
+    Column("key", Text),
 )
 
 task = Table(
@@ -60,6 +64,7 @@ task = Table(
     metadata,
     Column("id", String(80), primary_key=True),
     Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("script", String(100), nullable=False, comment="the script of its job, to look up past run times"),
     Column("number", Integer, nullable=False),
     Column("datasets", Text, nullable=False, comment="the short ids of its datasets, separated by blanks"),
     Column("phase", String(16), nullable=False),
@@ -73,8 +78,11 @@ task = Table(
     Column("message", Text, nullable=False, default=""),
     Column("started", BigInteger),
     Column("ended", BigInteger),
+    Column("cpu", Float, nullable=False, default=0.0, comment="seconds of processor time of its scripts"),
+    Column("memory", BigInteger, nullable=False, default=0, comment="peak memory of its largest process, in bytes"),
     UniqueConstraint("job_id", "number"),
     Index("task_by_phase", "phase", "lease"),
+    Index("task_by_script", "script", "phase", "ended"),
 )
 
 product = Table(

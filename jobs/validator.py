@@ -16,7 +16,7 @@ from index.region import Region
 from index.service import Index
 from jobs.descriptor import SHARED, ParameterSpec, Script
 from jobs.errors import ParameterError, RequestError
-from jobs.models import Parameter
+from jobs.models import Parameter, Upload
 
 MAX_VALUE = 100_000
 """Characters in one value."""
@@ -43,6 +43,8 @@ class Values:
     region: Region | None = None
     ids: tuple[str, ...] = ()
     """The short ids of the datasets that were asked for."""
+    uploads: dict[str, Upload] = field(default_factory=dict)
+    """The files that were sent, by the names of their parameters."""
 
 
 def canonical(script: Script, parameters: Sequence[tuple[str, str]]) -> list[Parameter]:
@@ -68,19 +70,61 @@ def check(script: Script, parameters: Sequence[Parameter], index: Index) -> Valu
     if len(parameters) > MAX_PARAMETERS:
         raise RequestError(f"{len(parameters)} parameters were given; at most {MAX_PARAMETERS} are taken.")
     given: dict[str, list[str]] = {}
+    uploads: dict[str, Upload] = {}
     for item in parameters:
+        if item.upload is not None:
+            uploads[item.name] = _file(script, item.name, item.upload)
+            continue
         if len(item.value) > MAX_VALUE:
             raise ParameterError(item.name, item.value, f"at most {MAX_VALUE} characters are taken.")
         if item.value.strip():  # an empty value is no value
             given.setdefault(item.name, []).append(item.value)
     values = {spec.name: _value(spec, given.get(spec.name, []), index) for spec in script.parameters}
+    values |= {name: _described(name, upload) for name, upload in uploads.items()}
     for low, high in script.ordered:
         if values[low] is not None and values[high] is not None and values[low] >= values[high]:
             raise ParameterError(low, values[low], f"it must be smaller than {high}, which is {values[high]}.")
-    return Values(values, _region(script, given, index), _ids(script, given, index))
+    return Values(values, _region(script, given, index), _ids(script, given, index), uploads)
+
+
+def upload_path(name: str) -> str:
+    """Return where a script finds the file sent as the parameter ``name``, from its working folder."""
+    return f"uploads/{name}"
+
+
+def _described(name: str, upload: Upload) -> dict[str, Any]:
+    return {
+        "path": upload_path(name),
+        "content_type": upload.content_type,
+        "size": upload.size,
+        "checksum": upload.checksum,
+    }
+
+
+def _file(script: Script, name: str, upload: Upload) -> Upload:
+    spec = script.parameter(name)
+    if spec is None or spec.type != "file":
+        taken = ", ".join(spec.name for spec in script.parameters if spec.type == "file")
+        raise ParameterError(
+            name,
+            "a file",
+            f"the script {script.name} takes files as {taken}." if taken else f"{script.name} takes no files.",
+        )
+    if spec.max_size is not None and upload.size > spec.max_size:
+        raise ParameterError(name, f"a file of {upload.size} bytes", f"at most {spec.max_size} bytes are taken.")
+    media_type = upload.content_type.partition(";")[0].strip().lower()
+    if spec.content_types and media_type not in spec.content_types:
+        raise ParameterError(
+            name, f"a file of the type {media_type}", f"the types taken are {', '.join(spec.content_types)}."
+        )
+    return upload
 
 
 def _value(spec: ParameterSpec, texts: list[str], index: Index) -> Any:
+    if texts and spec.type == "file":
+        raise ParameterError(
+            spec.name, texts[0], "a file is wanted: send it as a part of a multipart form, or name one with UPLOAD."
+        )
     if not texts:
         return spec.default
     if len(texts) > 1 and not spec.multiple:

@@ -32,7 +32,7 @@ from jobs.runner import Outcome, Run
 from jobs.settings import Settings
 from jobs.storage import ProductError, Storage
 from jobs.store import Claim, JobStore
-from jobs.validator import Values, check
+from jobs.validator import Values, check, upload_path
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +120,7 @@ class Worker:
             (workspace / "task.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
             if values.region is not None:
                 values.region.moc().save(workspace / "region.fits", format="fits")
+            self._provide(values, workspace)
             with self._storage.open_log(task.job_id, task.number) as output:
                 if task.attempt > 1:
                     output.write(f"--- attempt {task.attempt} ---\n".encode())
@@ -128,6 +129,15 @@ class Worker:
             self._conclude(claim, script, outcome, workspace)
         finally:
             self._storage.discard(workspace)
+
+    def _provide(self, values: Values, workspace: Path) -> None:
+        for name, upload in values.uploads.items():
+            try:
+                self._storage.provide(upload.key, workspace / upload_path(name))
+            except FileNotFoundError as error:
+                raise TaskError(
+                    f"The file that was sent as {name} is not there any more; please send it again."
+                ) from error
 
     def _watch(self, claim: Claim, script: Script, run: Run) -> Callable[[tuple[float, str] | None], bool]:
         """Return what says whether a run is to go on: it keeps the lease and passes on the progress."""
@@ -171,7 +181,8 @@ class Worker:
         return script, values, datasets
 
     def _conclude(self, claim: Claim, script: Script, outcome: Outcome, workspace: Path) -> None:
-        task = claim.task
+        if outcome.stopped or outcome.code != 0:
+            self._spend(claim, outcome)
         if outcome.stopped:
             if self.stopping.is_set():
                 self._give_back(claim, "the service was stopped", lost=False)
@@ -183,10 +194,15 @@ class Worker:
             return
         if outcome.code != 0:
             raise TaskError(outcome.last_error or _silent(outcome.code))
+        self._publish(claim, script, outcome, workspace)
+
+    def _publish(self, claim: Claim, script: Script, outcome: Outcome, workspace: Path) -> None:
+        task = claim.task
         try:
             collected = collect(script, task, workspace / "products")
             files = self._storage.publish(workspace, task.job_id, task.number, task.attempt)
         except ProductError as error:
+            self._spend(claim, outcome)
             raise TaskError(f"The script ended, but {error}.") from error
         products = [
             Product(
@@ -203,16 +219,20 @@ class Worker:
             for file in files
         ]
         try:
-            if self._store.complete(claim, products):
+            if self._store.complete(claim, products, outcome.usage, outcome.message):
                 return
         except DatabaseError:
             # Whether it was done is not known: what is published stays until the sweeper knows.
-            self._insist(lambda: self._store.complete(claim, products))
+            self._insist(lambda: self._store.complete(claim, products, outcome.usage, outcome.message))
             return
         except ConflictError as error:
+            self._spend(claim, outcome)
             self._storage.withdraw(task.job_id, task.number, task.attempt)
             raise TaskError(f"The script ended, but {error}") from error
         self._storage.withdraw(task.job_id, task.number, task.attempt)
+
+    def _spend(self, claim: Claim, outcome: Outcome) -> None:
+        self._insist(lambda: self._store.spend(claim, outcome.usage))
 
     def _give_back(self, claim: Claim, reason: str, *, lost: bool) -> None:
         task, limit = claim.task, self._settings.attempts

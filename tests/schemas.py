@@ -12,6 +12,7 @@ LOCAL = {
     "http://www.ivoa.net/xml/Xlink/xlink.xsd": "xlink.xsd",
     "http://www.w3.org/2001/xml.xsd": "xmlnamespace.xsd",
     "http://www.ivoa.net/xml/VOResource/v1.0": "VOResource-v1.0.xsd",
+    "http://www.ivoa.net/xml/VODataService/v1.1": "VODataService-v1.1.xsd",
     "http://www.ivoa.net/xml/STC/stc-v1.30.xsd": "stc-v1.30.xsd",
 }
 CAPABILITIES = """

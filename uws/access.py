@@ -19,23 +19,31 @@ from uws.context import call, job_of
 
 
 async def admit(request: Request) -> None:
-    """Let a request for a job pass; what is known of the job by then is kept for the handler.
+    """Let a request for a job pass.
 
     :raises NotFoundError: there is no such job.
     :raises UnauthenticatedError: the job has an owner, and the client does not say who it is.
     :raises ForbiddenError: the job is somebody else's.
     """
-    state = await call(context.of(request).jobs.state, *job_of(request))
-    client = client_of(request)
-    if state.owner is not None and state.owner != client.name and not client.admin:
+    await look(request)
+    owner, client = state_of(request).owner, client_of(request)
+    if owner is not None and owner != client.name and not client.admin:
         if client.name is None:
             raise UnauthenticatedError("AuthenticationError: The job has an owner; say who you are")
         raise ForbiddenError("AuthorizationError: The job is somebody else's")
-    request.state.job = state
+
+
+async def look(request: Request) -> None:
+    """Look at the request's job again; what is known of it by then is kept for the handler.
+
+    :raises NotFoundError: there is no such job (any more).
+    """
+    jobs = context.of(request).jobs
+    request.state.job = jobs.state(*job_of(request)) if jobs.quick else await call(jobs.state, *job_of(request))
 
 
 def state_of(request: Request) -> JobState:
-    """Return what was known of the job when the request was let pass."""
+    """Return what was known of the job when it was looked at last."""
     return cast(JobState, request.state.job)
 
 

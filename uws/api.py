@@ -1,9 +1,10 @@
 """The jobs as JSON, for programs: the same model as the UWS documents, with each task.
 
 A job has ``id, script, address, phase, run_id, owner, created, started, ended, execution_duration,
-destruction, quote, error, version, progress, results`` (an address) and three lists: ``parameters`` of ``name, value``;
-``tasks`` of ``number, dataset, phase, attempt, progress, message, started, ended, log``; and ``products`` of
-``name, task, dataset, address, content_type, size, checksum, description``. Instants are texts as in UWS, or null.
+destruction, quote, error, version, progress, results`` (an address) and three lists: ``parameters`` of ``name, value``,
+or of ``name, address, content_type, size, checksum`` where a file was sent; ``tasks`` of ``number, dataset, phase,
+attempt, progress, message, cpu_seconds, peak_memory`` (bytes), ``started, ended, log``; and ``products`` of ``name,
+task, dataset, address, content_type, size, checksum, description``. Instants are texts as in UWS, or null.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from jobs.models import Job, JobRef
-from uws import context, dali
+from jobs.models import Job, JobRef, Parameter
+from uws import access, conditional, context, dali
 from uws.addresses import Addresses
 from uws.context import call, job_of
 from uws.times import format_instant
@@ -51,7 +52,7 @@ def job_as_json(job: Job, addresses: Addresses) -> dict[str, Any]:
         "version": job.version,
         "progress": round(job.progress, 4),
         "results": addresses.job(job.script, job.id, "results"),
-        "parameters": [{"name": given.name, "value": given.value} for given in job.parameters],
+        "parameters": [_parameter(job, given, addresses) for given in job.parameters],
         "tasks": [
             {
                 "number": task.number,
@@ -60,6 +61,8 @@ def job_as_json(job: Job, addresses: Addresses) -> dict[str, Any]:
                 "attempt": task.attempt,
                 "progress": round(task.progress, 4),
                 "message": task.message,
+                "cpu_seconds": round(task.usage.cpu, 3),
+                "peak_memory": task.usage.memory,
                 "started": _instant(task.started),
                 "ended": _instant(task.ended),
                 "log": addresses.log(job.script, job.id, task.number),
@@ -82,10 +85,28 @@ def job_as_json(job: Job, addresses: Addresses) -> dict[str, Any]:
     }
 
 
+def _parameter(job: Job, given: Parameter, addresses: Addresses) -> dict[str, Any]:
+    if given.upload is None:
+        return {"name": given.name, "value": given.value}
+    return {
+        "name": given.name,
+        "address": addresses.job(job.script, job.id, "parameters", given.name),
+        "content_type": given.upload.content_type,
+        "size": given.upload.size,
+        "checksum": given.upload.checksum,
+    }
+
+
 async def show_job(request: Request) -> Response:
     """Show a job."""
     here = context.of(request)
-    return JSONResponse(job_as_json(await call(here.jobs.get, *job_of(request)), here.addresses))
+
+    def make() -> tuple[int, bytes]:
+        job = here.jobs.get(*job_of(request))
+        return job.version, bytes(JSONResponse(job_as_json(job, here.addresses)).body)
+
+    found = await here.renderings.get("json", job_of(request)[1], access.state_of(request), make)
+    return conditional.answer(request, found.content, found.tag, "application/json")
 
 
 async def show_log(request: Request) -> Response:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from uws import access, api, errors, files, job, joblist, observations, pages, vosi
+from uws import access, api, errors, files, job, joblist, observations, pages, sync, vosi
 from uws.accounts import Accounts
 from uws.addresses import Addresses
 from uws.context import Context
@@ -38,8 +39,22 @@ def create_app(engine: Engine, settings: Settings) -> Starlette:
     app = Starlette(
         routes=_routes(),
         middleware=[
+            # Web pages of the VO (Aladin Lite) read from here; never with credentials of whoever looks at them.
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors.split(),
+                allow_methods=("GET", "HEAD", "POST"),
+                expose_headers=(
+                    "Location",
+                    "ETag",
+                    "Last-Modified",
+                    "X-VO-Authenticated",
+                    "Amora-Log-Next",
+                    "Amora-Log-Ended",
+                ),
+            ),
             Middleware(Identify, settings=settings, accounts=Accounts(AccountStore(engine.database))),
-            Middleware(BodyLimit, limit=settings.max_body),
+            Middleware(BodyLimit, limit=settings.max_body, files=settings.upload_max),
         ],
         exception_handlers=errors.HANDLERS,
     )
@@ -59,10 +74,12 @@ def _routes() -> list[BaseRoute]:
         *_resource(JOB + "/owner", job.owner),
         *_resource(JOB + "/error", job.error),
         *_resource(JOB + "/parameters", job.parameters, post=job.set_parameters),
-        *_resource(JOB + "/parameters/{parameter:path}", job.parameter),
+        *_resource(JOB + "/parameters/{parameter:path}", job.parameter, put=job.put_parameter),
         *_resource(JOB + "/results", files.show_all),
         *_resource(JOB + "/results/{result}", files.show),
         *_resource(SCRIPT + "/async", joblist.show, post=joblist.create),
+        *_resource(SCRIPT + "/sync", sync.create, post=sync.create),
+        *_resource(SCRIPT + "/sync/{job}", sync.wait),
         *_resource(SCRIPT + "/capabilities", vosi.show_capabilities),
         *_resource(SCRIPT + "/availability", vosi.show_availability),
         *_resource(SCRIPT, pages.script),
@@ -72,6 +89,7 @@ def _routes() -> list[BaseRoute]:
         *_resource("/scripts", pages.scripts),
         *_resource("/capabilities", vosi.show_capabilities),
         *_resource("/availability", vosi.show_availability),
+        *_resource("/tables", vosi.show_tables),
         *_resource("/healthz", vosi.healthz),
         *_resource("/", pages.front),
         Mount("/static", StaticFiles(directory=STATIC)),
@@ -79,13 +97,20 @@ def _routes() -> list[BaseRoute]:
 
 
 def _resource(
-    path: str, get: Handler, *, post: Handler | None = None, delete: Handler | None = None
+    path: str,
+    get: Handler,
+    *,
+    post: Handler | None = None,
+    put: Handler | None = None,
+    delete: Handler | None = None,
 ) -> list[BaseRoute]:
-    """Return one route for all methods of a resource: only so does 405 tell which methods it has."""
-    handlers = {"GET": get, "HEAD": get, "POST": post, "DELETE": delete}
-    methods = [method for method, handler in handlers.items() if handler]
+    """Return one route for all methods of a resource: only so do 405 and OPTIONS tell which methods it has."""
+    handlers = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "DELETE": delete}
+    methods = [*(method for method, handler in handlers.items() if handler), "OPTIONS"]
 
     async def dispatch(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": ", ".join(methods)})
         handler = handlers[request.method]
         assert handler is not None  # noqa: S101 - the route lets only `methods` pass
         if "job" in request.path_params:

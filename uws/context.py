@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from uws.addresses import Addresses
+from uws.hammering import Hammering
+from uws.renderings import Renderings
 from uws.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,8 +33,11 @@ class Context:
     settings: Settings
     addresses: Addresses
     started: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the service is told to stop, so that nobody waits on."""
+    name: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Of this process, like that of no other."""
+
+    renderings: Renderings = field(default_factory=Renderings)
+    hammering: Hammering = field(default_factory=Hammering)
 
     @property
     def jobs(self) -> Jobs:

@@ -12,13 +12,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from python_multipart.multipart import parse_options_header
-from starlette.datastructures import Headers, UploadFile
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from jobs.errors import ParameterError, RequestError
+from jobs.errors import ParameterError, RequestError, TooLargeError
+from jobs.uploads import Inbox, Incoming
+from uws import multipart
 from uws.markup import is_clean
 
 MAX_PARAMETERS = 5000
@@ -29,7 +29,6 @@ SINGLE = ("MAXREC", "REQUEST", "RESPONSEFORMAT", "RUNID")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _URLENCODED = "application/x-www-form-urlencoded"
-_MULTIPART = "multipart/form-data"
 
 
 class MultiValuedError(RequestError):
@@ -46,6 +45,8 @@ class Form:
     """The parameters of a request in their order, names as they were given."""
 
     pairs: tuple[tuple[str, str], ...]
+    files: tuple[tuple[str, Incoming], ...] = ()
+    """The parts of a multipart body that are files, by the names of the parts."""
 
     def all(self, name: str) -> list[str]:
         """Return each value of the parameter."""
@@ -76,30 +77,73 @@ class Form:
         return [pair for pair in self.pairs if pair[0].upper() not in names]
 
 
-async def read(request: Request) -> Form:
+async def read(request: Request, inbox: Inbox | None = None) -> Form:
     """Read the query and, for a POST, the body.
 
+    :param inbox: takes the files that come with it; without one, files are refused.
     :raises RequestError: the parameters cannot be read; says where and why.
     :raises HTTPException: 415 for a body in a form that is no form.
     """
     pairs = _urlencoded(request.scope["query_string"], "query")
+    parts = multipart.Parts(inbox, MAX_PARAMETERS)
     if request.method == "POST":
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type == _MULTIPART:
-            pairs += await _multipart(request)
+        if media_type == multipart.MEDIA_TYPE:
+            async with aclosing(_stream(request)) as stream:
+                await parts.read(request.headers["content-type"], stream)
+            pairs += parts.fields
         elif media_type in (_URLENCODED, ""):
             body = await request.body()
             if body and not media_type:
-                raise HTTPException(415, f"The body needs a Content-Type: {_URLENCODED} or {_MULTIPART}")
+                raise HTTPException(415, f"The body needs a Content-Type: {_URLENCODED} or {multipart.MEDIA_TYPE}")
             pairs += _urlencoded(body, "body")
         else:
             raise HTTPException(
-                415, f"Content-Type {media_type!r} was given; {_URLENCODED} and {_MULTIPART} are allowed"
+                415, f"Content-Type {media_type!r} was given; {_URLENCODED} and {multipart.MEDIA_TYPE} are allowed"
             )
-    form = Form(tuple(_checked(pairs)))
-    for name in SINGLE:
-        form.one(name)
+    form = Form(tuple(_checked(pairs)), tuple((name(key), file) for key, file in parts.files))
+    for single in SINGLE:
+        form.one(single)
     return form
+
+
+async def read_value(request: Request, name: str) -> str:
+    """Return the body of a PUT as the value of a parameter.
+
+    :raises RequestError: it is no text, or too long.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > 4 * MAX_VALUE:
+            raise TooLargeError(f"The body of the request is too large; at most {MAX_VALUE} characters are allowed")
+    try:
+        [(_, value)] = _checked([(name, body.decode())])
+    except UnicodeDecodeError as error:
+        raise RequestError("The body of the request is not UTF-8 text") from error
+    return value
+
+
+async def read_file(request: Request, inbox: Inbox) -> Incoming:
+    """Return the body of a PUT as a file.
+
+    :raises TooLargeError: it is more than is taken.
+    """
+    writer = inbox.open(multipart.acceptable(request.headers.get("content-type", multipart.OCTETS)))
+    async for chunk in request.stream():
+        await run_in_threadpool(writer.write, chunk)
+    return await run_in_threadpool(writer.close)
+
+
+def name(text: str) -> str:
+    """Return the name of a parameter, if it can be one.
+
+    :raises RequestError: it cannot.
+    """
+    if not text or len(text) > MAX_NAME or _CONTROL.search(text) or not is_clean(text):
+        shown = text[:MAX_NAME]
+        raise RequestError(f"A parameter named {shown!r} was given; a name has 1 to {MAX_NAME} printable characters")
+    return text
 
 
 def _urlencoded(raw: bytes, where: str) -> list[tuple[str, str]]:
@@ -113,66 +157,17 @@ def _urlencoded(raw: bytes, where: str) -> list[tuple[str, str]]:
         ) from error
 
 
-class _Parser(MultiPartParser):
-    """Starlette's parser, which knows after parsing whether the closing boundary came."""
-
-    ended = False
-
-    def on_end(self) -> None:
-        self.ended = True
-
-
-async def _multipart(request: Request) -> list[tuple[str, str]]:
-    boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary", b"")
-    if not boundary or b'"' in boundary:
-        raise RequestError("The multipart body cannot be read: its Content-Type gives no usable boundary")
-    # Starlette guesses when a part is not in the charset given. Latin-1 keeps each byte, so that the text can
-    # be decoded here without a guess.
-    plain = Headers({"content-type": f'{_MULTIPART}; charset=latin-1; boundary="{boundary.decode("latin-1")}"'})
-    async with aclosing(_stream(request)) as stream:
-        parser = _Parser(plain, stream, max_files=1, max_fields=MAX_PARAMETERS, max_part_size=4 * MAX_VALUE)
-        try:
-            form = await parser.parse()
-        except MultiPartException as error:
-            raise RequestError(f"The multipart body cannot be read: {error.message}") from error
-    if not parser.ended:
-        await form.close()
-        raise RequestError("The multipart body cannot be read: it ends before its closing boundary")
-    try:
-        return [(_utf8(name), _value(name, value)) for name, value in form.multi_items()]
-    finally:
-        await form.close()
-
-
 def _stream(request: Request) -> AsyncGenerator[bytes, None]:
     return request.stream()
 
 
-def _value(name: str, value: str | UploadFile) -> str:
-    if isinstance(value, UploadFile):
-        raise ParameterError(name, value.filename, "a file was sent, and this service takes no files here")
-    return _utf8(value)
-
-
-def _utf8(latin: str) -> str:
-    try:
-        return latin.encode("latin-1").decode()
-    except UnicodeDecodeError as error:
-        raise RequestError("A part of the multipart body is not UTF-8 text") from error
-
-
 def _checked(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    for name, value in pairs:
-        if not name or len(name) > MAX_NAME or _CONTROL.search(name) or not is_clean(name):
-            shown = name[:MAX_NAME]
-            raise RequestError(
-                f"A parameter named {shown!r} was given; a name has 1 to {MAX_NAME} printable characters"
-            )
+    for key, value in pairs:
         if len(value) > MAX_VALUE:
-            raise ParameterError(name, value, f"at most {MAX_VALUE} characters are allowed")
+            raise ParameterError(name(key), value, f"at most {MAX_VALUE} characters are allowed")
         if not is_clean(value):
-            raise ParameterError(name, value, "control characters are not allowed")
-        yield name, value
+            raise ParameterError(name(key), value, "control characters are not allowed")
+        yield name(key), value
 
 
 @dataclass(frozen=True)

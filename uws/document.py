@@ -10,6 +10,11 @@ looking for the schema of any other (taplint warns of one it does not know).
     from 0 to 1, the mean progress of the tasks;
 ``tasks``
     attributes ``total``, ``done`` (ended in any way) and ``failed``;
+``session``
+    the runId, which all jobs of a session share; absent where it has none;
+``resources``
+    what the scripts took so far, summed over ended tasks: attributes ``cpu`` (seconds of processor time of all their
+    processes) and ``memory`` (bytes that the largest single process had in memory at its peak);
 ``message``
     what the task that is furthest from done said last, absent where it said nothing;
 ``details``
@@ -20,7 +25,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import cache
 from itertools import islice
+from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
@@ -42,46 +49,28 @@ _BATCH = 500
 
 
 def job_list(refs: Iterable[JobRef], addresses: Addresses) -> Iterator[bytes]:
-    """Yield the job list in pieces, so that a list of any length is never in memory as a whole."""
-    sink = _Sink()
-    remaining = iter(refs)
-    with etree.xmlfile(sink, encoding="UTF-8") as file:
-        file.write_declaration()
-        with file.element(_uws("jobs"), {"version": VERSION}, _NAMESPACES):
-            while batch := list(islice(remaining, _BATCH)):
-                for ref in batch:
-                    _write_ref(file, ref, addresses)
-                file.flush()
-                yield sink.take()
-    yield sink.take()
+    """Yield the job list in pieces, so that a list of any length is never in memory as a whole.
+
+    Written as text: a list can have 10,000 jobs, and building elements takes five times as long.
+    """
+    names = " ".join(f"xmlns:{prefix}={quoteattr(name)}" for prefix, name in _NAMESPACES.items())
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<uws:jobs {names} version="{VERSION}">\n'
+    remaining, address = iter(refs), cache(lambda script: escape(addresses.jobs(script), {'"': "&quot;"}))
+    while batch := list(islice(remaining, _BATCH)):
+        yield "".join([text, *(_ref(ref, address(ref.script)) for ref in batch)]).encode()
+        text = ""
+    yield f"{text}</uws:jobs>\n".encode()
 
 
-class _Sink:
-    """Takes what lxml writes until it is fetched."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        self._parts.append(data)
-
-    def take(self) -> bytes:
-        data = b"".join(self._parts)
-        self._parts.clear()
-        return data
-
-
-def _write_ref(file: etree._IncrementalFileWriter, ref: JobRef, addresses: Addresses) -> None:
-    with file.element(_uws("jobref"), {"id": ref.id, _HREF: addresses.job(ref.script, ref.id)}):
-        with file.element(_uws("phase")):
-            file.write(str(ref.phase))
-        if ref.run_id is not None:
-            with file.element(_uws("runId")):
-                file.write(clean(ref.run_id))
-        with file.element(_uws("ownerId"), {} if ref.owner else {NIL: "true"}):
-            file.write(clean(ref.owner or ""))
-        with file.element(_uws("creationTime")):
-            file.write(format_instant(ref.created))
+def _ref(ref: JobRef, address: str) -> str:
+    # An id is made of letters and digits.
+    run_id = "" if ref.run_id is None else f"<uws:runId>{escape(clean(ref.run_id))}</uws:runId>"
+    owner = ">" + escape(clean(ref.owner)) if ref.owner else ' xsi:nil="true">'
+    return (
+        f'<uws:jobref id="{ref.id}" xlink:href="{address}/{ref.id}"><uws:phase>{ref.phase.value}</uws:phase>{run_id}'
+        f"<uws:ownerId{owner}</uws:ownerId><uws:creationTime>{format_instant(ref.created)}</uws:creationTime>"
+        "</uws:jobref>\n"
+    )
 
 
 def job(job: Job, addresses: Addresses) -> bytes:
@@ -98,7 +87,7 @@ def job(job: Job, addresses: Addresses) -> bytes:
     _instant(root, "endTime", job.ended)
     _add(root, "executionDuration", str(job.duration))
     _instant(root, "destruction", job.destruction)
-    _parameters(_add(root, "parameters"), job)
+    _parameters(_add(root, "parameters"), job, addresses)
     _results(_add(root, "results"), job, addresses)
     if job.phase is Phase.ERROR:
         kind = "transient" if job.error_transient else "fatal"
@@ -108,10 +97,10 @@ def job(job: Job, addresses: Addresses) -> bytes:
     return serialise(root)
 
 
-def parameters(job: Job) -> bytes:
+def parameters(job: Job, addresses: Addresses) -> bytes:
     """Return the parameters of a job as a document of their own."""
     root = etree.Element(_uws("parameters"), {}, _NAMESPACES)
-    _parameters(root, job)
+    _parameters(root, job, addresses)
     return serialise(root)
 
 
@@ -122,9 +111,14 @@ def result_list(job: Job, addresses: Addresses) -> bytes:
     return serialise(root)
 
 
-def _parameters(parent: etree._Element, job: Job) -> None:
+def _parameters(parent: etree._Element, job: Job, addresses: Addresses) -> None:
     for parameter in job.parameters:
-        add(parent, _uws("parameter"), parameter.value, id=clean(parameter.name))
+        name = clean(parameter.name)
+        if parameter.upload is None:
+            add(parent, _uws("parameter"), parameter.value, id=name)
+        else:
+            address = addresses.job(job.script, job.id, "parameters", parameter.name)
+            add(parent, _uws("parameter"), address, id=name, byReference="true")
 
 
 def _results(parent: etree._Element, job: Job, addresses: Addresses) -> None:
@@ -146,6 +140,9 @@ def _job_info(parent: etree._Element, job: Job, addresses: Addresses) -> None:
     add(info, "progress", f"{job.progress:.4f}")
     done = sum(task.phase in FINAL for task in job.tasks)
     add(info, "tasks", total=str(len(job.tasks)), done=str(done), failed=str(failed(job)))
+    if job.run_id is not None:
+        add(info, "session", job.run_id)
+    add(info, "resources", cpu=f"{job.usage.cpu:.3f}", memory=str(job.usage.memory))
     behind = min((task for task in job.tasks if task.message), key=lambda task: task.progress, default=None)
     if behind is not None:
         add(info, "message", behind.message)

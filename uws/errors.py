@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from index.errors import CoverageError, DamagedIndexError, DatabaseError, UnknownDatasetError
-from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError
+from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError, TooLargeError
 from uws import pages, votable
 from uws.client import (
     CHALLENGES,
@@ -25,6 +25,7 @@ from uws.client import (
     client_of,
     headers_for,
 )
+from uws.limits import may_hold_files
 
 STATUS: dict[type[Exception], int] = {
     NotFoundError: 404,
@@ -34,6 +35,7 @@ STATUS: dict[type[Exception], int] = {
     AttemptsError: 429,
     LimitError: 503,
     DescriptorError: 503,
+    TooLargeError: 413,
     AmoraError: 400,
     CoverageError: 400,
     UnknownDatasetError: 404,
@@ -54,6 +56,9 @@ def set_form(request: Request, form: ErrorForm) -> None:
 
 def respond(request: Request, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """Return the error in the form the request wants."""
+    if may_hold_files(request.scope):
+        # The rest of a large body may still be on its way, and nobody reads it.
+        headers = {**(headers or {}), "Connection": "close"}
     default: ErrorForm = "json" if request.url.path.startswith("/api/") else "text"
     form: ErrorForm = getattr(request.state, "error_form", default)
     if form == "votable":
@@ -100,6 +105,11 @@ async def http(request: Request, error: Exception) -> Response:
     return respond(request, error.status_code, message, dict(error.headers or {}))
 
 
+async def left(_request: Request, _error: Exception) -> Response:
+    """Answer nobody: the client went away before its request had come in as a whole."""
+    return Response(status_code=400)
+
+
 async def unexpected(request: Request, _error: Exception) -> Response:
     """Answer a fault of the service itself; the server logs it, and closes the connection, which is only said here."""
     # Starlette answers these outside of all middleware, so nobody else adds the client's headers.
@@ -111,5 +121,6 @@ HANDLERS = {
     AmoraError: expected,
     CoverageError: expected,
     HTTPException: http,
+    ClientDisconnect: left,
     Exception: unexpected,
 }

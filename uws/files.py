@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from jobs.service import Jobs
-from uws import context, document, results, votable
+from uws import context, dali, document, results
 from uws.context import call, job_of
 
 _PIECE = 1 << 18
@@ -27,8 +28,10 @@ async def show(request: Request) -> Response:
     if result_id == results.LIST or result_id.endswith(".log"):
         job = await call(here.jobs.get, *job_of(request))
         if result_id == results.LIST:
-            listed = await call(results.product_list, job, here.addresses)
-            return Response(listed, media_type=votable.CONTENT_TYPE)
+            form = await dali.read(request)
+            chosen = dali.response_format(form, results.FORMATS) if form.one("RESPONSEFORMAT") else results.form(job)
+            listed = await call(results.product_list, job, here.addresses, chosen)
+            return Response(listed, media_type=chosen.content_type)
         if task := results.logged_task(job, result_id):
             return StreamingResponse(_log(here.jobs, job.script, job.id, task.number), media_type="text/plain")
     return await _product(request, result_id)
@@ -36,14 +39,16 @@ async def show(request: Request) -> Response:
 
 async def _product(request: Request, name: str) -> Response:
     product, path = await call(context.of(request).jobs.product, *job_of(request), name)
-    # A product is written once and never changed, so its checksum names it for ever. It may come from
-    # a stranger's script: a browser shall save it, not run it.
-    return FileResponse(
-        path,
-        media_type=product.content_type,
-        filename=product.name,
-        headers={"ETag": f'"{product.checksum}"', "X-Content-Type-Options": "nosniff"},
-    )
+    return send(path, product.content_type, product.name, product.checksum)
+
+
+def send(path: Path, content_type: str, name: str, checksum: str) -> Response:
+    """Serve a file that is written once and never changed, so that its checksum names it for ever.
+
+    It comes from a stranger, or a stranger's script: a browser shall save it, not run it.
+    """
+    headers = {"ETag": f'"{checksum}"', "X-Content-Type-Options": "nosniff"}
+    return FileResponse(path, media_type=content_type, filename=name, headers=headers)
 
 
 def _log(jobs: Jobs, script: str, job_id: str, task: int) -> Iterator[bytes]:

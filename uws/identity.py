@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter, to_thread
@@ -34,12 +35,16 @@ from uws.client import (
 )
 from uws.context import call
 from uws.credentials import Basic, Bearer, parse
-from uws.oidc import Issuer
 from uws.passwords import Passwords
 from uws.settings import Settings
 from uws.store import Account
 
+if TYPE_CHECKING:
+    from uws.oidc import Issuer
+
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_BLOCKING = "/sync"
+"""The end of the paths at which a GET, too, makes a job."""
 _AUTHORIZATION = b"authorization"
 
 
@@ -58,6 +63,8 @@ class Identify:
         self._origin = f"{public.scheme}://{public.netloc}".lower()
         self._issuer: Issuer | None = None
         if settings.oidc_issuer and settings.oidc_audience:
+            from uws.oidc import Issuer  # noqa: PLC0415 - 20 MB that a service without an issuer does without
+
             self._issuer = Issuer(
                 settings.oidc_issuer, settings.oidc_audience, settings.oidc_user_claim, settings.oidc_leeway
             )
@@ -87,7 +94,7 @@ class Identify:
             if len(names) > 1:
                 raise UnauthenticatedError("The proxy has given several names for the user")
             if names and names[0].strip():
-                self._refuse_cross_site(scope["method"], headers)
+                self._refuse_cross_site(scope, headers)
                 return await self._known(_utf8(names[0].strip()))
         given = headers.getlist("authorization")
         if not given:
@@ -97,7 +104,7 @@ class Identify:
         credentials = parse(given[0].encode("latin-1"))
         if isinstance(credentials, Bearer):
             return await self._bearer(credentials)
-        self._refuse_cross_site(scope["method"], headers)
+        self._refuse_cross_site(scope, headers)
         return await self._basic(credentials, self._address(scope, headers))
 
     async def _basic(self, given: Basic, address: str) -> Client:
@@ -132,12 +139,12 @@ class Identify:
         account = await call(self._accounts.get, name)
         return _client(account) if account else Client(name)
 
-    def _refuse_cross_site(self, method: str, headers: Headers) -> None:
+    def _refuse_cross_site(self, scope: Scope, headers: Headers) -> None:
         """Refuse a change that a page of another site had a browser ask for.
 
         Browsers send Basic credentials, and the cookies of a proxy, by themselves; a bearer token they do not.
         """
-        if method in _SAFE:
+        if scope["method"] in _SAFE and not scope["path"].endswith(_BLOCKING):
             return
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
         if site not in (None, "same-origin", "none") or (site is None and origin not in (None, self._origin)):

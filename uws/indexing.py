@@ -241,7 +241,7 @@ def index_query(
             region = Region.read(file.read_bytes()) if file else observations.region_of(query, engine.index)
             if form != "table":
                 chosen = next(offered for offered in observations.FORMATS if offered.name == form)
-                click.echo(observations.answer(engine.index, region, ids, chosen), nl=False)
+                click.echo(observations.answer(engine.index, region, query, chosen), nl=False)
                 return
             matches = engine.index.search(region, ids=ids)
         table(

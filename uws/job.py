@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from jobs.errors import NotFoundError, ParameterError, RequestError
 from jobs.models import Job
 from jobs.phases import ACTIVE, Phase
-from uws import access, context, dali, document, votable
-from uws.context import Context, call, job_of, see_other
+from uws import access, conditional, context, dali, document, results, votable
+from uws.client import client_of
+from uws.context import call, job_of, see_other
+from uws.files import send
+from uws.hammering import HOLD
 from uws.joblist import CONTROL, MAX_SECONDS, phase_named
 from uws.times import format_instant, parse_instant
+from uws.uploads import sort_out
+from uws.waiting import wait_while
 
 AFTER_DELETION = 100
 """How many jobs the list shows to which a deletion redirects: a client that follows wants no endless list."""
@@ -36,28 +39,33 @@ async def show(request: Request) -> Response:
     here = context.of(request)
     form = await dali.read(request)
     seconds = form.integer("WAIT", -1, 10**9)
-    job = await _get(request)
+    phase = access.state_of(request).phase
     if seconds:
         cap = here.settings.wait_cap
         named = form.one("PHASE")
-        expected = job.phase if named is None else phase_named("PHASE", named)
-        if job.phase == expected and job.phase in ACTIVE:
-            await _changed(here, job, cap if seconds < 0 else min(seconds, cap))
-            job = await _get(request)
-    return _xml(document.job(job, here.addresses))
+        expected = phase if named is None else phase_named("PHASE", named)
+        if phase == expected and phase in ACTIVE:
+            await wait_while(request, lambda now: now.phase is phase, cap if seconds < 0 else min(seconds, cap))
+    else:
+        await _slow_down(request)
+
+    def make() -> tuple[int, bytes]:
+        job = here.jobs.get(*job_of(request))
+        return job.version, document.job(job, here.addresses)
+
+    found = await here.renderings.get("xml", job_of(request)[1], access.state_of(request), make)
+    return conditional.answer(request, found.content, found.tag, document.CONTENT_TYPE)
 
 
-async def _changed(here: Context, job: Job, seconds: float) -> None:
-    """Return once the job has left its phase, the time is over, or the service is told to stop."""
-    changed = asyncio.ensure_future(here.jobs.wait(job.id, job.phase, seconds))
-    stopping = asyncio.ensure_future(here.stopping.wait())
-    try:
-        await asyncio.wait({changed, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if changed.done():
-            changed.result()
-    finally:
-        changed.cancel()
-        stopping.cancel()
+async def _slow_down(request: Request) -> None:
+    """Hold the answer back from a client that hammers."""
+    hammering, job_id = context.of(request).hammering, job_of(request)[1]
+    peer = request.client.host if request.client else ""
+    client = f"{peer} {client_of(request).name} {request.headers.get('user-agent', '')}"
+    state = access.state_of(request)
+    if hammering.is_due(client, job_id, state):
+        await wait_while(request, lambda now: now.version == state.version, HOLD)
+    hammering.answered(client, job_id, access.state_of(request))
 
 
 async def post(request: Request) -> Response:
@@ -149,29 +157,53 @@ async def error(request: Request) -> Response:
 
 async def parameters(request: Request) -> Response:
     """Show the parameters."""
-    return _xml(document.parameters(await _get(request)))
+    return _xml(document.parameters(await _get(request), context.of(request).addresses))
 
 
 async def set_parameters(request: Request) -> Response:
     """Add or replace parameters, and set RUNID, while the job is PENDING (DALI 1.1, section 2.2)."""
-    form = await dali.read(request)
-    jobs, run_id = context.of(request).jobs, form.one("RUNID")
-    given = form.without(CONTROL)
-    if not given and run_id is None:
-        raise RequestError("No parameter of the job was given")
-    if given:
-        await call(jobs.set_parameters, *job_of(request), given)
-    if run_id is not None:
-        await call(jobs.set_run_id, *job_of(request), run_id)
+    here = context.of(request)
+    with here.jobs.inbox() as inbox:
+        form = await dali.read(request, inbox)
+        dali.response_format(form, results.FORMATS)
+        form, files = await sort_out(form, inbox, here.settings)
+        run_id, given = form.one("RUNID"), form.without(CONTROL)
+        if not (given or files) and run_id is None:
+            raise RequestError("No parameter of the job was given")
+        await call(here.jobs.set_parameters, *job_of(request), given, run_id=run_id, files=files)
+    return _to_job(request)
+
+
+async def put_parameter(request: Request) -> Response:
+    """Set one parameter while the job is PENDING: the body is its value (UWS 1.1, section 2.1.11).
+
+    For a parameter that is a file the body is the file, and its media type that of the request.
+    """
+    here, name = context.of(request), dali.name(request.path_params["parameter"])
+    script, job_id = job_of(request)
+    spec = here.jobs.scripts.get(script).parameter(name)
+    if spec is not None and spec.type == "file":
+        with here.jobs.inbox() as inbox:
+            files = {name: await dali.read_file(request, inbox)}
+            await call(here.jobs.set_parameters, script, job_id, [], files=files)
+        return _to_job(request)
+    value = await dali.read_value(request, name)
+    if name.upper() == "RUNID":
+        await call(here.jobs.set_parameters, script, job_id, [], run_id=value)
+    elif name.upper() in CONTROL:
+        raise RequestError(f"{name} controls the job and is no parameter of it")
+    else:
+        await call(here.jobs.set_parameters, script, job_id, [(name, value)])
     return _to_job(request)
 
 
 async def parameter(request: Request) -> Response:
-    """Show the value of one parameter as text, a line for each value of a repeated one."""
+    """Show the value of one parameter as text, a line for each value of a repeated one; or the file it is."""
     job, name = await _get(request), request.path_params["parameter"]
+    if found := await call(context.of(request).jobs.upload, *job_of(request), name):
+        upload, path = found
+        return send(path, upload.content_type, name, upload.checksum)
     values = [given.value for given in job.parameters if given.name.upper() == name.upper()]
-    if not values:
-        raise NotFoundError(f"The job {job.id} has no parameter {name}")
     return PlainTextResponse("\n".join(values))
 
 

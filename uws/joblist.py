@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from jobs.errors import ParameterError
-from jobs.models import JobRef
+from jobs.models import Job, JobRef
 from jobs.phases import Phase
-from uws import access, context, dali, document
+from jobs.uploads import Inbox
+from uws import access, conditional, context, dali, document, results
 from uws.addresses import Addresses
 from uws.times import parse_instant
+from uws.uploads import sort_out
 
 CONTROL = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "ACTION", "WAIT")
 """What controls the job and is no parameter of it."""
@@ -36,7 +38,13 @@ async def show(request: Request) -> Response:
         refs = here.jobs.refs(script, phases=phases, after=instant, last=last, owners=owners)
         return _begun(refs, here.addresses)
 
-    return StreamingResponse(await context.call(begin), media_type=document.CONTENT_TYPE)
+    # The tag first: what happens meanwhile may then be in a list that counts as older, never the other way round.
+    revision = here.jobs.revision() if here.jobs.quick else await context.call(here.jobs.revision)
+    # Weak: it changes with anything that happens to any job. Of the process too: revisions have no memory.
+    tag = f"W/{conditional.tag_of(f'{here.name} {revision} {owners}'.encode())}"
+    return conditional.unchanged(request, tag) or StreamingResponse(
+        await context.call(begin), media_type=document.CONTENT_TYPE, headers=conditional.headers(request, tag)
+    )
 
 
 def _begun(refs: Iterable[JobRef], addresses: Addresses) -> Iterator[bytes]:
@@ -47,20 +55,42 @@ def _begun(refs: Iterable[JobRef], addresses: Addresses) -> Iterator[bytes]:
 
 async def create(request: Request) -> Response:
     """Make a job, and run it if PHASE=RUN comes along."""
-    form = await dali.read(request)
-    script, here = request.path_params["script"], context.of(request)
+    here, owner = context.of(request), access.creator(request)
+    with here.jobs.inbox() as inbox:
+        form = await dali.read(request, inbox)
+        job = await make(request, form, inbox, owner, run=_run_wanted(form))
+    return context.see_other(here.addresses.job(job.script, job.id))
+
+
+async def make(
+    request: Request,
+    form: dali.Form,
+    inbox: Inbox,
+    owner: str | None,
+    *,
+    run: bool,
+    control: Collection[str] = (),
+) -> Job:
+    """Make a job from what a form says.
+
+    :param inbox: where its files are.
+    :param control: names that are no parameters of the job, besides :data:`CONTROL`.
+    """
+    here = context.of(request)
+    dali.response_format(form, results.FORMATS)
+    form, files = await sort_out(form, inbox, here.settings)
     destruction = form.one("DESTRUCTION")
-    job = await context.call(
+    return await context.call(
         here.jobs.create,
-        script,
-        form.without(CONTROL),
-        run=_run_wanted(form),
+        request.path_params["script"],
+        form.without([*CONTROL, *control]),
+        run=run,
         run_id=form.one("RUNID"),
-        owner=access.creator(request),
+        owner=owner,
         duration=form.integer("EXECUTIONDURATION", 0, MAX_SECONDS),
         destruction=None if destruction is None else parse_instant("DESTRUCTION", destruction),
+        files=files,
     )
-    return context.see_other(here.addresses.job(script, job.id))
 
 
 def phase_named(name: str, value: str) -> Phase:

@@ -2,21 +2,20 @@
 
 The region is one of ``POS`` (``CIRCLE ra dec r``, ``POLYGON ra dec ra dec ...``, ``RANGE ...``), ``CIRCLE``
 (``ra dec r``) and ``POLYGON``, in ICRS degrees (DALI 1.1, section 3.3; SIA 2.0, section 2.1.1). ``ID`` (repeatable)
-keeps the datasets named. ``POS`` takes the other forms of regions too (``docs/regions.md``).
-Without a region every dataset answers. RESPONSEFORMAT is ``json`` (default), ``votable``,
-``csv`` or ``html``.
+keeps the datasets named. ``POS`` takes the other forms of regions too (``docs/regions.md``). Without a region every
+dataset answers. RESPONSEFORMAT is ``json`` (default), ``votable``, ``csv`` or ``html``. MAXREC is the most rows that
+are wanted; where it cuts the answer short the VOTable ends with the QUERY_STATUS OVERFLOW, and ``overflow`` is true in
+JSON (DALI 1.1, section 3.4.4).
 
-JSON: ``{"region": {"text", "shape", and the numbers of the shape} or null, "count": n, "observations": [...]}`` in the
-order of the index. An observation has the names of :data:`COLUMNS` and ``ivoid``, which is its
-``obs_publisher_did``; what is not known is null.
+JSON: ``{"region": {"text", "shape", and the numbers of the shape} or null, "count": n, "overflow": boolean,
+"observations": [...]}`` in the order of the index. An observation has the names of :data:`COLUMNS` and ``ivoid``, which
+is its ``obs_publisher_did``; what is not known is null.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -24,17 +23,16 @@ from starlette.responses import Response
 
 from index.region import Region
 from jobs.errors import RequestError
-from uws import context, errors, pages, votable
+from uws import context, errors, pages
 from uws.context import call
 from uws.dali import Form, Format, read, response_format
-from uws.votable import Cell, Column, cell_text, table
+from uws.tabular import CSV, VOTABLE, csv_table
+from uws.votable import Cell, Column, table
 
 if TYPE_CHECKING:
     from index.service import Index, Match
 
 JSON = Format("json", "application/json", ("text/json",))
-VOTABLE = Format("votable", votable.CONTENT_TYPE, ("text/xml", "application/xml"))
-CSV = Format("csv", "text/csv;header=present")
 HTML = Format("html", "text/html")
 FORMATS = (JSON, VOTABLE, CSV, HTML)
 
@@ -42,6 +40,8 @@ _OBSCORE = "obscore:"
 _WHERE = f"{_OBSCORE}Char.SpatialAxis.Coverage.Location.Coord.Position2D.Value2"
 _WHEN = f"{_OBSCORE}Char.TimeAxis.Coverage"
 
+NAME = "observations"
+DESCRIPTION = "Datasets that cover the region"
 COLUMNS = (
     Column("id", "unicodeChar", "Short id of the dataset: OBS/CAMERA/EXPOSURE", ucd="meta.id;meta.dataset"),
     Column(
@@ -133,36 +133,40 @@ def row(match: Match) -> list[Cell]:
     return cells
 
 
-def as_json(region: Region | None, matches: Sequence[Match]) -> bytes:
+def as_json(region: Region | None, matches: Sequence[Match], *, overflow: bool = False) -> bytes:
     """Return the answer as JSON."""
     names = [column.name for column in COLUMNS]
     found: list[dict[str, Any]] = [
         {**dict(zip(names, row(match), strict=True)), "ivoid": match.dataset.ivoid} for match in matches
     ]
-    answer = {"region": region and region.as_dict(), "count": len(found), "observations": found}
+    answer = {
+        "region": region and region.as_dict(),
+        "count": len(found),
+        "overflow": overflow,
+        "observations": found,
+    }
     return json.dumps(answer, ensure_ascii=False, allow_nan=False, indent=1).encode() + b"\n"
 
 
-def as_votable(matches: Sequence[Match]) -> bytes:
+def as_votable(matches: Sequence[Match], *, overflow: bool = False) -> bytes:
     """Return the answer as a VOTable."""
-    return table("observations", "Datasets that cover the region", COLUMNS, map(row, matches))
+    return table(NAME, DESCRIPTION, COLUMNS, map(row, matches), overflow=overflow)
 
 
 def as_csv(matches: Sequence[Match]) -> bytes:
     """Return the answer as CSV (RFC 4180) with a header line."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([column.name for column in COLUMNS])
-    writer.writerows(map(cell_text, row(match)) for match in matches)
-    return text.getvalue().encode()
+    return csv_table(COLUMNS, map(row, matches))
 
 
-def answer(index: Index, region: Region | None, ids: Collection[str], chosen: Format) -> bytes:
-    """Search the index and return the answer in the format chosen (JSON, VOTable or CSV)."""
-    matches = index.search(region, ids=ids)
+def answer(index: Index, region: Region | None, form: Form, chosen: Format) -> bytes:
+    """Search the index for a region as the form asks; return the answer in the format chosen (JSON, VOTable or CSV)."""
+    matches = index.search(region, ids=form.all("ID"))
+    wanted = form.integer("MAXREC", 0, 2**31 - 1)
+    overflow = wanted is not None and wanted < len(matches)
+    matches = matches[:wanted]
     if chosen.name == VOTABLE.name:
-        return as_votable(matches)
-    return as_csv(matches) if chosen.name == CSV.name else as_json(region, matches)
+        return as_votable(matches, overflow=overflow)
+    return as_csv(matches) if chosen.name == CSV.name else as_json(region, matches, overflow=overflow)
 
 
 async def show(request: Request) -> Response:
@@ -179,5 +183,5 @@ async def show(request: Request) -> Response:
     if chosen.name == VOTABLE.name:
         errors.set_form(request, "votable")
     region = await call(region_of, form, index)
-    content = await call(answer, index, region, form.all("ID"), chosen)
+    content = await call(answer, index, region, form, chosen)
     return Response(content, media_type=chosen.content_type)

@@ -13,10 +13,14 @@ from jobs.errors import NotFoundError
 from jobs.models import Job, Task
 from jobs.phases import Phase
 from uws.addresses import Addresses
-from uws.votable import CONTENT_TYPE, Cell, Column, table
+from uws.dali import Form, Format, response_format
+from uws.tabular import CSV, VOTABLE, csv_table
+from uws.votable import Cell, Column, table
 
 LIST = "result"
 """The id of the product list."""
+
+FORMATS = (VOTABLE, CSV)
 
 COLUMNS = (
     Column("task", "int", "Number of the task", ucd="meta.id"),
@@ -43,12 +47,23 @@ class Result:
 
 def results(job: Job) -> list[Result]:
     """Return the results of a job in their order; none before it has started."""
-    if job.started is None:
+    if not has_results(job):
         return []
-    listed = [Result(LIST, CONTENT_TYPE)]
+    listed = [Result(LIST, form(job).content_type)]
     listed += [Result(product.name, product.content_type, product.size) for product in job.products]
     listed += [Result(log_id(task), "text/plain") for task in job.tasks if task.started]
     return listed
+
+
+def has_results(job: Job) -> bool:
+    """Whether the job has results: it has been started, and not been archived."""
+    return job.started is not None and job.phase is not Phase.ARCHIVED
+
+
+def form(job: Job) -> Format:
+    """Return the format of the product list that the job was made with."""
+    given = tuple((item.name, item.value) for item in job.parameters if item.name.upper() == "RESPONSEFORMAT")
+    return response_format(Form(given), FORMATS)
 
 
 def log_id(task: Task) -> str:
@@ -58,17 +73,22 @@ def log_id(task: Task) -> str:
 
 def logged_task(job: Job, result_id: str) -> Task | None:
     """Return the task whose log has that result id, None where it is no log of the job."""
+    if not has_results(job):
+        return None
     return next((task for task in job.tasks if task.started and log_id(task) == result_id), None)
 
 
-def product_list(job: Job, addresses: Addresses) -> bytes:
-    """Return the product list as a VOTable: a row for each product, and one for each task without any.
+def product_list(job: Job, addresses: Addresses, chosen: Format = VOTABLE) -> bytes:
+    """Return the product list: a row for each product, and one for each task without any.
 
     :raises NotFoundError: the job has not started.
     """
-    if job.started is None:
+    if not has_results(job):
         raise NotFoundError(f"The job {job.id} has no results in phase {job.phase}")
-    return table("products", f"Products of the {job.script} job {job.id}", COLUMNS, _rows(job, addresses))
+    rows = _rows(job, addresses)
+    if chosen.name == CSV.name:
+        return csv_table(COLUMNS, rows)
+    return table("products", f"Products of the {job.script} job {job.id}", COLUMNS, rows)
 
 
 def _rows(job: Job, addresses: Addresses) -> Iterator[tuple[Cell, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socket
 import sys
@@ -16,6 +17,8 @@ from jobs.errors import AmoraError
 from uws.app import create_app
 from uws.settings import Settings
 
+CONNECTIONS = 65536
+"""How many files and connections the process asks to be let have; many systems give 1024, and waiting clients stay."""
 PATIENCE = 5
 """Seconds that answers under way may take once the service is told to stop."""
 
@@ -31,6 +34,7 @@ def serve(settings: Settings) -> None:
 
     :raises ListenError: the address cannot be listened on.
     """
+    _raise_limit()
     listening = listen(settings)
     if settings.port == 0:
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
@@ -70,8 +74,16 @@ class _Server(uvicorn.Server):
             sys.stdout.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._context.stopping.set()
+        self._context.jobs.let_go()
         await super().shutdown(sockets)
+
+
+def _raise_limit() -> None:
+    """Take as many open files as the system lets this process have, up to ``CONNECTIONS``."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, CONNECTIONS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -30,7 +30,21 @@ class Settings(EngineSettings):
         ge=0.0,
         description="The longest a WAIT blocks, in seconds; below the time-outs of proxies and clients.",
     )
-    max_body: int = Field(default=32 * 2**20, ge=1024, description="The largest request body that is read, in bytes.")
+    max_body: int = Field(
+        default=32 * 2**20,
+        ge=1024,
+        description="The largest request body that is read, in bytes; files that come with it do not count.",
+    )
+    upload_urls: bool = Field(
+        default=False,
+        description="Whether UPLOAD=name,http://... has the service fetch files, from public hosts only.",
+    )
+    upload_seconds: float = Field(default=60.0, gt=0.0, description="The longest that fetching one file may take.")
+    cors: str = Field(
+        default="*",
+        description="The origins, separated by blanks, whose web pages may read what the service answers to anybody; * "
+        "for all, empty for none. Credentials are never sent along.",
+    )
     anonymous: bool = Field(default=True, description="Whether anybody may make jobs; if not, only users may.")
     anonymous_list: bool | None = Field(
         default=None,

@@ -11,10 +11,11 @@ from lxml import etree
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from uws import context, document, errors
+from jobs.descriptor import Script
+from uws import context, document, errors, observations
 from uws.addresses import Addresses
 from uws.client import client_of
-from uws.context import call
+from uws.context import Context, call
 from uws.markup import XSI, add, serialise
 from uws.times import format_instant
 
@@ -24,20 +25,26 @@ if TYPE_CHECKING:
 
 CAPABILITIES = "http://www.ivoa.net/xml/VOSICapabilities/v1.0"
 AVAILABILITY = "http://www.ivoa.net/xml/VOSIAvailability/v1.0"
+TABLES = "http://www.ivoa.net/xml/VOSITables/v1.0"
 RESOURCE = "http://www.ivoa.net/xml/VOResource/v1.0"
 DATA_SERVICE = "http://www.ivoa.net/xml/VODataService/v1.1"
 
 UWS = "ivo://ivoa.net/std/UWS#rest-1.1"
 VOSI = "ivo://ivoa.net/std/VOSI#"
 
+_TYPE = f"{{{XSI}}}type"
 
 SSO = "ivo://ivoa.net/sso#"
 
 
 def capabilities(
-    addresses: Addresses, scripts: Iterable[str], *place: str, methods: Sequence[str | None] = (None,)
+    addresses: Addresses, scripts: Iterable[Script], *place: str, methods: Sequence[str | None] = (None,)
 ) -> bytes:
-    """Return the capabilities of the service at ``place``: VOSI, and the job list of each script.
+    """Return the capabilities of the service at ``place``: VOSI, and what each script has.
+
+    That is its job list, and its blocking form. No standard is named for the latter: DALI says how such a resource
+    behaves but gives it no id, and what it takes and returns is the script's own. Its parameters are not here but in
+    the script's documentation, and POST is not told of: pyvo warns of each ``param`` and of a second ``queryType``.
 
     :param methods: any one of which lets a client make jobs, as in :func:`security_methods`.
     """
@@ -45,11 +52,13 @@ def capabilities(
     root = etree.Element(f"{{{CAPABILITIES}}}capabilities", {}, names)
     _capability(root, VOSI + "capabilities", addresses.at(*place, "capabilities"))
     _capability(root, VOSI + "availability", addresses.at(*place, "availability"))
+    if not place:
+        _capability(root, VOSI + "tables", addresses.at("tables"))
     for script in scripts:
         # The jobs are below the list: pyvo takes "full" to mean that no other address has these methods.
-        interface = _capability(root, UWS, addresses.jobs(script), use="base")
-        for method in methods:
-            add(interface, "securityMethod", **({"standardID": method} if method else {}))
+        interface = _capability(root, UWS, addresses.jobs(script.name), use="base")
+        _secure(interface, methods)
+        _sync(root, script, addresses.script(script.name, "sync"), methods)
     return serialise(root)
 
 
@@ -63,10 +72,43 @@ def _capability(root: etree._Element, standard: str, address: str, use: str = "f
     interface = add(
         add(root, "capability", standardID=standard),
         "interface",
-        **{f"{{{XSI}}}type": "vs:ParamHTTP", "role": "std"},
+        **{_TYPE: "vs:ParamHTTP", "role": "std"},
     )
     add(interface, "accessURL", address, use=use)
     return interface
+
+
+def _secure(interface: etree._Element, methods: Sequence[str | None]) -> None:
+    for method in methods:
+        add(interface, "securityMethod", **({"standardID": method} if method else {}))
+
+
+def _sync(root: etree._Element, script: Script, address: str, methods: Sequence[str | None]) -> None:
+    capability = add(root, "capability")
+    add(capability, "description", f"{script.title}: {script.summary}")
+    interface = add(capability, "interface", **{_TYPE: "vs:ParamHTTP"})
+    add(interface, "accessURL", address, use="base")
+    _secure(interface, methods)
+    add(interface, "queryType", "GET")
+
+
+def tables(addresses: Addresses) -> bytes:
+    """Return the columns of ``/observations`` as a table set (VOSI 1.1; VODataService 1.1, section 3.4)."""
+    names = {"vosi": TABLES, "vs": DATA_SERVICE, "xsi": XSI}
+    root = etree.Element(f"{{{TABLES}}}tableset", {}, names)
+    schema = add(root, "schema")
+    add(schema, "name", "default")
+    table = add(schema, "table", type="output")
+    add(table, "name", observations.NAME)
+    add(table, "description", f"{observations.DESCRIPTION}, as {addresses.at('observations')} returns them")
+    for column in observations.COLUMNS:
+        element = add(table, "column")
+        for name in ("name", "description", "unit", "ucd", "utype"):
+            if text := getattr(column, name):
+                add(element, name, text)
+        size = {"arraysize": "*"} if column.datatype in ("char", "unicodeChar") else {}
+        add(element, "dataType", column.datatype, **{_TYPE: "vs:VOTableType"}, **size)
+    return serialise(root)
 
 
 def availability(checks: Sequence[Check], since: datetime) -> bytes:
@@ -92,15 +134,24 @@ async def show_capabilities(request: Request) -> Response:
     methods = security_methods(here.settings)
     registry = here.jobs.scripts
     if script := request.path_params.get("script"):
-        registry.get(script)
-        content = capabilities(here.addresses, [script], "scripts", script, methods=methods)
+        content = capabilities(here.addresses, [registry.get(script)], "scripts", script, methods=methods)
     else:
-        content = capabilities(here.addresses, registry.names(), methods=methods)
-    headers = {"Last-Modified": format_datetime(here.started, usegmt=True)}
-    response = Response(content, headers=headers, media_type=document.CONTENT_TYPE)
+        content = capabilities(here.addresses, map(registry.get, registry.names()), methods=methods)
+    response = _lasting(here, content)
     if client_of(request).name is None:
         errors.challenge(response)
     return response
+
+
+async def show_tables(request: Request) -> Response:
+    """Show what tables the service answers with; they change only with a restart."""
+    here = context.of(request)
+    return _lasting(here, tables(here.addresses))
+
+
+def _lasting(here: Context, content: bytes) -> Response:
+    headers = {"Last-Modified": format_datetime(here.started, usegmt=True)}
+    return Response(content, headers=headers, media_type=document.CONTENT_TYPE)
 
 
 async def show_availability(request: Request) -> Response:

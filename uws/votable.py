@@ -29,8 +29,18 @@ class Column:
     utype: str = ""
 
 
-def table(name: str, description: str, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> bytes:
-    """Return a document with one table, and QUERY_STATUS OK; a cell of None is left empty."""
+def table(
+    name: str,
+    description: str,
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    overflow: bool = False,
+) -> bytes:
+    """Return a document with one table, and QUERY_STATUS OK; a cell of None is left empty.
+
+    :param overflow: whether there are more rows than were wanted (DALI 1.1, section 4.4.1).
+    """
     root, resource = _results()
     _info(resource, "QUERY_STATUS", "OK")
     element = add(resource, "TABLE", name=name)
@@ -42,6 +52,8 @@ def table(name: str, description: str, columns: Sequence[Column], rows: Iterable
         line = add(data, "TR")
         for cell in row:
             add(line, "TD", cell_text(cell))
+    if overflow:
+        _info(resource, "QUERY_STATUS", "OVERFLOW")
     return serialise(root)
 
 

@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 from scripts.epic import ccd as geometry
 from scripts.epic import gti
 from scripts.epic.cameras import CAMERAS, Camera
-from scripts.epic.evli import ChipData, Exposure, write
+from scripts.epic.evli import write
 from scripts.epic.projection import Projection
+from scripts.epic.simulated import ChipData, Exposure
 
 Floats = NDArray[np.float64]
 
-VERSION = 1
+VERSION = 2
 """Of the simulation; another version makes other bytes from the same seed."""
 
 CENTRE = (150.12, 2.21)
@@ -170,6 +171,7 @@ class _Camera:
         self.frame_time = FRAME[camera.instrument]
         self.pn = camera.name == "PN"
         self.size = (64, 200) if self.pn else (600, 600)
+        self.first_row = 2 if self.pn else 1
         self.to_det = {n: geometry.nominal_to_det(camera.name, n) for n in range(1, 13 if self.pn else 8)}
         self.bad = {n: self._draw_bad(random) for n in self.to_det}
         self.dead = {n: self._mask(bad) for n, bad in self.bad.items()}
@@ -195,7 +197,7 @@ class _Camera:
         ccd, rawx, rawy = (np.zeros(len(detx), dtype=np.int64) for _ in range(3))
         for n, to_det in self.to_det.items():
             x, y = (np.rint(raw).astype(np.int64) for raw in to_det.inverse(detx, dety))
-            on = (x >= 1) & (x <= self.size[0]) & (y >= 1) & (y <= self.size[1])
+            on = (x >= 1) & (x <= self.size[0]) & (y >= self.first_row) & (y <= self.size[1])
             ccd[on], rawx[on], rawy[on] = n, x[on], y[on]
         return ccd, rawx, rawy
 
@@ -257,7 +259,7 @@ def _chip(ccd: int, start: float, frames: int, model: _Camera, random: np.random
     pause = int(0.35 * frames) + 3 * ccd
     good = np.array([[ccd, pause], [pause + int(20 / width), frames - 2 - ccd]])
     live = sum(float(fracexp[first:last].sum()) for first, last in good) * width
-    window = (1, 1, *model.size)
+    window = (1, model.first_row, model.size[0], model.size[1] - model.first_row + 1)
     return ChipData(ccd, start + good * width, middle, width, fracexp, live, model.bad[ccd], window)
 
 
@@ -337,7 +339,7 @@ def _derive(columns: dict[str, NDArray[Any]], model: _Camera, random: np.random.
     share = (0.66, 0.16, 0.08, 0.06, 0.04) if model.pn else (0.77, 0.08, 0.04, 0.05, 0.02, *(0.005,) * 8)
     columns["PATTERN"] = random.choice(len(share), number, p=share)
     columns["PATTERN"][columns["PI"] > 10000] = 0
-    border = (rawx <= 1) | (rawx >= model.size[0]) | (rawy <= 1) | (rawy >= model.size[1])
+    border = (rawx <= 1) | (rawx >= model.size[0]) | (rawy <= model.first_row) | (rawy >= model.size[1])
     flag = np.where(border, 0x4 if model.pn else 0x2, 0) | np.where(close, 0x100, 0)
     flag |= np.where(model.in_field(columns["DETX"].astype(float), columns["DETY"].astype(float)), 0, OUT_OF_FIELD)
     flag |= np.where(random.random(number) < 0.01, REJECTED, 0)

@@ -20,7 +20,7 @@ from tests.service import Service
 ROUNDS = 30
 
 
-def _bare(home: Path) -> float:
+def bare_probe(home: Path) -> float:
     """Run the probe as a bare subprocess, as its contract says, and return how long it took."""
     folder = Path(tempfile.mkdtemp(dir=home))
     (folder / "products").mkdir()
@@ -29,8 +29,9 @@ def _bare(home: Path) -> float:
         ' "datasets": [], "parameters": {"SECONDS": 0.0, "FAIL": null, "SIZE": 0, "TASKS": 1}}'
     )
     script = load(BUILT_IN_SCRIPTS / "probe")
+    command = [sys.executable, *script.command[1:-1], script.folder / script.command[-1]]
     start = time.perf_counter()
-    subprocess.run([sys.executable, script.folder / script.command[-1]], cwd=folder, check=True, capture_output=True)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return time.perf_counter() - start
 
 
@@ -78,7 +79,7 @@ def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder, Service(Path(folder)) as service:
         client = service.http
         _trivial(client)
-        pairs = [(_trivial(client), _bare(Path(folder))) for _ in range(ROUNDS)]
+        pairs = [(_trivial(client), bare_probe(Path(folder))) for _ in range(ROUNDS)]
         beyond = median(job - bare for job, bare in pairs)
         yield Figure(
             "trivial job, POST to COMPLETED, median",

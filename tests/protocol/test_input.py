@@ -42,7 +42,7 @@ MULTIPART = "multipart/form-data; boundary=b"
             MULTIPART,
             b'--b\r\nContent-Disposition: form-data; name="Foo"; filename="x"\r\n\r\nx\r\n--b--\r\n',
             400,
-            "Foo",
+            "FOO",
         ),
     ],
 )

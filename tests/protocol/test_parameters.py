@@ -93,6 +93,54 @@ def test_37_bad_or_no_parameters_change_nothing(probe: Probe):
     assert _parameters(job) == [("SECONDS", "0")]
 
 
+def test_37_parameters_are_put_one_by_one(probe: Probe):
+    job = probe.create(SECONDS="0", Other="x")
+    for name, value in (("seconds", "0.25"), ("New", "a & b\u2731"), ("RUNID", "put")):
+        response = probe.http.put(f"{job.url}/parameters/{name}", content=value.encode())
+        assert response.status_code == 303
+        assert response.headers["location"] == job.url
+    assert sorted(_parameters(job)) == [("New", "a & b\u2731"), ("Other", "x"), ("SECONDS", "0.25")]
+    assert job.value("runId") == "put"
+    assert job.get("parameters", "SECONDS").text == "0.25"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("SECONDS", b"soon", 400),
+        ("SECONDS", b"-1", 400),
+        ("Foo", b"\xff", 400),
+        ("Foo", b"a\0b", 400),
+        ("Foo", b"x" * 500_000, 400),
+        ("Foo", b"x" * 1_100_000, 413),
+        ("%0A", b"x", 400),
+        ("PHASE", b"RUN", 400),
+        ("RUNID", b"x" * 65, 400),
+    ],
+)
+def test_37_bad_values_are_not_put(probe: Probe, name: str, value: bytes, code: int):
+    job = probe.create(SECONDS="0")
+    before = job.get().content
+    assert probe.http.put(f"{job.url}/parameters/{name}", content=value).status_code == code
+    assert job.get().content == before
+
+
+def test_37_parameters_are_put_only_while_pending(probe: Probe):
+    job = probe.create(SECONDS="0", PHASE="RUN").until("COMPLETED")
+    assert probe.http.put(job.url + "/parameters/SECONDS", content=b"1").status_code == 403
+    assert probe.http.put(job.url + "/parameters", content=b"1").status_code == 405
+
+
+@pytest.mark.parametrize("bad", [{"SECONDS": "-1", "RUNID": "good"}, {"SECONDS": "1", "RUNID": "x" * 65}])
+def test_37_run_id_and_parameters_are_set_together_or_not_at_all(probe: Probe, bad: dict[str, str]):
+    job = probe.create(SECONDS="0", RUNID="before")
+    before = job.get().content
+    assert job.post("parameters", **bad).status_code == 400
+    assert job.get().content == before
+    assert job.post("parameters", SECONDS="0.5", RUNID="after").status_code == 303
+    assert (job.value("runId"), _parameters(job)) == ("after", [("SECONDS", "0.5")])
+
+
 def test_38_names_are_case_insensitive(probe: Probe):
     job = probe.create(seconds="0.25", RunId="x", **{"ExecutionDuration": "9"})
     assert _parameters(job) == [("SECONDS", "0.25")]

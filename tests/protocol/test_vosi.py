@@ -5,8 +5,11 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from lxml import etree
+
 from tests.protocol.client import Probe
 from tests.schemas import valid
+from tests.service import Service
 
 UWS = "ivo://ivoa.net/std/UWS#rest-1.1"
 VOSI = "ivo://ivoa.net/std/VOSI#"
@@ -22,8 +25,27 @@ def test_08_62_63_capabilities(probe: Probe, shared: Path):
         assert (UWS, probe.url) in urls
         assert (VOSI + "capabilities", "/".join((probe.base, *place, "capabilities"))) in urls
         assert (VOSI + "availability", "/".join((probe.base, *place, "availability"))) in urls
-        for _, url in urls:
-            assert probe.http.get(url).status_code == 200
+        for standard, url in urls:
+            if standard is not None:
+                assert probe.http.get(url).status_code == 200
+        assert (None, probe.url.removesuffix("async") + "sync") in urls
+
+
+def test_63_65_the_blocking_form_is_declared_without_a_standard(probe: Probe, shared: Path):
+    root = valid(probe.get("scripts", "probe", "capabilities").content, shared, "capabilities")
+    [sync] = [item for item in root if item.get("standardID") is None]
+    assert [item.text for item in sync.iter("queryType")] == ["GET"]
+
+
+def test_62_tables_are_the_columns_of_observations(probe: Probe, shared: Path):
+    response = probe.get("tables")
+    root = valid(response.content, shared, "VOSITables-v1.0.xsd")
+    described = [(item.findtext("name"), item.findtext("dataType")) for item in root.iter("column")]
+    answer = etree.fromstring(probe.get("observations", MAXREC="0", RESPONSEFORMAT="votable").content)
+    assert described == [(item.get("name"), item.get("datatype")) for item in answer.iter("{*}FIELD")]
+    assert len(described) > 10
+    assert parsedate_to_datetime(response.headers["last-modified"])
+    assert ("VOSI#tables" in probe.get("capabilities").text) is True
 
 
 def test_62_an_unknown_script_has_neither(probe: Probe):
@@ -50,3 +72,38 @@ def test_healthz(probe: Probe):
     assert health["ok"] is True
     assert all(check["ok"] for check in health["checks"])
     assert health["checks"]
+
+
+def _available(service: Service) -> tuple[bool, str]:
+    answer = service.http.get("/availability")
+    assert answer.status_code == 200
+    root = etree.fromstring(answer.content)
+    assert service.http.get("/healthz").status_code == (200 if root.findtext("{*}available") == "true" else 503)
+    return root.findtext("{*}available") == "true", " ".join(note.text for note in root.iterfind("{*}note"))
+
+
+def test_62_not_available_without_storage(tmp_path: Path):
+    with Service(tmp_path) as service:
+        assert _available(service)[0]
+        (tmp_path / "work").rename(tmp_path / "away")
+        available, notes = _available(service)
+        assert not available
+        assert "storage" in notes
+        (tmp_path / "away").rename(tmp_path / "work")
+        assert _available(service)[0]
+
+
+def test_62_not_available_without_disk(tmp_path: Path):
+    with Service(tmp_path, MIN_FREE=str(10**18)) as service:
+        available, notes = _available(service)
+        assert not available
+        assert "GiB are free" in notes
+
+
+def test_62_not_available_without_database(tmp_path: Path):
+    with Service(tmp_path) as service:
+        for path in tmp_path.glob("amora.sqlite*"):
+            path.write_bytes(b"this is no database" * 1000)
+        available, notes = _available(service)
+        assert not available
+        assert "database" in notes

@@ -36,6 +36,37 @@ def write(folder: Path, text: str, *, readme: bool = True) -> Path:
     return folder
 
 
+FILE = """
+[[parameters]]
+name = "TABLE"
+type = "file"
+description = "A table."
+"""
+
+
+def test_a_parameter_may_be_a_file(tmp_path: Path) -> None:
+    script = load(write(tmp_path / "count", GOOD + FILE + 'max_size = 5\ncontent_types = ["text/csv"]\n'))
+    spec = script.parameter("table")
+    assert spec is not None
+    assert (spec.max_size, spec.content_types) == (5, ("text/csv",))
+
+
+@pytest.mark.parametrize("line", ['default = "x"', 'options = ["x"]', "multiple = true", "max_size = 0"])
+def test_a_file_has_one_value_and_no_default(tmp_path: Path, line: str) -> None:
+    with pytest.raises(DescriptorError, match=r"parameters\.2"):
+        load(write(tmp_path / "count", GOOD + FILE + line))
+
+
+def test_names_of_the_protocol_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DescriptorError, match="PHASE belongs to the protocol"):
+        load(write(tmp_path / "count", GOOD.replace("HIGH", "PHASE")))
+
+
+def test_only_a_file_has_a_size(tmp_path: Path) -> None:
+    with pytest.raises(DescriptorError, match="max_size"):
+        load(write(tmp_path / "count", GOOD + "max_size = 5\n"))
+
+
 def test_a_good_one(tmp_path: Path) -> None:
     script = load(write(tmp_path / "count", GOOD))
     assert (script.name, script.accepts.region, script.documentation) == ("count", "required", "# Count")

@@ -15,6 +15,8 @@ import jobs.tables
 import uws.tables
 from index.database import Database
 from jobs.database import config, upgrade
+from jobs.models import Parameter, Usage
+from jobs.store import JobStore
 
 
 def test_the_steps_lead_to_the_tables(tmp_path: Path) -> None:
@@ -32,6 +34,26 @@ def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
     upgrade(database)
     with database.read() as connection:
         assert MigrationContext.configure(connection).get_current_revision() is not None
+
+
+def test_what_is_there_is_kept(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'old.sqlite'}")
+    command.upgrade(config(database), "0003")
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO job (id, script, phase, created, duration, error_transient, version) "
+            "VALUES ('j', 'image', 'EXECUTING', 1, 1, 0, 1)"
+        )
+        connection.exec_driver_sql("INSERT INTO parameter (job_id, name, value) VALUES ('j', 'EMIN', '1')")
+        connection.exec_driver_sql(
+            "INSERT INTO task (id, job_id, number, datasets, phase, attempt, losses, progress, message, started) "
+            "VALUES ('j.1', 'j', 1, '', 'EXECUTING', 1, 0, 0.5, '', 1)"
+        )
+    upgrade(database)
+    job = JobStore(database).get("j")
+    assert job.parameters == (Parameter("EMIN", "1"),)
+    assert job.usage == Usage()
+    assert [script for _, script, _ in JobStore(database).running()] == ["image"]
 
 
 def test_there_is_one_line_of_steps_and_each_goes_back(tmp_path: Path) -> None:

@@ -61,9 +61,23 @@ def test_what_a_script_says(tmp_path: Path) -> None:
     outcome, log = run(
         tmp_path, "echo one; echo progress 0.25 a quarter; sleep 0.3; echo two >&2; echo >&2; exit 3", going_on
     )
-    assert outcome == Outcome(3, stopped=False, last_error="two")
+    assert outcome == Outcome(3, stopped=False, last_error="two", message="a quarter")
     assert sorted(log.split(b"\n")) == [b"", b"", b"one", b"two"]
     assert progress == [(0.25, "a quarter")]
+
+
+def test_what_all_processes_took(tmp_path: Path) -> None:
+    """Those count too that the script did not wait for, and those that were killed."""
+    work = f"{sys.executable} -c 'x = bytearray(200 << 20); import time; [0 for _ in iter(time.process_time, 0)"
+    busy = work + " if time.process_time() > 0.6 and exit()]'"
+    idle = run(tmp_path, "true")[0].usage
+    waited = run(tmp_path, busy)[0].usage
+    left = run(tmp_path, f"setsid {busy} & sleep 2")[0].usage
+    for usage in (waited, left):
+        assert 0.5 < usage.cpu < 5
+        assert 200 << 20 < usage.memory < 400 << 20
+    assert idle.cpu < 0.4
+    assert 0 < idle.memory < 100 << 20
 
 
 @pytest.mark.parametrize(

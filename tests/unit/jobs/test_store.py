@@ -12,9 +12,9 @@ from sqlalchemy import event
 
 from index.database import Database
 from jobs.errors import NotFoundError, PhaseError
-from jobs.models import Parameter, Product
+from jobs.models import Parameter, Product, Upload, Usage
 from jobs.phases import JOB_MOVES, TASK_MOVES, Phase
-from jobs.store import Claim, JobStore, new_id
+from jobs.store import Claim, JobStore, StaleError, new_id
 from jobs.tables import metadata
 
 
@@ -172,12 +172,88 @@ def test_delete_leaves_nothing_but_the_trail(store: JobStore) -> None:
 
 def test_parameters_are_set_only_while_pending(store: JobStore) -> None:
     job_id = make(store, parameters=(Parameter("A", "1"),))
-    store.set_parameters(job_id, [Parameter("B", "2")])
-    assert store.get(job_id).parameters == (Parameter("B", "2"),)
+    file = Parameter("F", "", Upload("text/csv", 3, "0" * 64, f"{job_id}/uploads/f"))
+    store.set_parameters(job_id, [Parameter("B", "2"), file], 1, "run")
+    with pytest.raises(StaleError):
+        store.set_parameters(job_id, [Parameter("B", "too late")], 1, "late")
+    job = store.get(job_id)
+    assert (job.parameters, job.run_id) == ((Parameter("B", "2"), file), "run")
+    store.set_parameters(job_id, job.parameters)
+    assert store.get(job_id).run_id == "run"
+    store.set_parameters(job_id, job.parameters, run_id="")
+    assert store.get(job_id).run_id is None
     store.queue(job_id, [()], "q")
     with pytest.raises(PhaseError, match="is QUEUED; its parameters can be changed only while it is PENDING"):
         store.set_parameters(job_id, [])
-    assert store.get(job_id).parameters == (Parameter("B", "2"),)
+    assert store.get(job_id).parameters == job.parameters
+
+
+def test_what_all_attempts_took_is_added_up(store: JobStore) -> None:
+    job_id, (first,) = claimed(store)
+    store.spend(first, Usage(1.5, 2000))
+    store.give_back(first.task.id, 1, "lost", lost=True, limit=3)
+    second = store.claim(first.task.id, 2, "host/1/2", 30)
+    assert second is not None
+    assert store.complete(second, [], Usage(0.25, 1000))
+    assert store.get(job_id).usage == Usage(1.75, 2000)
+
+
+def test_the_archive_keeps_the_row_alone(store: JobStore) -> None:
+    job_id, (claim, other) = claimed(store, 2)
+    assert store.complete(claim, [product(job_id)])
+    store.archive(job_id, "expired")
+    job = store.get(job_id)
+    assert (job.phase, job.products, [task.phase for task in job.tasks]) == (
+        Phase.ARCHIVED,
+        (),
+        [Phase.COMPLETED, Phase.ABORTED],
+    )
+    assert not store.holds(other)
+    assert [(origin, target) for task, origin, target, _ in store.trail(job_id) if task is None][-2:] == [
+        (Phase.EXECUTING, Phase.ABORTED),
+        (Phase.ABORTED, Phase.ARCHIVED),
+    ]
+    assert list(store.refs(None, (), None, None)) == []
+    assert [ref.id for ref in store.refs(None, (Phase.ARCHIVED,), None, None)] == [job_id]
+    with pytest.raises(PhaseError):
+        store.archive(job_id, "again")
+    with pytest.raises(PhaseError, match="nothing of it can be changed"):
+        store.set_duration(job_id, 5)
+    store.delete(job_id)
+
+
+def test_archived_jobs_do_not_expire_again(store: JobStore) -> None:
+    job_id = make(store)
+    store.set_destruction(job_id, datetime.now(UTC) - timedelta(seconds=1))
+    assert store.expired() == [job_id]
+    store.archive(job_id, "expired")
+    assert store.expired() == []
+
+
+def test_run_times_are_those_of_the_last_completed_tasks_of_the_script(store: JobStore) -> None:
+    assert store.run_times("probe", 5) == []
+    _, claims = claimed(store, 3)
+    store.complete(claims[0], [])
+    store.fail_task(claims[1], "x")
+    assert len(store.run_times("probe", 5)) == 1
+    assert store.run_times("image", 5) == []
+    assert store.run_times("probe", 0) == []
+    [(job_id, script, _)] = store.running()
+    assert (job_id, script) == (claims[2].task.job_id, "probe")
+
+
+def test_the_backlog_counts_what_waits(store: JobStore) -> None:
+    ids = [make(store), make(store)]
+    store.queue(ids[0], [()] * 3, "q")
+    store.queue(ids[1], [()], "q")
+    assert sorted((part.job_id, part.count) for part in store.backlog()) == sorted(zip(ids, (3, 1), strict=True))
+    with store.database.read() as connection:
+        steps = connection.exec_driver_sql(
+            "EXPLAIN QUERY PLAN SELECT started, ended FROM task WHERE script='x' AND phase='COMPLETED' "
+            "ORDER BY ended DESC LIMIT 21"
+        ).all()
+    assert any("task_by_script" in step[3] for step in steps)
+    assert not any("TEMP B-TREE" in step[3] for step in steps)
 
 
 def test_a_job_is_queued_once(store: JobStore) -> None:
@@ -229,9 +305,8 @@ def test_every_change_makes_a_new_version(store: JobStore) -> None:
     job_id = make(store)
     seen = [store.state(job_id).version]
     steps = (
-        lambda: store.set_run_id(job_id, "r"),
         lambda: store.set_duration(job_id, 5),
-        lambda: store.set_parameters(job_id, []),
+        lambda: store.set_parameters(job_id, [], run_id="r"),
         lambda: store.queue(job_id, [()], "q"),
         lambda: store.claim(f"{job_id}.1", 1, "w/1/2", 30),
         lambda: store.abort(job_id, ""),
@@ -248,6 +323,21 @@ def test_the_trail_shows_only_allowed_moves(store: JobStore) -> None:
     store.abort(job_id, "")
     for number, origin, target, _ in store.trail(job_id):
         assert target in (JOB_MOVES if number is None else TASK_MOVES)[origin]
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 7, 8, 1000])
+def test_pages_of_the_list_fit_together(store: JobStore, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
+    monkeypatch.setattr("jobs.store.PAGE", page)
+    # by creation time, though the clock was set back; of one millisecond the one made last comes first
+    created = [5, 5, 9, 9, 9, 2, 9]
+    ids = []
+    for instant in created:
+        monkeypatch.setattr("jobs.store.now", lambda instant=instant: instant)
+        ids.append(make(store))
+    expected = [ids[number] for number in (6, 4, 3, 2, 1, 0, 5)]
+    assert [ref.id for ref in store.refs("probe", (), None, None)] == expected
+    for last in range(1, 9):
+        assert [ref.id for ref in store.refs("probe", (), None, last)] == expected[:last]
 
 
 def test_lost_messages_are_sent_again_once(store: JobStore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from index.service import Index
 from jobs.descriptor import Script
 from jobs.errors import RequestError
-from jobs.models import Parameter
+from jobs.models import Parameter, Upload
 from jobs.validator import MAX_PARAMETERS, MAX_VALUE, Values, canonical, check, select
 
 SCRIPT = Script.model_validate(
@@ -32,6 +33,13 @@ SCRIPT = Script.model_validate(
             {"name": "FLAG", "type": "boolean", "description": "Whether."},
             {"name": "TIME", "type": "interval", "unit": "d", "description": "When."},
             {"name": "BACKGROUND", "type": "region", "options": ["auto"], "default": "auto", "description": "Where."},
+            {
+                "name": "TABLE",
+                "type": "file",
+                "max_size": 10,
+                "content_types": ["text/csv", "application/fits"],
+                "description": "Table.",
+            },
             {"name": "NOTE", "type": "text", "multiple": True, "max_length": 5, "description": "What."},
         ],
     }
@@ -40,6 +48,41 @@ SCRIPT = Script.model_validate(
 
 def checked(index: Index, *given: tuple[str, str], script: Script = SCRIPT) -> Values:
     return check(script, canonical(script, given), index)
+
+
+def sent(index: Index, size: int = 10, content_type: str = "text/csv", name: str = "TABLE") -> Values:
+    """Check a file."""
+    return check(SCRIPT, [Parameter(name, "", Upload(content_type, size, "0" * 64, "k"))], index)
+
+
+def test_a_file_is_told_to_the_script(three: Index) -> None:
+    values = sent(three, content_type="Text/CSV; header=present")
+    assert values.values["TABLE"] == {
+        "path": "uploads/TABLE",
+        "content_type": "Text/CSV; header=present",
+        "size": 10,
+        "checksum": "0" * 64,
+    }
+    assert values.uploads["TABLE"].key == "k"
+    assert checked(three).values["TABLE"] is None
+
+
+@pytest.mark.parametrize(
+    ("given_", "says"),
+    [
+        ({"size": 11}, "a file of 11 bytes.*at most 10 bytes"),
+        ({"content_type": "text/html"}, "text/html.*text/csv, application/fits"),
+        ({"name": "EMIN"}, "EMIN.*takes files as TABLE"),
+        ({"name": "OTHER"}, "OTHER.*takes files as TABLE"),
+    ],
+)
+def test_files_that_are_refused(three: Index, given_: dict[str, Any], says: str) -> None:
+    with pytest.raises(RequestError, match=says):
+        sent(three, **given_)
+
+
+def test_a_file_is_no_text(three: Index) -> None:
+    assert "UPLOAD" in refused(three, ("TABLE", "a,b"))
 
 
 def refused(index: Index, *given: tuple[str, str]) -> str:
@@ -58,6 +101,7 @@ def test_values_are_typed_and_defaults_filled_in(three: Index) -> None:
         "FLAG": True,
         "TIME": [None, 51000.5],
         "BACKGROUND": "auto",
+        "TABLE": None,
         "NOTE": ["a", "b"],
     }
 

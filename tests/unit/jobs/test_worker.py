@@ -67,6 +67,12 @@ def test_products_and_log(do: Do, tmp_path: Path) -> None:
     assert (tmp_path / "home" / "jobs" / job.id / "1.log").read_text() == "hello\n"
 
 
+def test_what_a_script_says_last_is_kept(do: Do) -> None:
+    """Also when it ends before anybody looked."""
+    job = do("echo progress 0.5 half; echo progress 1 done, with care")
+    assert [(task.progress, task.message) for task in job.tasks] == [(1.0, "done, with care")]
+
+
 @pytest.mark.parametrize(
     ("program", "descriptor", "message"),
     [

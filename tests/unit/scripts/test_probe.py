@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -49,6 +50,16 @@ def test_writes_what_it_is_told(run_script, size):
     run = run_script("probe", parameters={"SIZE": size})
     assert (run.products / "probe_1.bin").stat().st_size == size
     assert parse_single_table(run.products / "probe_1.vot").array[0]["size"] == size
+
+
+def test_tells_what_was_sent_along(run_script, tmp_path):
+    sent = tmp_path / "sent"
+    sent.write_bytes(b"12345")
+    run = run_script("probe", parameters={"TABLE": {"path": str(sent), "size": 5}})
+    row = parse_single_table(run.products / "probe_1.vot").array[0]
+    assert (row["table_size"], row["table_checksum"]) == (5, hashlib.sha256(b"12345").hexdigest())
+    without = parse_single_table(run_script("probe", parameters={}).products / "probe_1.vot").array[0]
+    assert (without["table_size"], without["table_checksum"]) == (-1, "")
 
 
 def test_fails_with_the_message(run_script):

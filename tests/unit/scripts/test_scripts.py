@@ -22,7 +22,7 @@ def test_are_all_there():
 def test_descriptor_loads_and_names_a_program(name):
     script = load(SCRIPTS / name)
     assert script.command[0] == "python"
-    assert (script.folder / script.command[1]).is_file()
+    assert (script.folder / script.command[-1]).is_file()
     assert script.title
     assert script.summary.endswith(".")
 

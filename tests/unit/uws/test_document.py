@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from jobs.models import Job, JobRef, Parameter
+from jobs.models import Job, JobRef, Parameter, Upload, Usage
 from jobs.phases import Phase
 from tests.schemas import valid
 from tests.unit.uws.conftest import NOON
@@ -31,8 +31,8 @@ def test_valid_in_every_phase(make_job: Callable[..., Job], shared: Path, phase:
         job = replace(job, started=None, ended=None, tasks=(), products=(), parameters=(), run_id=None, error=None)
     root = valid(document.job(job, AT), shared, UWS)
     assert (root.find("{*}errorSummary") is not None) == (phase is Phase.ERROR)
-    assert len(root.find("{*}results")) == (0 if early else 5)
-    valid(document.parameters(job), shared, UWS)
+    assert len(root.find("{*}results")) == (0 if early or phase is Phase.ARCHIVED else 5)
+    valid(document.parameters(job, AT), shared, UWS)
     valid(document.result_list(job, AT), shared, UWS)
 
 
@@ -45,6 +45,24 @@ def test_valid_whatever_users_and_scripts_write(
     job = replace(job, tasks=tuple(replace(task, message=message) for task in job.tasks))
     valid(document.job(job, AT), shared, UWS)
     valid(b"".join(document.job_list([job], AT)), shared, UWS)
+
+
+def test_a_file_is_a_parameter_by_reference(make_job: Callable[..., Job], shared: Path):
+    upload = Upload("text/csv", 3, "ab" * 32, "j1/uploads/x")
+    job = make_job(parameters=(Parameter("TABLE", "", upload), Parameter("EMIN", "1")))
+    table, plain = valid(document.parameters(job, AT), shared, UWS)
+    assert table.get("byReference") == "true"
+    assert table.text == "https://amora.example/base/scripts/image/async/j1/parameters/TABLE"
+    assert plain.get("byReference") is None
+
+
+def test_the_session_and_what_the_scripts_took(make_job: Callable[..., Job]):
+    job = make_job(run_id="s 1")
+    tasks = tuple(replace(task, usage=Usage(1.25 * task.number, 10**6 * task.number)) for task in job.tasks)
+    info = etree.fromstring(document.job(replace(job, tasks=tasks), AT)).find("{*}jobInfo/amora")
+    assert info.findtext("session") == "s 1"
+    assert dict(info.find("resources").attrib) == {"cpu": "3.750", "memory": "2000000"}
+    assert etree.fromstring(document.job(make_job(), AT)).find("{*}jobInfo/amora/session") is None
 
 
 def test_results_are_addressed_with_names_quoted(make_job: Callable[..., Job]):

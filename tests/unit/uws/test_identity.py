@@ -263,6 +263,8 @@ def test_a_page_of_another_site_cannot_act_in_a_users_name(house: House, headers
     token = house.accounts.add_token("alice", 1)
     assert house.ask(address, "POST", headers={**headers, **_bearer(token)}).status_code == 303
     assert house.ask(address, auth=ALICE, headers=headers).status_code == 200
+    blocking = house.ask("/scripts/probe/sync?SECONDS=soon", auth=ALICE, headers=headers)  # a GET that makes a job
+    assert blocking.status_code == (400 if allowed else 403)
 
 
 # ---------------------------------------------------------------------- anything at all

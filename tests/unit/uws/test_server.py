@@ -26,6 +26,15 @@ def test_where_it_cannot_listen_is_said(host: str):
         listen(Settings(host=host, port=0))
 
 
+def test_it_takes_as_many_open_files_as_it_may():
+    program = (
+        "import resource; from uws import server; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 512)); "
+        "server._raise_limit(); print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert said.stdout == "512 512\n"
+
+
 def test_a_script_left_out_is_said_at_the_start(tmp_path: Path):
     settings = {"AMORA_HOME": str(tmp_path / "home"), "AMORA_PORT": "0", "AMORA_SCRIPTS": str(tmp_path / "nowhere")}
     service = subprocess.Popen(
