@@ -231,3 +231,25 @@ def test_statistics_count(index: Index, archive: Path) -> None:
 def test_a_reader_that_is_none_is_told(index: Index, archive: Path) -> None:
     with pytest.raises(ReaderError, match="there is no module 'nowhere'"):
         harvest(index, "nowhere:read", [archive])
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(
+    index: Index, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was published stays, and its files are not read again."""
+    monkeypatch.setattr("index.harvest.BATCH", 1)
+    (archive / "c.obs").write_text("c1 60\n")
+
+    def stop(done: int, _total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        harvest(index, READER, [archive], processes=1, progress=stop)
+    assert ids(index) == ["a1", "a2", "a3", "b1"]
+    was_read(archive)
+    done = harvest(index, READER, [archive], processes=1)
+    assert (done.known, done.added) == (2, 1)
+    assert was_read(archive) == ["c.obs"]
+    assert ids(index) == ["a1", "a2", "a3", "b1", "c1"]
+    index.verify()
