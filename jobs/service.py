@@ -1,8 +1,8 @@
 """What can be done with jobs: the one door of ``jobs`` for everything above it.
 
 Every call takes the script's name besides the job's id: a job is a child of its script's job list, and is not found
-anywhere else. All calls block for the time of a few SQL statements and may come from any thread; ``watch`` alone
-belongs to an event loop.
+anywhere else; ``state`` alone finds out whose child it is. All calls block for the time of a few SQL statements and
+may come from any thread; ``watch`` alone belongs to an event loop.
 """
 
 from __future__ import annotations
@@ -102,13 +102,14 @@ class Jobs:
         """Name the state of all jobs as this process sees them: another name after each change of any."""
         return self._store.database.revision()
 
-    def state(self, script: str, job_id: str) -> JobState:
-        """Return a job's phase, version and owner.
+    def state(self, script: str | None, job_id: str) -> JobState:
+        """Return a job's script, phase, version and owner.
 
+        :param script: the script whose job it must be; None finds it under any.
         :raises NotFoundError: the script has no such job.
         """
         state = self._store.state(job_id)
-        if state.script != script:
+        if script is not None and state.script != script:
             raise _unknown(script, job_id)
         return state
 
@@ -223,18 +224,17 @@ class Jobs:
         check(found, [*given, *_uploads(files)], self._index)
         run_id, duration, until = _run_id(run_id), self._duration(duration), self._destruction(destruction)
         job_id = new_id()
+        tasks: list[str] = []
         with self._kept(job_id, files) as uploads:
-            self._store.create(
-                script,
-                [*given, *uploads],
-                run_id=run_id,
-                owner=owner,
-                duration=duration,
-                destruction=until,
-                job_id=job_id,
-            )
-        if run:
-            self._run(found, job_id)
+            given += uploads
+            work = self._select(found, given) if run else ()
+            with self._store.together(job_id):
+                self._store.create(
+                    script, given, run_id=run_id, owner=owner, duration=duration, destruction=until, job_id=job_id
+                )
+                if run:
+                    tasks = self._queue_tasks(job_id, work)
+        self._send(tasks)
         return self._store.get(job_id)
 
     def set_parameters(
@@ -320,22 +320,31 @@ class Jobs:
 
     def _run(self, script: Script, job_id: str) -> None:
         while True:
+            job = self._store.get(job_id)
+            if job.phase is not Phase.PENDING:
+                raise PhaseError(f"The job {job_id} is {job.phase}; it can be run only while it is PENDING.")
             with suppress(StaleError):  # its parameters may be others now, and with them the datasets
-                self._queue_tasks(script, job_id)
+                self._send(self._queue_tasks(job_id, self._select(script, job.parameters), job.version))
                 return
 
-    def _queue_tasks(self, script: Script, job_id: str) -> None:
-        job = self._store.get(job_id)
-        if job.phase is not Phase.PENDING:
-            raise PhaseError(f"The job {job_id} is {job.phase}; it can be run only while it is PENDING.")
+    def _select(self, script: Script, parameters: Sequence[Parameter]) -> Sequence[Sequence[str]] | str:
+        """Return the datasets of each task that a job is to have, or why it cannot be run."""
         try:
-            work = select(script, check(script, job.parameters, self._index), self._index)
+            return select(script, check(script, parameters, self._index), self._index)
         except DatabaseError:
             raise
         except (RequestError, CoverageError) as error:
-            self._store.fail(job_id, str(error), version=job.version)
-            return
-        for task_id in self._store.queue(job_id, work, self._queue.name, job.version):
+            return str(error)
+
+    def _queue_tasks(self, job_id: str, work: Sequence[Sequence[str]] | str, version: int | None = None) -> list[str]:
+        """Move a PENDING job to QUEUED and return its tasks, or to ERROR if it cannot be run."""
+        if isinstance(work, str):
+            self._store.fail(job_id, work, version=version)
+            return []
+        return self._store.queue(job_id, work, self._queue.name, version)
+
+    def _send(self, tasks: Sequence[str]) -> None:
+        for task_id in tasks:
             self._queue.send(task_id, 1)
 
     def abort(self, script: str, job_id: str) -> None:

@@ -5,7 +5,8 @@
     HOME/jobs/JOB/uploads/        the files that came as parameters, in an order of their own
     HOME/jobs/JOB/TASK.ATTEMPT/   the products of one attempt, published by rename
     HOME/jobs/JOB/TASK.log        what the task's script printed, all attempts
-    HOME/work/TASK-ID.ATTEMPT/    the working folder of a running attempt
+    HOME/work/TASK-ID.ATTEMPT/run/       the working folder of a running attempt
+    HOME/work/TASK-ID.ATTEMPT/guardian   the identity of the process that guards its script
 
 The key of an upload or a product is its path below ``HOME/jobs``. Nothing else is ever written or removed.
 """
@@ -52,12 +53,26 @@ class Storage:
         """Make the fresh working folder of an attempt, with its ``products`` folder."""
         folder = self._work / f"{task_id}.{attempt}"
         shutil.rmtree(folder, ignore_errors=True)
-        (folder / "products").mkdir(parents=True)
-        return folder
+        (folder / "run" / "products").mkdir(parents=True)
+        return folder / "run"
+
+    def note_guardian(self, workspace: Path, identity: str) -> None:
+        """Write down, where its script does not look, which process guards an attempt.
+
+        Only whoever clears up after this machine's dead workers reads it, so it need not outlive the machine.
+        """
+        (workspace.parent / "guardian").write_text(identity, encoding="ascii")
+
+    def guardian(self, task_id: str, attempt: int) -> str | None:
+        """Return the identity of the process that guards an attempt; None if none does on this machine."""
+        try:
+            return (self._work / f"{task_id}.{attempt}" / "guardian").read_text(encoding="ascii") or None
+        except FileNotFoundError:
+            return None
 
     def discard(self, workspace: Path) -> None:
-        """Remove a working folder."""
-        shutil.rmtree(workspace, ignore_errors=True)
+        """Remove the working folder of an attempt."""
+        shutil.rmtree(workspace.parent, ignore_errors=True)
 
     def publish(self, workspace: Path, job_id: str, task: int, attempt: int) -> list[StoredFile]:
         """Move the products of an attempt to where they stay, safe on disk; return them by name.
@@ -84,7 +99,7 @@ class Storage:
 
     def clear(self, job_id: str, task_id: str, task: int, attempt: int) -> None:
         """Remove all that a lost attempt left behind."""
-        self.discard(self._work / f"{task_id}.{attempt}")
+        self.discard(self._work / f"{task_id}.{attempt}" / "run")
         self.withdraw(job_id, task, attempt)
 
     def path(self, key: str) -> Path:
@@ -172,7 +187,7 @@ class Storage:
         for path in self._work.iterdir():
             task_id, _, attempt = path.name.rpartition(".")
             if task_id and attempt.isdigit():
-                yield task_id, int(attempt), path
+                yield task_id, int(attempt), path / "run"
 
     def check(self) -> int:
         """Write and remove a file; return the free bytes on the disk.

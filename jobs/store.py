@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,7 +94,6 @@ class Held:
     attempt: int
     worker: str
     lease: int
-    processes: str | None
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,28 @@ class JobStore:
     def __init__(self, database: Database, changed: Callable[[str], None] = lambda _: None) -> None:
         self.database = database
         self._changed = changed
+        self._open = threading.local()
         self._state = database.glance(
             select(job.c.script, job.c.phase, job.c.version, job.c.owner).where(job.c.id == bindparam("key"))
         )
 
     @contextmanager
+    def together(self, job_id: str) -> Iterator[None]:
+        """Make all changes of one job in the block one transaction: all of them happen, or none."""
+        with self._change(job_id) as connection:
+            self._open.connection = connection
+            try:
+                yield
+            finally:
+                self._open.connection = None
+
+    @contextmanager
     def _change(self, job_id: str) -> Iterator[Connection]:
         """Give a transaction that changes one job; once it is committed, those who wait for the job are told."""
+        connection: Connection | None = getattr(self._open, "connection", None)
+        if connection is not None:
+            yield connection
+            return
         with self.database.write() as connection:
             # On PostgreSQL: whoever locks a job first and its tasks afterwards never waits for one who waits for him.
             connection.execute(select(job.c.id).where(job.c.id == job_id).with_for_update())
@@ -424,7 +439,6 @@ class JobStore:
                 started=at,
                 progress=0.0,
                 message="",
-                processes=None,
             )
             if moved is None:
                 return None
@@ -438,10 +452,6 @@ class JobStore:
     def renew(self, claim: Claim, lease: float) -> bool:
         """Renew the lease of a claim; False when the claim is lost and the work must stop."""
         return self._hold(claim, lease=now() + int(lease * 1000))
-
-    def record_processes(self, claim: Claim, processes: str) -> bool:
-        """Write down which processes do the work; False when the claim is lost."""
-        return self._hold(claim, processes=processes)
 
     def _hold(self, claim: Claim, **values: str | int) -> bool:
         with self.database.write() as connection:
@@ -544,7 +554,7 @@ class JobStore:
 
     def held(self) -> list[Held]:
         """Return all tasks that workers hold."""
-        columns = task.c["id", "job_id", "number", "attempt", "worker", "lease", "processes"]
+        columns = task.c["id", "job_id", "number", "attempt", "worker", "lease"]
         with self.database.read() as connection:
             rows = connection.execute(select(*columns).where(task.c.phase == Phase.EXECUTING.value)).all()
         return [Held(*row) for row in rows]

@@ -5,7 +5,6 @@ Every step looks at SQL and changes it by compare-and-set, so any number of swee
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -20,7 +19,7 @@ from jobs.identity import Identity
 from jobs.queue import Queue
 from jobs.settings import Settings
 from jobs.storage import Storage
-from jobs.store import Held, JobStore, now
+from jobs.store import JobStore, now
 from jobs.uploads import Inboxes
 from jobs.worker import LOST
 
@@ -107,7 +106,7 @@ class Sweeper:
             dead = worker.local and not worker.alive
             if not dead and held.lease > now():
                 continue
-            if _clear(held, self._settings.grace):
+            if _clear(self._storage.guardian(held.id, held.attempt), self._settings.grace):
                 log.warning("task %s: %s, attempt %d", held.id, LOST, held.attempt)
                 self._store.give_back(held.id, held.attempt, LOST, lost=True, limit=self._settings.attempts)
                 self._storage.clear(held.job_id, held.id, held.number, held.attempt)
@@ -158,23 +157,22 @@ class Sweeper:
                 self._storage.forget(job_id)
 
 
-def _clear(held: Held, grace: float) -> bool:
+def _clear(text: str | None, grace: float) -> bool:
     """Make sure that no process of an attempt is left on this machine; False if one cannot be got rid of.
 
     The guardian of a dead worker is stopping its script already; it needs the grace at most.
+
+    :param text: the guardian's identity; None where there is none.
     """
-    for text in json.loads(held.processes or "[]"):
-        guardian = Identity.parse(text)
-        if not guardian.local:
-            continue
-        for number, patience in ((signal.SIGTERM, grace + 2.0), (signal.SIGKILL, 2.0)):
-            if not guardian.alive:
-                break
-            with suppress(ProcessLookupError):
-                os.kill(guardian.pid, number)
-            deadline = time.monotonic() + patience
-            while guardian.alive and time.monotonic() < deadline:
-                time.sleep(0.02)
-        if guardian.alive:
-            return False
-    return True
+    guardian = Identity.parse(text) if text else None
+    if guardian is None or not guardian.local:
+        return True
+    for number, patience in ((signal.SIGTERM, grace + 2.0), (signal.SIGKILL, 2.0)):
+        if not guardian.alive:
+            break
+        with suppress(ProcessLookupError):
+            os.kill(guardian.pid, number)
+        deadline = time.monotonic() + patience
+        while guardian.alive and time.monotonic() < deadline:
+            time.sleep(0.02)
+    return not guardian.alive

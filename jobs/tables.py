@@ -73,7 +73,6 @@ task = Table(
     Column("queue", String(200), comment="the queue its message was sent to"),
     Column("worker", String(200), comment="the identity of the process that has claimed it"),
     Column("lease", BigInteger, comment="until when the worker may be silent"),
-    Column("processes", Text, comment="identities of the processes that the worker started for it"),
     Column("progress", Float, nullable=False, default=0.0),
     Column("message", Text, nullable=False, default=""),
     Column("started", BigInteger),

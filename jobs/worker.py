@@ -125,7 +125,8 @@ class Worker:
                 if task.attempt > 1:
                     output.write(f"--- attempt {task.attempt} ---\n".encode())
                 with Run(_command(script), workspace, environment(workspace), output, self._settings.grace) as run:
-                    outcome = run.wait(self._watch(claim, script, run), INTERVAL)
+                    self._storage.note_guardian(workspace, str(Identity.of(run.guardian)))
+                    outcome = run.wait(self._watch(claim, script), INTERVAL)
             self._conclude(claim, script, outcome, workspace)
         finally:
             self._storage.discard(workspace)
@@ -139,12 +140,11 @@ class Worker:
                     f"The file that was sent as {name} is not there any more; please send it again."
                 ) from error
 
-    def _watch(self, claim: Claim, script: Script, run: Run) -> Callable[[tuple[float, str] | None], bool]:
+    def _watch(self, claim: Claim, script: Script) -> Callable[[tuple[float, str] | None], bool]:
         """Return what says whether a run is to go on: it keeps the lease and passes on the progress."""
         store, lease = self._store, self._settings.lease
         limit = time.monotonic() + script.limits.wall
         renew_at = time.monotonic() + lease / 3
-        held = self._insist(lambda: store.record_processes(claim, json.dumps([str(Identity.of(run.guardian))])))
 
         def wanted(progress: tuple[float, str] | None) -> bool:
             nonlocal renew_at
@@ -155,7 +155,7 @@ class Worker:
             return store.report(claim, *progress) if progress else store.holds(claim)
 
         def going_on(progress: tuple[float, str] | None) -> bool:
-            if not held or self.stopping.is_set() or time.monotonic() > limit:
+            if self.stopping.is_set() or time.monotonic() > limit:
                 return False
             try:
                 return wanted(progress)

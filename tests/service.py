@@ -77,4 +77,4 @@ class Service:
 
     def detail(self, job: str) -> dict[str, object]:
         """Return all that is known of a job, as JSON."""
-        return dict(self.http.get("/api" + job.replace("/async/", "/jobs/")).json())
+        return dict(self.http.get("/api/jobs/" + job.rpartition("/")[2]).json())

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from jobs.models import JobState
 from uws import context
 from uws.client import ForbiddenError, UnauthenticatedError, client_of
-from uws.context import call, job_of
+from uws.context import call
 
 
 async def admit(request: Request) -> None:
@@ -38,8 +38,8 @@ async def look(request: Request) -> None:
 
     :raises NotFoundError: there is no such job (any more).
     """
-    jobs = context.of(request).jobs
-    request.state.job = jobs.state(*job_of(request)) if jobs.quick else await call(jobs.state, *job_of(request))
+    jobs, script, job_id = context.of(request).jobs, request.path_params.get("script"), request.path_params["job"]
+    request.state.job = jobs.state(script, job_id) if jobs.quick else await call(jobs.state, script, job_id)
 
 
 def state_of(request: Request) -> JobState:

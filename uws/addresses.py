@@ -35,6 +35,15 @@ class Addresses:
         """Return the address of one result of a job."""
         return self.job(script, job_id, "results", result_id)
 
-    def log(self, script: str, job_id: str, task: int) -> str:
+    def details(self, job_id: str) -> str:
+        """Return the address of a job as JSON."""
+        return self.at("api", "jobs", job_id)
+
+    def log(self, job_id: str, task: int) -> str:
         """Return the address at which the log of a task can be followed."""
-        return self.at("api", "scripts", script, "jobs", job_id, "tasks", str(task), "log")
+        return self.at("api", "jobs", job_id, "tasks", str(task), "log")
+
+    @property
+    def stylesheet(self) -> str:
+        """The address of what makes the XML documents readable in a browser."""
+        return self.at("static", "uws.css")

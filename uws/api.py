@@ -1,116 +1,95 @@
-"""The jobs as JSON, for programs: the same model as the UWS documents, with each task.
+"""The jobs for programs: the UWS resources once more, as JSON.
 
-A job has ``id, script, address, phase, run_id, owner, created, started, ended, execution_duration,
-destruction, quote, error, version, progress, results`` (an address) and three lists: ``parameters`` of ``name, value``,
-or of ``name, address, content_type, size, checksum`` where a file was sent; ``tasks`` of ``number, dataset, phase,
-attempt, progress, message, cpu_seconds, peak_memory`` (bytes), ``started, ended, log``; and ``products`` of ``name,
-task, dataset, address, content_type, size, checksum, description``. Instants are texts as in UWS, or null.
+Everything is done by the handlers of :mod:`uws.joblist` and :mod:`uws.job`; only the answers are others. A job is
+found at ``/api/jobs/{job}``, whatever its script. What is posted is a form as everywhere, or the same as a JSON object.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable, Iterator
+from functools import wraps
+from itertools import islice
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from jobs.models import Job, JobRef, Parameter
-from uws import access, conditional, context, dali
+from jobs.models import Job, JobRef
+from uws import context, dali, job, joblist, representation
 from uws.addresses import Addresses
 from uws.context import call, job_of
-from uws.times import format_instant
+from uws.routing import Handler
+
+JSON = "application/json"
+_BATCH = 500
 
 
-def _instant(value: datetime | None) -> str | None:
-    return format_instant(value) or None
+async def show_list(request: Request) -> Response:
+    """List the jobs of all scripts, or of one, newest first, that pass all filters."""
+    script = request.path_params.get("script") or (await dali.read(request)).one("SCRIPT")
+    return await joblist.stream(request, script, list_as_json, JSON)
 
 
-def ref_as_json(ref: JobRef, addresses: Addresses) -> dict[str, Any]:
-    """Return what the job list says of a job."""
-    return {
-        "id": ref.id,
-        "script": ref.script,
-        "address": addresses.job(ref.script, ref.id),
-        "phase": str(ref.phase),
-        "run_id": ref.run_id,
-        "owner": ref.owner,
-        "created": _instant(ref.created),
-    }
+def list_as_json(refs: Iterable[JobRef], addresses: Addresses) -> Iterator[bytes]:
+    """Yield the job list in pieces, so that a list of any length is never in memory as a whole."""
+    remaining = iter(refs)
+    before = b'{"jobs":['
+    while batch := list(islice(remaining, _BATCH)):
+        yield before + b",".join(representation.of_ref(ref, addresses).model_dump_json().encode() for ref in batch)
+        before = b","
+    yield b"]}" if before == b"," else before + b"]}"
 
 
-def job_as_json(job: Job, addresses: Addresses) -> dict[str, Any]:
+def job_as_json(job: Job, addresses: Addresses) -> bytes:
     """Return all that is known of a job."""
-    return {
-        **ref_as_json(job, addresses),
-        "started": _instant(job.started),
-        "ended": _instant(job.ended),
-        "execution_duration": job.duration,
-        "destruction": _instant(job.destruction),
-        "quote": _instant(job.quote),
-        "error": job.error,
-        "version": job.version,
-        "progress": round(job.progress, 4),
-        "results": addresses.job(job.script, job.id, "results"),
-        "parameters": [_parameter(job, given, addresses) for given in job.parameters],
-        "tasks": [
-            {
-                "number": task.number,
-                "dataset": task.dataset,
-                "phase": str(task.phase),
-                "attempt": task.attempt,
-                "progress": round(task.progress, 4),
-                "message": task.message,
-                "cpu_seconds": round(task.usage.cpu, 3),
-                "peak_memory": task.usage.memory,
-                "started": _instant(task.started),
-                "ended": _instant(task.ended),
-                "log": addresses.log(job.script, job.id, task.number),
-            }
-            for task in job.tasks
-        ],
-        "products": [
-            {
-                "name": product.name,
-                "task": product.task,
-                "dataset": product.dataset,
-                "address": addresses.result(job.script, job.id, product.name),
-                "content_type": product.content_type,
-                "size": product.size,
-                "checksum": product.checksum,
-                "description": product.description,
-            }
-            for product in job.products
-        ],
-    }
+    return representation.of_job(job, addresses).model_dump_json().encode()
 
 
-def _parameter(job: Job, given: Parameter, addresses: Addresses) -> dict[str, Any]:
-    if given.upload is None:
-        return {"name": given.name, "value": given.value}
-    return {
-        "name": given.name,
-        "address": addresses.job(job.script, job.id, "parameters", given.name),
-        "content_type": given.upload.content_type,
-        "size": given.upload.size,
-        "checksum": given.upload.checksum,
-    }
+async def create(request: Request) -> Response:
+    """Make a job, and run it if PHASE=RUN comes along."""
+    made = await joblist.made(request)
+    here = context.of(request)
+    headers = {"Location": here.addresses.details(made.id)}
+    return Response(job_as_json(made, here.addresses), 201, headers, JSON)
 
 
 async def show_job(request: Request) -> Response:
-    """Show a job."""
-    here = context.of(request)
+    """Show the job; with WAIT, once its phase changes or the time is over."""
+    return await job.shown(request, "json", job_as_json, JSON)
 
-    def make() -> tuple[int, bytes]:
-        job = here.jobs.get(*job_of(request))
-        return job.version, bytes(JSONResponse(job_as_json(job, here.addresses)).body)
 
-    found = await here.renderings.get("json", job_of(request)[1], access.state_of(request), make)
-    return conditional.answer(request, found.content, found.tag, "application/json")
+def part(name: str) -> Handler:
+    """Return a handler that shows one part of a job alone."""
+
+    async def show(request: Request) -> Response:
+        here = context.of(request)
+        shown = representation.of_job(await call(here.jobs.get, *job_of(request)), here.addresses)
+        return Response(shown.model_dump_json(include={name}), media_type=JSON)
+
+    show.__doc__ = f"Show {name} of the job alone."
+    return show
+
+
+def changing(control: Handler) -> Handler:
+    """Return a handler that does what ``control`` does and shows the job then."""
+
+    @wraps(control)
+    async def handler(request: Request) -> Response:
+        await control(request)
+        here = context.of(request)
+        found = await call(here.jobs.get, *job_of(request))
+        return Response(job_as_json(found, here.addresses), media_type=JSON)
+
+    return handler
+
+
+async def delete(request: Request) -> Response:
+    """Delete the job, its work and its files."""
+    await job.delete(request)
+    return Response(status_code=204)
 
 
 async def show_log(request: Request) -> Response:
-    """Show the log of a task from ``offset`` on.
+    """Show the log of a task from OFFSET on.
 
     ``Amora-Log-Next`` is the offset to go on from, ``Amora-Log-Ended`` whether nothing more will come.
     """

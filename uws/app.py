@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,27 +10,26 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from uws import access, api, errors, files, job, joblist, observations, pages, sync, vosi
+from uws import access, api, errors, files, job, joblist, observations, openapi, pages, sync, vosi
 from uws.accounts import Accounts
 from uws.addresses import Addresses
 from uws.context import Context
 from uws.identity import Identify
 from uws.limits import BodyLimit
+from uws.routing import Handler, Resource
 from uws.settings import Settings
 from uws.store import AccountStore
 
 if TYPE_CHECKING:
     from jobs.engine import Engine
 
-Handler = Callable[[Request], Awaitable[Response]]
-
 STATIC = Path(__file__).with_name("static")
 SCRIPT = "/scripts/{script}"
 JOB = SCRIPT + "/async/{job}"
-API_JOB = "/api" + SCRIPT + "/jobs/{job}"
+API_JOB = "/api/jobs/{job}"
 
 
 def create_app(engine: Engine, settings: Settings) -> Starlette:
@@ -83,9 +81,16 @@ def _routes() -> list[BaseRoute]:
         *_resource(SCRIPT + "/capabilities", vosi.show_capabilities),
         *_resource(SCRIPT + "/availability", vosi.show_availability),
         *_resource(SCRIPT, pages.script),
-        *_resource(API_JOB, api.show_job),
+        *_resource(API_JOB, api.show_job, delete=api.delete),
+        *_resource(API_JOB + "/phase", api.part("phase"), post=api.changing(job.set_phase)),
+        *_resource(API_JOB + "/parameters", api.part("parameters"), post=api.changing(job.set_parameters)),
+        *_resource(API_JOB + "/executionduration", api.part("execution_duration"), post=api.changing(job.set_duration)),
+        *_resource(API_JOB + "/destruction", api.part("destruction"), post=api.changing(job.set_destruction)),
         *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),
+        *_resource("/api/jobs", api.show_list),
+        *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
         *_resource("/observations", observations.show, post=observations.show),
+        *_resource("/openapi.json", openapi.show),
         *_resource("/scripts", pages.scripts),
         *_resource("/capabilities", vosi.show_capabilities),
         *_resource("/availability", vosi.show_availability),
@@ -104,17 +109,15 @@ def _resource(
     put: Handler | None = None,
     delete: Handler | None = None,
 ) -> list[BaseRoute]:
-    """Return one route for all methods of a resource: only so do 405 and OPTIONS tell which methods it has."""
-    handlers = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "DELETE": delete}
-    methods = [*(method for method, handler in handlers.items() if handler), "OPTIONS"]
+    """Return the route of a resource; whoever asks for a job, or for anything below one, is admitted first."""
+    offered = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "DELETE": delete}
+    handlers = {method: handler for method, handler in offered.items() if handler}
 
     async def dispatch(request: Request) -> Response:
         if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": ", ".join(methods)})
-        handler = handlers[request.method]
-        assert handler is not None  # noqa: S101 - the route lets only `methods` pass
+            return Response(status_code=204, headers={"Allow": ", ".join([*handlers, "OPTIONS"])})
         if "job" in request.path_params:
             await access.admit(request)
-        return await handler(request)
+        return await handlers[request.method](request)
 
-    return [Route(path, dispatch, methods=methods)]
+    return [Resource(path, dispatch, handlers)]

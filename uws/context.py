@@ -50,9 +50,14 @@ def of(request: Request) -> Context:
     return cast(Context, request.app.state.context)
 
 
+def for_programs(request: Request) -> bool:
+    """Whether the request is for a resource that speaks JSON, whatever becomes of it."""
+    return request.url.path.startswith("/api/")
+
+
 def job_of(request: Request) -> tuple[str, str]:
-    """Return the script and the job that the path names."""
-    return request.path_params["script"], request.path_params["job"]
+    """Return the script and the job of an admitted request; the path below /api names the job alone."""
+    return request.state.job.script, request.path_params["job"]
 
 
 async def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

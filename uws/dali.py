@@ -18,7 +18,8 @@ from starlette.requests import Request
 
 from jobs.errors import ParameterError, RequestError, TooLargeError
 from jobs.uploads import Inbox, Incoming
-from uws import multipart
+from uws import jsonform, multipart
+from uws.context import for_programs
 from uws.markup import is_clean
 
 MAX_PARAMETERS = 5000
@@ -97,6 +98,8 @@ async def read(request: Request, inbox: Inbox | None = None) -> Form:
             if body and not media_type:
                 raise HTTPException(415, f"The body needs a Content-Type: {_URLENCODED} or {multipart.MEDIA_TYPE}")
             pairs += _urlencoded(body, "body")
+        elif media_type == jsonform.CONTENT_TYPE and for_programs(request):
+            pairs += jsonform.pairs(await request.body())
         else:
             raise HTTPException(
                 415, f"Content-Type {media_type!r} was given; {_URLENCODED} and {multipart.MEDIA_TYPE} are allowed"

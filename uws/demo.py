@@ -243,7 +243,7 @@ def _follow(console: Console, client: httpx.Client, jobs: dict[str, str]) -> Non
                 # The blocking read of UWS 1.1, kept short so that the log and the other job are looked at too.
                 document = client.get(jobs[name], params={"WAIT": "1", "PHASE": phases[name]}).content
                 phases[name] = etree.fromstring(document).findtext("uws:phase", "", UWS)
-                job = client.get("/api" + httpx.URL(jobs[name]).path.replace("/async/", "/jobs/")).json()
+                job = client.get("/api/jobs/" + jobs[name].rpartition("/")[2]).json()
                 for task in job["tasks"]:
                     _show_log(bars.console, client, name, task, offsets)
                 bars.update(bar[name], completed=job["progress"], phase=phases[name])

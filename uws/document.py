@@ -1,8 +1,9 @@
 """The XML documents of UWS 1.1 (appendix B): job list, job, parameters and results.
 
 The schema fixes the order of the elements and which of them may be nil; each document validates against it in
-every phase. ``jobInfo`` holds one element ``amora`` with these children, all in no namespace: a validator is sent
-looking for the schema of any other (taplint warns of one it does not know).
+every phase, and names the stylesheet by which a browser shows it as a page. ``jobInfo`` holds one element ``amora``
+with these children, all in no namespace: a validator is sent looking for the schema of any other (taplint warns of
+one it does not know).
 
 ``script``
     the name of the script the job runs;
@@ -34,7 +35,7 @@ from lxml import etree
 from jobs.models import Job, JobRef
 from jobs.phases import FINAL, Phase
 from uws.addresses import Addresses
-from uws.markup import NIL, XSI, add, clean, serialise
+from uws.markup import NIL, XSI, add, clean, serialise, styled_by
 from uws.results import failed, results
 from uws.times import format_instant
 
@@ -53,8 +54,9 @@ def job_list(refs: Iterable[JobRef], addresses: Addresses) -> Iterator[bytes]:
 
     Written as text: a list can have 10,000 jobs, and building elements takes five times as long.
     """
+    style = etree.tostring(styled_by(addresses.stylesheet)).decode()
     names = " ".join(f"xmlns:{prefix}={quoteattr(name)}" for prefix, name in _NAMESPACES.items())
-    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<uws:jobs {names} version="{VERSION}">\n'
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n{style}\n<uws:jobs {names} version="{VERSION}">\n'
     remaining, address = iter(refs), cache(lambda script: escape(addresses.jobs(script), {'"': "&quot;"}))
     while batch := list(islice(remaining, _BATCH)):
         yield "".join([text, *(_ref(ref, address(ref.script)) for ref in batch)]).encode()
@@ -94,21 +96,21 @@ def job(job: Job, addresses: Addresses) -> bytes:
         summary = add(root, _uws("errorSummary"), type=kind, hasDetail="true")
         _add(summary, "message", job.error or "The job failed without saying why")
     _job_info(_add(root, "jobInfo"), job, addresses)
-    return serialise(root)
+    return serialise(root, addresses.stylesheet)
 
 
 def parameters(job: Job, addresses: Addresses) -> bytes:
     """Return the parameters of a job as a document of their own."""
     root = etree.Element(_uws("parameters"), {}, _NAMESPACES)
     _parameters(root, job, addresses)
-    return serialise(root)
+    return serialise(root, addresses.stylesheet)
 
 
 def result_list(job: Job, addresses: Addresses) -> bytes:
     """Return the results of a job as a document of their own."""
     root = etree.Element(_uws("results"), {}, _NAMESPACES)
     _results(root, job, addresses)
-    return serialise(root)
+    return serialise(root, addresses.stylesheet)
 
 
 def _parameters(parent: etree._Element, job: Job, addresses: Addresses) -> None:
@@ -146,7 +148,7 @@ def _job_info(parent: etree._Element, job: Job, addresses: Addresses) -> None:
     behind = min((task for task in job.tasks if task.message), key=lambda task: task.progress, default=None)
     if behind is not None:
         add(info, "message", behind.message)
-    add(info, "details", addresses.at("api", "scripts", job.script, "jobs", job.id))
+    add(info, "details", addresses.details(job.id))
 
 
 def _uws(name: str) -> str:

@@ -25,6 +25,7 @@ from uws.client import (
     client_of,
     headers_for,
 )
+from uws.context import for_programs
 from uws.limits import may_hold_files
 
 STATUS: dict[type[Exception], int] = {
@@ -59,7 +60,7 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
     if may_hold_files(request.scope):
         # The rest of a large body may still be on its way, and nobody reads it.
         headers = {**(headers or {}), "Connection": "close"}
-    default: ErrorForm = "json" if request.url.path.startswith("/api/") else "text"
+    default: ErrorForm = "json" if for_programs(request) else "text"
     form: ErrorForm = getattr(request.state, "error_form", default)
     if form == "votable":
         return Response(votable.error(message), status, headers=headers, media_type="application/x-votable+xml")

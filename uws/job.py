@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -9,6 +11,7 @@ from jobs.errors import NotFoundError, ParameterError, RequestError
 from jobs.models import Job
 from jobs.phases import ACTIVE, Phase
 from uws import access, conditional, context, dali, document, results, votable
+from uws.addresses import Addresses
 from uws.client import client_of
 from uws.context import call, job_of, see_other
 from uws.files import send
@@ -17,6 +20,8 @@ from uws.joblist import CONTROL, MAX_SECONDS, phase_named
 from uws.times import format_instant, parse_instant
 from uws.uploads import sort_out
 from uws.waiting import wait_while
+
+Writer = Callable[[Job, Addresses], bytes]
 
 AFTER_DELETION = 100
 """How many jobs the list shows to which a deletion redirects: a client that follows wants no endless list."""
@@ -36,13 +41,21 @@ def _to_job(request: Request) -> Response:
 
 async def show(request: Request) -> Response:
     """Show the job; with WAIT, once its phase changes or the time is over (section 2.2.1.2)."""
+    return await shown(request, "xml", document.job, document.CONTENT_TYPE)
+
+
+async def shown(request: Request, form: str, write: Writer, media_type: str) -> Response:
+    """Show the job in one of its forms, once it has done what WAIT and PHASE wait for.
+
+    :param write: returns the job in that form.
+    """
     here = context.of(request)
-    form = await dali.read(request)
-    seconds = form.integer("WAIT", -1, 10**9)
+    given = await dali.read(request)
+    seconds = given.integer("WAIT", -1, 10**9)
     phase = access.state_of(request).phase
     if seconds:
         cap = here.settings.wait_cap
-        named = form.one("PHASE")
+        named = given.one("PHASE")
         expected = phase if named is None else phase_named("PHASE", named)
         if phase == expected and phase in ACTIVE:
             await wait_while(request, lambda now: now.phase is phase, cap if seconds < 0 else min(seconds, cap))
@@ -51,10 +64,10 @@ async def show(request: Request) -> Response:
 
     def make() -> tuple[int, bytes]:
         job = here.jobs.get(*job_of(request))
-        return job.version, document.job(job, here.addresses)
+        return job.version, write(job, here.addresses)
 
-    found = await here.renderings.get("xml", job_of(request)[1], access.state_of(request), make)
-    return conditional.answer(request, found.content, found.tag, document.CONTENT_TYPE)
+    found = await here.renderings.get(form, job_of(request)[1], access.state_of(request), make)
+    return conditional.answer(request, found.content, found.tag, media_type)
 
 
 async def _slow_down(request: Request) -> None:
@@ -69,11 +82,16 @@ async def _slow_down(request: Request) -> None:
 
 
 async def post(request: Request) -> Response:
-    """Delete the job where ACTION=DELETE asks for it; nothing else can be asked for here."""
-    action = (await dali.read(request)).one("ACTION")
+    """Delete the job where ACTION=DELETE asks for it; nothing else can be asked for here.
+
+    A POST of nothing shows the job: so a client ends that was told to POST and follows the 303 of what it posted.
+    """
+    form = await dali.read(request)
+    if not form.pairs:
+        return await show(request)
+    action = form.one("ACTION")
     if action == "DELETE":
         return await delete(request)
-    await _get(request)
     if action is not None:
         raise ParameterError("ACTION", action, "DELETE is allowed")
     raise RequestError(

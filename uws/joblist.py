@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from jobs.errors import ParameterError
+from jobs.errors import ParameterError, RequestError
 from jobs.models import Job, JobRef
 from jobs.phases import Phase
 from jobs.uploads import Inbox
@@ -19,47 +19,62 @@ from uws.uploads import sort_out
 
 CONTROL = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "ACTION", "WAIT")
 """What controls the job and is no parameter of it."""
+FILTERS = ("AFTER", "LAST")
+"""What filters the list and makes no job; PHASE does both."""
 MAX_SECONDS = 2**31 - 1
 """executionDuration is an xs:int."""
+
+Writer = Callable[[Iterable[JobRef], Addresses], Iterator[bytes]]
 
 
 async def show(request: Request) -> Response:
     """List the jobs, newest first, that pass all of PHASE, AFTER and LAST."""
+    return await stream(request, request.path_params["script"], document.job_list, document.CONTENT_TYPE)
+
+
+async def stream(request: Request, script: str | None, write: Writer, media_type: str) -> Response:
+    """Answer with the jobs of a script, or of all, that pass the filters of the request."""
     form = await dali.read(request)
     phases = {phase_named("PHASE", value) for value in form.all("PHASE")}
     after = form.one("AFTER")
     instant = None if after is None else parse_instant("AFTER", after)
     last = form.integer("LAST", 1, 10**9)
-    script, here = request.path_params["script"], context.of(request)
+    here = context.of(request)
 
     owners = access.listed(request)
 
     def begin() -> Iterator[bytes]:
         refs = here.jobs.refs(script, phases=phases, after=instant, last=last, owners=owners)
-        return _begun(refs, here.addresses)
+        pieces = write(refs, here.addresses)
+        # The first piece is asked for now: what goes wrong with the request goes wrong before the answer begins.
+        return chain([next(pieces)], pieces)
 
     # The tag first: what happens meanwhile may then be in a list that counts as older, never the other way round.
     revision = here.jobs.revision() if here.jobs.quick else await context.call(here.jobs.revision)
     # Weak: it changes with anything that happens to any job. Of the process too: revisions have no memory.
     tag = f"W/{conditional.tag_of(f'{here.name} {revision} {owners}'.encode())}"
     return conditional.unchanged(request, tag) or StreamingResponse(
-        await context.call(begin), media_type=document.CONTENT_TYPE, headers=conditional.headers(request, tag)
+        await context.call(begin), media_type=media_type, headers=conditional.headers(request, tag)
     )
-
-
-def _begun(refs: Iterable[JobRef], addresses: Addresses) -> Iterator[bytes]:
-    """Ask for the first piece now: what goes wrong with the request goes wrong before the answer begins."""
-    pieces = document.job_list(refs, addresses)
-    return chain([next(pieces)], pieces)
 
 
 async def create(request: Request) -> Response:
     """Make a job, and run it if PHASE=RUN comes along."""
+    job = await made(request)
+    return context.see_other(context.of(request).addresses.job(job.script, job.id))
+
+
+async def made(request: Request) -> Job:
+    """Make the job that the request describes.
+
+    :raises RequestError: it only filters the list: a client told to POST has followed a deletion here.
+    """
     here, owner = context.of(request), access.creator(request)
     with here.jobs.inbox() as inbox:
         form = await dali.read(request, inbox)
-        job = await make(request, form, inbox, owner, run=_run_wanted(form))
-    return context.see_other(here.addresses.job(job.script, job.id))
+        if form.pairs and not (form.files or form.without(FILTERS)):
+            raise RequestError(f"{' and '.join(FILTERS)} filter the list; no job was made")
+        return await make(request, form, inbox, owner, run=_run_wanted(form))
 
 
 async def make(

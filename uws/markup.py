@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
@@ -30,7 +31,17 @@ def add(parent: etree._Element, tag: str, text: str | None = None, **attributes:
     return element
 
 
-def serialise(root: etree._Element) -> bytes:
-    """Return the document with that root, in UTF-8 with a declaration."""
+def styled_by(address: str) -> etree._ProcessingInstruction:
+    """Return the instruction by which a browser shows a document as a page, and which programs ignore."""
+    return etree.ProcessingInstruction("xml-stylesheet", f'type="text/css" href={quoteattr(address)}')
+
+
+def serialise(root: etree._Element, stylesheet: str | None = None) -> bytes:
+    """Return the document with that root, in UTF-8 with a declaration.
+
+    :param stylesheet: the address of the stylesheet for browsers.
+    """
     etree.indent(root)
-    return etree.tostring(root, encoding="UTF-8", xml_declaration=True) + b"\n"
+    if stylesheet:
+        root.addprevious(styled_by(stylesheet))
+    return etree.tostring(root.getroottree(), encoding="UTF-8", xml_declaration=True) + b"\n"

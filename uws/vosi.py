@@ -59,7 +59,7 @@ def capabilities(
         interface = _capability(root, UWS, addresses.jobs(script.name), use="base")
         _secure(interface, methods)
         _sync(root, script, addresses.script(script.name, "sync"), methods)
-    return serialise(root)
+    return serialise(root, addresses.stylesheet)
 
 
 def security_methods(settings: Settings) -> list[str | None]:
@@ -108,10 +108,10 @@ def tables(addresses: Addresses) -> bytes:
                 add(element, name, text)
         size = {"arraysize": "*"} if column.datatype in ("char", "unicodeChar") else {}
         add(element, "dataType", column.datatype, **{_TYPE: "vs:VOTableType"}, **size)
-    return serialise(root)
+    return serialise(root, addresses.stylesheet)
 
 
-def availability(checks: Sequence[Check], since: datetime) -> bytes:
+def availability(addresses: Addresses, checks: Sequence[Check], since: datetime) -> bytes:
     """Return whether every check passed, since when the service is up, and what each check says."""
     root = etree.Element(f"{{{AVAILABILITY}}}availability", {}, {"vosi": AVAILABILITY})
     add(root, f"{{{AVAILABILITY}}}available", "true" if all(check.ok for check in checks) else "false")
@@ -122,7 +122,7 @@ def availability(checks: Sequence[Check], since: datetime) -> bytes:
             f"{{{AVAILABILITY}}}note",
             f"{check.name}: {check.message or ('ok' if check.ok else 'down')}",
         )
-    return serialise(root)
+    return serialise(root, addresses.stylesheet)
 
 
 async def show_capabilities(request: Request) -> Response:
@@ -160,7 +160,7 @@ async def show_availability(request: Request) -> Response:
     if script := request.path_params.get("script"):
         here.jobs.scripts.get(script)
     checks = await call(here.jobs.health)
-    return Response(availability(checks, here.started), media_type=document.CONTENT_TYPE)
+    return Response(availability(here.addresses, checks, here.started), media_type=document.CONTENT_TYPE)
 
 
 async def healthz(request: Request) -> Response:

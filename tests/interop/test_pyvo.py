@@ -64,8 +64,24 @@ def test_create_and_list(probe: Probe):
     job = AsyncTAPJob.create(script, "SELECT 1", SECONDS="0")
     assert job.phase == "PENDING"
     assert job.query == "SELECT 1"
-    refs = pyvo.dal.TAPService(script).get_job_list(phases=["PENDING"], last=1)
-    assert [ref.jobid for ref in refs] == [job.job_id]
+    service = pyvo.dal.TAPService(script)
+    assert [ref.jobid for ref in service.get_job_list(phases=["PENDING"], last=1)] == [job.job_id]
+    later = AsyncTAPJob.create(script, "SELECT 2")
+    assert [ref.jobid for ref in service.get_job_list(after=job.job.creationtime.to_datetime(UTC))] == [later.job_id]
+    later.run().wait(timeout=30)
+    both = service.get_job_list(phases=["PENDING", "COMPLETED"], last=2)
+    assert [(ref.jobid, ref.phase) for ref in both] == [(later.job_id, "COMPLETED"), (job.job_id, "PENDING")]
+    for one in (job, later):
+        one.delete()
+
+
+def test_abort_while_it_runs(probe: Probe):
+    made = probe.create(SECONDS="60")
+    job = AsyncTAPJob(made.url)
+    job.run()
+    made.until("EXECUTING")  # pyvo's own wait does not say which phase it has seen, and may sleep through this one
+    job.abort()
+    assert job.phase == "ABORTED"
     job.delete()
 
 

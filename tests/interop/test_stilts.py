@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import missing
-from tests.protocol.client import Probe
+from tests.protocol.client import Job, Probe
 
 
 @pytest.fixture(autouse=True)
@@ -56,8 +57,10 @@ def test_votlint_finds_nothing_in_observations(probe: Probe, tmp_path: Path, reg
     assert _run("votlint", f"votable={file}", "ucd=true", "unit=true").strip() == ""
 
 
-def test_xsdvalidate(probe: Probe):
-    job = probe.create(PHASE="RUN").until("COMPLETED")
+@pytest.mark.parametrize("phase", ["PENDING", "QUEUED", "EXECUTING", "COMPLETED", "ERROR", "ABORTED"])
+def test_xsdvalidate(probe: Probe, in_phase: Callable[[str], Job], phase: str):
+    job = in_phase(phase)
+    assert job.phase == phase
     for url in (probe.url, job.url, job.url + "/results", job.url + "/parameters"):
         report = _run("xsdvalidate", f"doc={url}", "uselocals=true")
         assert "ERROR" not in report

@@ -17,10 +17,10 @@ TEST_URL = os.environ.get("AMORA_TEST_URL")
 
 
 @pytest.fixture(scope="session")
-def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running service."""
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int | None]]:
+    """The address of a running service, and its process where it is ours."""
     if TEST_URL:
-        yield TEST_URL
+        yield TEST_URL, None
         return
     folder = tmp_path_factory.mktemp("service")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AMORA_")}
@@ -31,9 +31,15 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             assert service.stdout is not None
             ready = service.stdout.readline()
             assert ready.startswith("Amora is ready at http://"), ready
-            yield ready.split()[-1]
+            yield ready.split()[-1], service.pid
         finally:
             service.terminate()
+
+
+@pytest.fixture(scope="session")
+def base_url(service: tuple[str, int | None]) -> str:
+    """The address of a running service."""
+    return service[0]
 
 
 @pytest.fixture(scope="session")

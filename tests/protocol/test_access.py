@@ -119,13 +119,20 @@ def _check(response: httpx.Response, who: str, expected: int) -> None:
 def test_10_16_64_reading(clients: Clients, jobs: dict[str, str], who: str, owner: str):
     expected = _expected(who, owner)
     address = jobs[owner]
-    as_json = address.replace("/scripts/", "/api/scripts/").replace("/async/", "/jobs/")
+    as_json = f"{address.partition('/scripts/')[0]}/api/jobs/{address.rpartition('/')[2]}"
     products = [
         result.get("{http://www.w3.org/1999/xlink}href")
         for result in etree.fromstring(clients[owner].get(address).content).iterfind("uws:results/uws:result", NAMES)
     ]
     assert len(products) >= 2
-    pages = [address, *(f"{address}/{name}" for name in BELOW), *products, as_json, f"{as_json}/tasks/1/log"]
+    pages = [
+        address,
+        *(f"{address}/{name}" for name in BELOW),
+        *products,
+        as_json,
+        f"{as_json}/phase",
+        f"{as_json}/tasks/1/log",
+    ]
     for page in pages:
         _check(clients[who].get(page), who, expected)
         head = clients[who].head(page)
@@ -189,6 +196,8 @@ def test_56_each_lists_what_is_its_own(clients: Clients, jobs: dict[str, str], c
     for who, http in clients.items():
         assert _listed(http) & everything == expected[who]
         assert _listed(http, PHASE="COMPLETED", LAST="1000") & everything == expected[who] - {of_bob}
+        refs = http.get("/api/jobs", params={"LAST": "1000"}).json()["jobs"]
+        assert {ref["address"] for ref in refs} & everything == expected[who]
         page = http.get("/").text
         assert {address for address in everything if address in page} <= expected[who]
     assert of_bob in clients["bob"].get("/").text

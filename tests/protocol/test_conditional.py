@@ -11,9 +11,10 @@ from tests.protocol.client import Job, Probe
 def _resources(probe: Probe, job: Job) -> dict[str, str]:
     return {
         "job": job.url,
-        "json": f"{probe.base}/api/scripts/probe/jobs/{job.id}",
+        "json": f"{probe.base}/api/jobs/{job.id}",
         "list": probe.url,
         "filtered": f"{probe.url}?PHASE=PENDING&PHASE=ABORTED&LAST=5",
+        "json list": f"{probe.base}/api/jobs?LAST=5",
     }
 
 
@@ -21,14 +22,14 @@ def _again(probe: Probe, url: str, *tags: str) -> httpx.Response:
     return probe.http.get(url, headers=[("If-None-Match", tag) for tag in tags])
 
 
-@pytest.mark.parametrize("name", ["job", "json", "list", "filtered"])
+@pytest.mark.parametrize("name", ["job", "json", "list", "filtered", "json list"])
 def test_what_has_not_changed_is_304_until_it_changes(probe: Probe, name: str):
     job = probe.create()
     url = _resources(probe, job)[name]
     first = probe.http.get(url)
     tag = first.headers["ETag"]
     assert first.headers["Cache-Control"] == "no-cache"
-    assert tag.startswith('W/"' if name in ("list", "filtered") else '"')
+    assert tag.startswith('W/"' if "list" in name or name == "filtered" else '"')
     for asked in (tag, f'"other", {tag}', tag.removeprefix("W/"), f"W/{tag.removeprefix('W/')}", "*"):
         response = _again(probe, url, asked)
         assert response.status_code == 304

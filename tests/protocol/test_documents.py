@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from tests.protocol.client import HREF, NAMES, NIL, Job, Probe
 from tests.schemas import valid
@@ -69,7 +70,7 @@ def test_20_21_each_element_is_there_once_and_in_order(job: Job):
     assert set(ORDER) - optional <= set(names)
 
 
-def test_22_23_nil_and_empty(job: Job):
+def test_22_23_34_nil_and_empty(job: Job):
     root = job.document()
     phase = root.findtext("uws:phase", namespaces=NAMES)
     for name in ("executionDuration", "creationTime", "phase", "jobId"):
@@ -126,3 +127,16 @@ def test_32_job_info_tells_of_progress_and_tasks(probe: Probe):
     assert float(info.findtext("amora/progress")) == 1.0
     assert dict(info.find("amora/tasks").attrib) == {"total": "2", "done": "2", "failed": "0"}
     assert probe.http.get(info.findtext("amora/details")).json()["phase"] == "COMPLETED"
+
+
+def test_05_documents_name_a_stylesheet_for_browsers(probe: Probe, job: Job):
+    place = probe.url.removesuffix("/async")
+    urls = [probe.url, job.url, job.url + "/parameters", job.url + "/results"]
+    urls += [base + name for base in (probe.base, place) for name in ("/capabilities", "/availability")]
+    for url in urls:
+        instruction = etree.fromstring(probe.http.get(url).content).getprevious()
+        assert instruction.target == "xml-stylesheet"
+        assert instruction.get("type") == "text/css"
+        sheet = probe.http.get(instruction.get("href"))
+        assert sheet.status_code == 200
+        assert sheet.headers["content-type"].startswith("text/css")

@@ -35,7 +35,7 @@ def test_57_61_newest_first(probe: Probe, made: list[Job]):
     assert probe.ids("?LAST=2") == [made[2].id, made[1].id]
 
 
-def test_57_phase_is_a_union(probe: Probe, made: list[Job]):
+def test_27_57_phase_is_a_union(probe: Probe, made: list[Job]):
     newest = [job.id for job in reversed(made)]
     assert probe.ids("?PHASE=PENDING")[0] == newest[0]
     both = probe.ids("?PHASE=COMPLETED&phase=ABORTED")

@@ -1,4 +1,4 @@
-"""``/observations``, the JSON of a job and the pages, black-box."""
+"""``/observations`` and the pages, black-box."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_each_format(probe: Probe, region: dict[str, str], shared: Path):
+def test_42_each_format(probe: Probe, region: dict[str, str], shared: Path):
     response = probe.get("observations", **region)
     assert response.headers["content-type"] == "application/json"
     answer = response.json()
@@ -71,50 +71,6 @@ def test_a_bad_region_is_400_in_the_form_that_was_asked_for(probe: Probe, region
     (info,) = root.iter("{*}INFO")
     assert (info.get("name"), info.get("value")) == ("QUERY_STATUS", "ERROR")
     assert info.text
-
-
-def test_job_as_json(probe: Probe):
-    job = probe.create(TASKS="2", Foo="bar", PHASE="RUN").until("COMPLETED")
-    found = probe.get("api", "scripts", "probe", "jobs", job.id).json()
-    assert found["address"] == job.url
-    assert found["phase"] == "COMPLETED"
-    assert found["progress"] == 1.0
-    assert {"name": "Foo", "value": "bar"} in found["parameters"]
-    assert [task["number"] for task in found["tasks"]] == [1, 2]
-    for product in found["products"]:
-        assert len(probe.http.get(product["address"]).content) == product["size"]
-
-
-def test_log_can_be_followed(probe: Probe):
-    job = probe.create(PHASE="RUN").until("COMPLETED")
-    (task,) = probe.get("api", "scripts", "probe", "jobs", job.id).json()["tasks"]
-    whole = probe.http.get(task["log"])
-    assert whole.headers["content-type"].startswith("text/plain")
-    assert whole.headers["amora-log-ended"] == "true"
-    assert whole.headers["amora-log-next"] == str(len(whole.content))
-    rest = probe.http.get(task["log"], params={"offset": "1"})
-    assert rest.content == whole.content[1:]
-    beyond = probe.http.get(task["log"], params={"offset": str(len(whole.content))})
-    assert (beyond.content, beyond.headers["amora-log-ended"]) == (b"", "true")
-
-
-@pytest.mark.parametrize(
-    ("path", "code"),
-    [
-        ("scripts/probe/jobs/nosuch", 404),
-        ("scripts/nosuch/jobs/nosuch", 404),
-        ("scripts/probe/jobs/{id}/tasks/2/log", 404),
-        ("scripts/probe/jobs/{id}/tasks/x/log", 404),
-        ("scripts/probe/jobs/{id}/tasks/99999999999999999999/log", 404),
-        ("scripts/probe/jobs/{id}/tasks/1/log?offset=-1", 400),
-        ("scripts/probe/jobs/{id}/tasks/1/log?offset=x", 400),
-    ],
-)
-def test_errors_of_the_api_are_json(probe: Probe, path: str, code: int):
-    job = probe.create(PHASE="RUN").until("COMPLETED")
-    response = probe.http.get(f"{probe.base}/api/{path.format(id=job.id)}")
-    assert response.status_code == code
-    assert response.json()["error"]
 
 
 def test_pages(probe: Probe):

@@ -40,7 +40,7 @@ def test_03_05_containers_are_xml_whatever_is_accepted(probe: Probe, pending: Jo
         assert response.headers["content-type"].partition(";")[0] in ("application/xml", "text/xml")
 
 
-def test_01_06_atoms_say_what_the_document_says(pending: Job):
+def test_01_06_46_atoms_say_what_the_document_says(pending: Job):
     document = pending.document()
     for path, name in (("phase", "phase"), ("executionduration", "executionDuration"), ("destruction", "destruction")):
         assert pending.get(path).text == document.findtext(f"uws:{name}", namespaces=NAMES)
@@ -100,17 +100,18 @@ def test_12_40_bad_value_is_400_and_makes_no_job(probe: Probe):
 
 
 @pytest.mark.parametrize("how", ["DELETE", "ACTION"])
-def test_13_deletion_is_303_to_the_list_and_the_job_is_gone(probe: Probe, how: str):
+def test_13_58_deletion_is_303_to_the_end_of_the_list_and_the_job_is_gone(probe: Probe, how: str):
     job = probe.create(SECONDS="0")
     response = job.delete() if how == "DELETE" else job.post(ACTION="DELETE")
     assert response.status_code == 303
     location = urlsplit(response.headers["location"])
     assert f"{location.scheme}://{location.netloc}{location.path}" == probe.url
+    assert re.fullmatch(r"LAST=\d+", location.query)
     assert job.get().status_code == 404
     assert job.id not in probe.ids()
 
 
-def test_14_control_is_303_to_the_job(pending: Job):
+def test_14_15_control_is_303_to_the_job(pending: Job):
     for path, data in (
         ("destruction", {"DESTRUCTION": "2999-01-01T00:00:00Z"}),
         ("executionduration", {"EXECUTIONDURATION": "60"}),
@@ -158,11 +159,17 @@ def test_18_other_methods_are_405(probe: Probe, pending: Job, method: str, path:
     assert pending.phase == "PENDING"
 
 
-@pytest.mark.parametrize("data", [{}, {"PHASE": "RUN"}, {"ACTION": "RUN"}, {"action": "delete"}, {"SECONDS": "1"}])
+@pytest.mark.parametrize("data", [{"PHASE": "RUN"}, {"ACTION": "RUN"}, {"action": "delete"}, {"SECONDS": "1"}])
 def test_19_37_posting_anything_else_to_a_job_is_400(pending: Job, data: dict[str, str]):
     response = pending.post(**data)
     assert response.status_code == 400
     assert pending.phase == "PENDING"
+
+
+def test_19_posting_nothing_to_a_job_shows_it(pending: Job):
+    response = pending.post()
+    assert response.status_code == 200
+    assert response.content == pending.get().content
 
 
 def test_head_says_what_get_says(probe: Probe, pending: Job):

@@ -16,7 +16,7 @@ VOSI = "ivo://ivoa.net/std/VOSI#"
 AVAILABILITY = "{http://www.ivoa.net/xml/VOSIAvailability/v1.0}"
 
 
-def test_08_62_63_capabilities(probe: Probe, shared: Path):
+def test_02_08_62_63_capabilities(probe: Probe, shared: Path):
     for place in ((), ("scripts", "probe")):
         response = probe.get(*place, "capabilities")
         assert response.headers["content-type"] == "application/xml"

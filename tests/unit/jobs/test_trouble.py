@@ -127,7 +127,7 @@ def test_a_job_that_is_deleted_while_its_task_makes_files(
     until(lambda: not files(engine) and not list((engine.settings.folder / "work").iterdir()))
 
 
-@pytest.mark.parametrize("step", ["claim", "record_processes", "renew", "holds", "complete"])
+@pytest.mark.parametrize("step", ["claim", "renew", "holds", "complete"])
 def test_a_database_that_goes_away_for_a_moment(
     engine: Engine, script: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

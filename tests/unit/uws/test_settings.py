@@ -81,4 +81,4 @@ def test_every_setting_is_described():
 def test_parts_of_addresses_are_quoted():
     at = Addresses("http://x/")
     assert at.job("image", "a/b", "phase") == "http://x/scripts/image/async/a%2Fb/phase"
-    assert at.log("image", "j", 2) == "http://x/api/scripts/image/jobs/j/tasks/2/log"
+    assert at.log("j", 2) == "http://x/api/jobs/j/tasks/2/log"

@@ -1,0 +1,283 @@
+"""``/openapi.json``: every resource of the service, described by OpenAPI 3.1.
+
+Addresses and methods come from the routes, what they do from the handlers' docstrings, a script's parameters from its
+descriptor, the answers in JSON from :mod:`uws.representation`. The making of a job stands there once for each script.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+
+from jobs.descriptor import ParameterSpec, Script
+from jobs.phases import Phase
+from jobs.service import MAX_RUN_ID
+from uws import api, context, job, joblist, observations, representation, sync, votable
+from uws.joblist import MAX_SECONDS
+from uws.routing import Handler, Resource
+
+Schema = dict[str, Any]
+
+_JSON = "application/json"
+_XML = "application/xml"
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+_INSTANT: Schema = {"type": "string", "examples": ["2025-06-01T12:00:00.000Z"], "description": "An instant in UTC."}
+_PHASE: Schema = {"type": "string", "enum": list(Phase)}
+_DURATION: Schema = {
+    "type": "integer",
+    "minimum": 0,
+    "maximum": MAX_SECONDS,
+    "description": "Seconds that the job may take; 0 asks for the longest allowed.",
+}
+_RUN_ID: Schema = {"type": "string", "maxLength": MAX_RUN_ID, "description": "What the client calls the job."}
+
+_FILTERS: dict[str, Schema] = {
+    "PHASE": {"type": "array", "items": _PHASE, "description": "Jobs in one of these phases."},
+    "AFTER": {**_INSTANT, "description": "Jobs made after this instant, in UTC."},
+    "LAST": {"type": "integer", "minimum": 1, "description": "The newest jobs, so many of them."},
+}
+_WAIT: dict[str, Schema] = {
+    "WAIT": {
+        "type": "integer",
+        "minimum": -1,
+        "description": "Seconds to wait for a change of phase; -1 for as long as the service waits at most.",
+    },
+    "PHASE": {**_PHASE, "description": "With WAIT: wait only while the job is in this phase."},
+}
+_CREATION: dict[str, Schema] = {
+    "PHASE": {"type": "string", "enum": ["RUN"], "description": "Run the job at once."},
+    "RUNID": _RUN_ID,
+    "EXECUTIONDURATION": _DURATION,
+    "DESTRUCTION": {**_INSTANT, "description": "When the job is to be forgotten, in UTC."},
+}
+_BLOCKING: dict[str, Schema] = {
+    "RUNID": _RUN_ID,
+    "EXECUTIONDURATION": _DURATION,
+    sync.KEEP: {"type": "boolean", "description": "Whether the work goes on when the client goes away."},
+}
+_DATASETS: Schema = {"type": "array", "items": {"type": "string"}, "description": "Datasets by their ids."}
+_REGION: dict[str, Schema] = {
+    "POS": {
+        "type": "string",
+        "examples": ["CIRCLE 83.633 22.014 0.05"],
+        "description": "A region in ICRS degrees: CIRCLE, POLYGON or RANGE and its numbers.",
+    },
+    "CIRCLE": {"type": "string", "description": "A circle: ra, dec and radius in ICRS degrees."},
+    "POLYGON": {"type": "string", "description": "A polygon: ra and dec of three corners or more, in ICRS degrees."},
+}
+
+QUERY: dict[Handler, dict[str, Schema]] = {
+    joblist.show: _FILTERS,
+    api.show_list: {**_FILTERS, "SCRIPT": {"type": "string", "description": "Jobs of this script."}},
+    job.show: _WAIT,
+    api.show_job: _WAIT,
+    api.show_log: {"OFFSET": {"type": "integer", "minimum": 0, "description": "The byte to begin at."}},
+    observations.show: {
+        **_REGION,
+        "ID": _DATASETS,
+        "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in observations.FORMATS]},
+    },
+}
+"""The parameters in the query of each handler that has some."""
+
+FORM: dict[Handler, dict[str, Schema]] = {
+    job.set_phase: {"PHASE": {"type": "string", "enum": ["RUN", "ABORT"]}},
+    job.set_duration: {"EXECUTIONDURATION": _DURATION},
+    job.set_destruction: {"DESTRUCTION": _INSTANT},
+    job.set_parameters: {"RUNID": _RUN_ID},
+    job.post: {"ACTION": {"type": "string", "enum": ["DELETE"]}},
+    observations.show: QUERY[observations.show],
+}
+"""The members of the form that is posted to each handler, but for those that make jobs."""
+
+_MODELS: dict[Handler, str] = {api.show_list: "JobList", api.show_job: "Job", api.create: "Job"}
+_CREATES = (joblist.create, api.create, sync.create)
+_VOTABLE_ERRORS = (observations.show, sync.create, sync.wait)
+
+
+async def show(request: Request) -> Response:
+    """Describe this service, as OpenAPI."""
+    here = context.of(request)
+    scripts = [here.jobs.scripts.get(name) for name in here.jobs.scripts.names()]
+    return JSONResponse(document(request.app.routes, scripts, here.addresses.base))
+
+
+def document(routes: Sequence[BaseRoute], scripts: Iterable[Script], base: str) -> Schema:
+    """Return the description of the resources in ``routes`` of a service at ``base`` that has these scripts."""
+    scripts = list(scripts)
+    paths: dict[str, Schema] = {}
+    for route in routes:
+        if isinstance(route, Resource):
+            for method, handler in route.handlers.items():
+                if method == "HEAD":  # it is GET without the body
+                    continue
+                for script in scripts if inspect.unwrap(handler) in _CREATES else [None]:
+                    path, operation = _operation(route, method, handler, script)
+                    paths.setdefault(path, {})[method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Amora",
+            "version": version("amora"),
+            "description": "Asynchronous jobs on the observations that cover a region of the sky: IVOA UWS 1.1, and "
+            "the same jobs as JSON below /api. Names of parameters are case-insensitive.",
+        },
+        "servers": [{"url": base}],
+        "paths": paths,
+        "components": {"schemas": _schemas(scripts)},
+    }
+
+
+def _operation(route: Resource, method: str, handler: Handler, script: Script | None) -> tuple[str, Schema]:
+    plain = inspect.unwrap(handler)
+    path = re.sub(r"{(\w+):\w+}", r"{\1}", route.path.replace("{script}", script.name) if script else route.path)
+    programs = path.startswith("/api/")
+    summary, _, description = (inspect.getdoc(plain) or "").partition("\n\n")
+    operation: Schema = {
+        "operationId": _name(method, path),
+        "tags": ["JSON" if programs else "Virtual Observatory" if "{script}" in route.path else "service"],
+        "summary": summary.replace("\n", " ") + (f" Script: {script.title}." if script else ""),
+        "parameters": [_in_path(name) for name in route.param_convertors if name != "script" or script is None],
+        "responses": {**_success(method, plain, programs), "default": _failure(plain, programs)},
+    }
+    if description:
+        operation["description"] = description
+    if method == "GET":
+        query = _form(script, plain) if script else QUERY.get(plain, {})
+        operation["parameters"] += [
+            _in_query(name, schema) for name, schema in query.items() if schema.get("format") != "binary"
+        ]
+    if method == "PUT":
+        operation["requestBody"] = {"content": {"*/*": {}}}
+    if method == "POST":
+        if script and plain is not sync.create:
+            schema: Schema = {"$ref": f"#/components/schemas/{_form_name(script)}"}
+        else:
+            schema = _object(_form(script, plain) if script else FORM.get(plain, {}))
+        forms = (_JSON, *_FORMS) if programs else _FORMS
+        operation["requestBody"] = {"content": {form: {"schema": schema} for form in forms}}
+    return path, operation
+
+
+def _name(method: str, path: str) -> str:
+    return re.sub(r"\W+", "_", f"{method.lower()}_{path.strip('{}/') or 'front'}")
+
+
+def _in_path(name: str) -> Schema:
+    kind = {"type": "integer", "minimum": 1} if name == "task" else {"type": "string"}
+    return {"name": name, "in": "path", "required": True, "schema": kind}
+
+
+def _in_query(name: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "description": schema.get("description", name), "schema": schema}
+
+
+def _success(method: str, handler: Handler, programs: bool) -> Schema:
+    if method == "DELETE":
+        return {"204": {"description": "It is gone."}} if programs else {"303": {"description": "To the job list."}}
+    if handler in (sync.create, sync.wait):
+        return {"303": {"description": "To where the end of the job, or what it made, can be had."}}
+    if method in ("POST", "PUT") and not programs and handler is not observations.show:
+        redirect = {"303": {"description": "To the job, or to the list where the job is gone."}}
+        shown = {"200": {"description": "The job, where nothing was asked for.", "content": {_XML: {}}}}
+        return redirect | shown if handler is job.post else redirect
+    if handler is api.show_log:
+        return {"200": {"description": "The log.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
+    answer: Schema = {"description": (inspect.getdoc(handler) or "").partition("\n")[0]}
+    if programs:
+        model = _MODELS.get(handler) or ("Job" if method == "POST" else None)
+        schema = {"$ref": f"#/components/schemas/{model}"} if model else {"type": "object"}
+        answer["content"] = {_JSON: {"schema": schema}}
+    return {"201" if handler is api.create else "200": answer}
+
+
+def _failure(handler: Handler, programs: bool) -> Schema:
+    forms: Schema = {_JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}
+    if not programs:
+        text = {"text/plain": {"schema": {"type": "string"}}}
+        # They answer an error in the form in which they would have answered.
+        forms = {**forms, **text, votable.CONTENT_TYPE: {}, "text/html": {}} if handler in _VOTABLE_ERRORS else text
+    return {"description": "What was given and what is allowed.", "content": forms}
+
+
+def _schemas(scripts: Iterable[Script]) -> Schema:
+    answers = (representation.Job, representation.JobList, representation.Error)
+    _, made = models_json_schema(
+        [(model, "serialization") for model in answers], ref_template="#/components/schemas/{model}"
+    )
+    forms = {_form_name(script): {"description": script.summary, **_object(_form(script))} for script in scripts}
+    return {**made["$defs"], **forms}
+
+
+def _form_name(script: Script) -> str:
+    return f"{script.name}.parameters"
+
+
+def _form(script: Script, handler: Handler | None = None) -> dict[str, Schema]:
+    """Return what can be given to make a job of a script; what is required may also be given later, before RUN."""
+    shared = dict(_REGION) if script.accepts.region != "none" else {}
+    if script.accepts.datasets:
+        shared["ID"] = _DATASETS
+    own = {spec.name: parameter(spec) for spec in script.parameters}
+    return {**shared, **own, **(_BLOCKING if handler is sync.create else _CREATION)}
+
+
+def _object(members: dict[str, Schema]) -> Schema:
+    # What nobody described is kept and echoed, so more members are allowed.
+    return {"type": "object", "properties": members, "additionalProperties": True}
+
+
+_TYPES: dict[str, Schema] = {
+    "real": {"type": "number"},
+    "integer": {"type": "integer"},
+    "boolean": {"type": "boolean"},
+    "text": {"type": "string"},
+    "interval": {"type": "string", "examples": ["0.5 10"]},
+    "region": {"type": "string", "examples": ["CIRCLE 83.633 22.014 0.05"]},
+    "file": {"type": "string", "format": "binary"},
+}
+
+
+def parameter(spec: ParameterSpec) -> Schema:
+    """Return the schema of one parameter of a script; unit and UCD are ``x-unit`` and ``x-ucd``."""
+    schema = dict(_TYPES[spec.type])
+    if spec.options and spec.type != "region":
+        schema["enum"] = list(spec.options)
+    if spec.type in ("real", "integer"):
+        for keyword, bound in (("minimum", spec.minimum), ("maximum", spec.maximum)):
+            if bound is not None:
+                schema[keyword] = int(bound) if spec.type == "integer" else bound
+    elif spec.type == "text" and not spec.options:
+        schema["maxLength"] = spec.max_length
+    if spec.multiple:
+        schema = {"type": "array", "items": schema}
+    if spec.default is not None:
+        schema["default"] = spec.default
+    schema["description"] = _described(spec)
+    return schema | {f"x-{key}": value for key in ("unit", "ucd") if (value := getattr(spec, key))}
+
+
+def _described(spec: ParameterSpec) -> str:
+    words = [spec.description]
+    if spec.unit:
+        words.append(f"In {spec.unit}.")
+    if spec.type == "interval":
+        words.append("Two numbers separated by a blank, the smaller first.")
+    if spec.type == "region" and spec.options:
+        words.append(f"A region, or one of: {', '.join(spec.options)}.")
+    if spec.type == "file":
+        words.append("A file, sent as a part of a multipart form.")
+    if spec.default_description:
+        words.append(f"Without it: {spec.default_description}.")
+    if spec.required:
+        words.append("It must be given before the job runs.")
+    return " ".join(words)
