@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from mocpy import MOC
@@ -61,15 +61,37 @@ class FoundDataset(Protocol):
     @property
     def simulated(self) -> bool: ...
     @property
+    def approximate(self) -> bool: ...  # whether the coverage is a guess, and not measured on the data
+    @property
     def files(self) -> Sequence[tuple[str, Path, str]]: ...  # kind, path, content type
     @property
     def coverage(self) -> MOC: ...
 
 
+Skipped: TypeAlias = Callable[[Path, str], None]
+"""Told of each file that could not be used, and why."""
+
+
 class Reader(Protocol):
     """Walks a folder and yields its datasets; tells of each file it could not use, and why."""
 
-    def __call__(self, folder: Path, skipped: Callable[[Path, str], None]) -> Iterator[FoundDataset]: ...
+    def __call__(self, folder: Path, skipped: Skipped) -> Iterator[FoundDataset]: ...
+
+
+class PartReader(Reader, Protocol):
+    """A reader whose files can be read by many processes, a part each, and need not be read again unchanged.
+
+    The reader is loaded by its name in each process; a part must be picklable.
+    """
+
+    def files(self, folder: Path) -> Iterator[tuple[Path, ...]]:
+        """Find the files to read in a folder, or the one file given: each with what else is looked at with it."""
+
+    def parts(self, file: Path, skipped: Skipped) -> Iterator[Any]:
+        """Divide a file into parts, at little cost."""
+
+    def read(self, part: Any, skipped: Skipped) -> Iterator[FoundDataset]:
+        """Yield the datasets of a part."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +118,8 @@ class Dataset:
     filter: str | None
     mode: str | None
     simulated: bool
+    approximate: bool
+    """Whether the coverage is a guess from the pointing, and not measured on the data."""
     area: float
     """Of the coverage, in square degrees."""
     order: int

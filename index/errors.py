@@ -9,6 +9,7 @@
     ├── UnusableDatasetError   a reader yielded a dataset that cannot be indexed
     ├── ReaderError            the name of a reader leads to nothing that can be called
     ├── DamagedIndexError      the files of the index are not as they were written
+    ├── LostDatasetsError      to build the index again would lose datasets
     └── DatabaseError          the database cannot be used
 """
 
@@ -41,6 +42,10 @@ class ReaderError(CoverageError):
 
 class DamagedIndexError(CoverageError):
     """The files of the index are not as they were written."""
+
+
+class LostDatasetsError(CoverageError):
+    """To build the index again would lose datasets."""
 
 
 class DatabaseError(CoverageError):

@@ -103,6 +103,11 @@ class CoverageFiles:
                     if hashlib.file_digest(file, "sha256").hexdigest() != told["sha256"]:
                         raise DamagedIndexError(f"{path} is damaged: its checksum is not the one it was written with")
 
+    def size(self, generation: str) -> int:
+        """Give the bytes of the segments of a generation. Raises DamagedIndexError."""
+        segments = [] if generation == NOTHING else self._read_manifest(generation)["segments"]
+        return sum(told["bytes"] for segment in segments for told in segment["files"].values())
+
     def sweep(self, generation: str) -> None:
         """Remove what does not belong to a generation. Only for the holder of the lock."""
         keep = {self._manifest(generation).name}

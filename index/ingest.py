@@ -28,10 +28,12 @@ class Taken:
     ranges: Ranges
     fingerprint: str
     """SHA-256 of all of the above."""
+    source: str | None = None
+    """The file that it was read from."""
 
     def entry(self, key: int) -> Entry:
         """Give what goes to SQL."""
-        return Entry(key, self.columns, self.files, self.fingerprint)
+        return Entry(key, self.columns, self.files, self.fingerprint, self.source)
 
     def coverage(self, key: int) -> Coverage:
         """Give what goes to the postings."""
@@ -70,6 +72,7 @@ def take(found: FoundDataset, ids: DatasetIds) -> Taken:
         "filter": found.filter,
         "mode": found.mode,
         "simulated": bool(found.simulated),
+        "approximate": bool(found.approximate),
         "area": int((ranges[:, 1] - ranges[:, 0]).sum()) * PIXEL_AREA,
         "order": order,
         "degraded_from": degraded_from,

@@ -1,97 +1,121 @@
 """What the user asks about: a part of the sky, kept as it was given and as a MOC.
 
-The text forms are those of POS in SODA 1.0 and SIA 2.0, and of the circle and polygon of DALI 1.1 (3.3.6, 3.3.7).
+:mod:`index.forms` has a parser for each form, and says how they are told apart.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from index import mocs
+from index.combination import Combination
 from index.errors import RegionError
-from index.healpix import MAX_ORDER, cell_size
-from index.shapes import Circle, Polygon, Range, Shape
+from index.figures import Cells
+from index.forms import adql, dali, ds9, named, stcs
+from index.forms.detect import form_of
+from index.forms.named import Targets
+from index.healpix import MAX_ORDER
+from index.orders import finest_order, suited_order
+from index.shapes import Shape
 
 if TYPE_CHECKING:
     from mocpy import MOC
 
 MAX_TEXT = 50_000
 """Characters."""
-MAX_BORDER = 100_000
-"""The most cells along the border of a coverage: some 0.2 s and 20 MB."""
-MAX_TURNS = 20_000_000
-"""The most border cells times vertices of a polygon, since each cell is held against each vertex: some 0.6 s."""
-LEAST_ORDER = 12
-"""Its cells (51 arcsec) are the coarsest that a region is given if it can be had."""
-
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-_INFINITY = re.compile(r"[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
+_LINE_ENDS = re.compile(r"[\r\n]+")
+MAX_FILE = 8 * 2**20
+"""Bytes of a MOC or a region file."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """A circle, a polygon or a range."""
+    """A part of the sky."""
 
     text: str
-    """In the form of POS; ``Region.parse`` reads it back."""
+    """As it was given, on one line; ``Region.parse`` reads it back, but that of a MOC too large to be a text."""
     geometry: Shape
 
     @classmethod
-    def parse(cls, text: str) -> Region:
-        """Read ``CIRCLE ra dec radius``, ``RANGE ra1 ra2 dec1 dec2`` or ``POLYGON ra1 dec1 ra2 dec2 ra3 dec3 ...``.
+    def parse(cls, text: str, targets: Targets = named.no_targets) -> Region:
+        """Read a region in any of the forms. Raises RegionError.
 
-        Degrees, ICRS. The ends of a RANGE can be -Inf and +Inf; it goes across RA 0 if ra1 > ra2. Raises
-        RegionError.
+        :param targets: gives the pointings towards a target by its name.
         """
         _refuse_long(text)
-        word, *numbers = text.split() or [""]
-        form = _FORMS.get(word.upper())
-        if form is None:
-            raise RegionError(f"a region must begin with CIRCLE, RANGE or POLYGON, not {_quoted(word)}")
-        return cls(text.strip(), form(numbers))
+        given = _LINE_ENDS.sub(" ", text.strip())
+        form, rest = form_of(text.strip())
+        if form == "TARGET":
+            return cls(given, named.target(rest, targets))
+        if form == "DS9":
+            given = "DS9 " + "; ".join(ds9.statements(rest))
+        return cls(given, _READERS[form](rest))
 
     @classmethod
     def circle(cls, text: str) -> Region:
         """Read ``ra dec radius`` in degrees, ICRS. Raises RegionError."""
-        return cls.parse(f"CIRCLE {text.strip()}")
+        return cls._dali(f"CIRCLE {text.strip()}")
 
     @classmethod
     def polygon(cls, text: str) -> Region:
         """Read ``ra1 dec1 ra2 dec2 ra3 dec3 ...`` in degrees, ICRS. Raises RegionError."""
-        return cls.parse(f"POLYGON {text.strip()}")
+        return cls._dali(f"POLYGON {text.strip()}")
+
+    @classmethod
+    def read(cls, content: bytes) -> Region:
+        """Read a file: a MOC in FITS, JSON or ASCII, a region file of DS9, or any other form. Raises RegionError."""
+        if len(content) > MAX_FILE:
+            raise RegionError(f"a file with a region can have at most {MAX_FILE} bytes, not {len(content)}")
+        text = ""
+        if content[:6] != b"SIMPLE":
+            try:
+                text = content.decode()
+            except UnicodeDecodeError as error:
+                raise RegionError("a file with a region must be a MOC in FITS, or UTF-8 text") from error
+            form, text = form_of(text.strip())
+            if form != "MOC":
+                return cls.parse(content.decode())
+        moc = mocs.from_text(text) if text else mocs.from_fits(content)
+        cells = len(moc.to_depth29_ranges)
+        shown = f"MOC {mocs.to_ascii(moc)}" if cells < MAX_TEXT / 8 else ""
+        return cls(shown if 0 < len(shown) <= MAX_TEXT else f"MOC of order {moc.max_order}, {cells} ranges", Cells(moc))
+
+    @classmethod
+    def _dali(cls, text: str) -> Region:
+        _refuse_long(text)
+        return cls(text.strip(), dali.read(text))
 
     @property
     def shape(self) -> str:
-        """Give ``circle``, ``polygon`` or ``range``."""
+        """Give ``circle``, ``polygon``, ``range``, ``ellipse``, ``point``, ``compound`` or ``moc``."""
         return self.geometry.name
 
     def as_dict(self) -> dict[str, Any]:
-        """Give text, shape and its numbers, all finite: ra, dec and radius, or vertices, or ra and dec as pairs."""
+        """Give text, shape and what the shape says of itself, all finite numbers, in ICRS degrees.
+
+        circle: ra, dec and radius; polygon: vertices; range: ra and dec as pairs; ellipse: ra, dec, semi_major,
+        semi_minor, angle, vertices; point: ra and dec; compound: operation and parts; moc: order and area.
+        """
         return {"text": self.text, "shape": self.shape, **self.geometry.as_dict()}
 
     @cached_property
     def order(self) -> int:
         """The order of the MOC: its cells are a 64th of the region's width, but at most 51 arcsec.
 
-        A region with a very long border gets a coarser one. A circle comes out some 4 % larger than it is.
+        A region with a very long border gets a coarser one. A MOC has its own, a compound that of its finest part.
         """
-        width = min(4 * self.geometry.area / max(self.geometry.perimeter, cell_size(MAX_ORDER)), 180)
-        wanted = 6 + math.floor(math.log2(cell_size(0) / max(width, cell_size(MAX_ORDER))))
-        return min(max(wanted, LEAST_ORDER), self.finest_order)
+        if isinstance(self.geometry, Cells | Combination):
+            return self.geometry.order
+        return min(suited_order(self.geometry.area, self.geometry.perimeter), self.finest_order)
 
     @cached_property
     def finest_order(self) -> int:
         """The finest order that the region is built at."""
-        border = MAX_BORDER
-        if isinstance(self.geometry, Polygon):
-            border = min(border, MAX_TURNS // len(self.geometry.vertices))
-        return next(
-            (order for order in range(MAX_ORDER, 0, -1) if self.geometry.perimeter / cell_size(order) <= border), 0
-        )
+        return self.geometry.finest_order if isinstance(self.geometry, Combination) else finest_order(self.geometry)
 
     def moc(self, order: int | None = None) -> MOC:
         """Give the cells that the region touches, at the order given or ``self.order``.
@@ -99,10 +123,12 @@ class Region:
         Slivers thinner than a quarter of a cell may be missing at the border of a circle. Raises RegionError if the
         order is not one, or would cost too much for a region of this size.
         """
-        if order is None or order == self.order:
+        if order is None:
             return self._moc
         if not 0 <= order <= MAX_ORDER:
             raise RegionError(f"the order of a MOC must be from 0 to {MAX_ORDER}, not {order}")
+        if order == self.order:
+            return self._moc
         if order > self.finest_order:
             raise RegionError(
                 f"a {self.shape} of this size can be cut into cells of order {self.finest_order} at most, not {order}"
@@ -111,10 +137,13 @@ class Region:
 
     @cached_property
     def _moc(self) -> MOC:
-        return self._build(self.order)
+        return self._build(None)
 
-    def _build(self, order: int) -> MOC:
+    def _build(self, given: int | None) -> MOC:
+        order = given
         try:
+            # the order of a compound is known only when it has been built
+            order = self.order if given is None else given
             moc = self.geometry.build(order)
         except BaseException as error:
             # a panic of mocpy is an exception that no module exports, and no Exception
@@ -126,40 +155,14 @@ class Region:
         return moc
 
 
-def _circle(words: list[str]) -> Circle:
-    if len(words) != 3:
-        raise RegionError(f"CIRCLE takes 3 numbers, ra dec radius, not {len(words)}")
-    ra, dec, radius = map(_finite, words)
-    return Circle.of(ra, dec, radius)
-
-
-def _range(words: list[str]) -> Range:
-    if len(words) != 4:
-        raise RegionError(f"RANGE takes 4 numbers, ra1 ra2 dec1 dec2, not {len(words)}")
-    return Range.of(*(float(word) if _INFINITY.fullmatch(word) else _finite(word) for word in words))
-
-
-def _polygon(words: list[str]) -> Polygon:
-    if len(words) < 6 or len(words) % 2:
-        raise RegionError(
-            f"POLYGON takes an even number of numbers, ra1 dec1 ra2 dec2 ..., for at least 3 points, not {len(words)}"
-        )
-    numbers = list(map(_finite, words))
-    return Polygon.of(list(zip(numbers[::2], numbers[1::2], strict=True)))
-
-
-_FORMS: dict[str, Callable[[list[str]], Shape]] = {"CIRCLE": _circle, "RANGE": _range, "POLYGON": _polygon}
-
-
-def _finite(word: str) -> float:
-    number = float(word) if _NUMBER.fullmatch(word) else math.nan
-    if not math.isfinite(number):
-        raise RegionError(f"a coordinate must be a finite number of degrees, not {_quoted(word)}")
-    return number
-
-
-def _quoted(word: str) -> str:
-    return repr(word if len(word) <= 40 else word[:37] + "...")
+_READERS: dict[str, Callable[[str], Shape]] = {
+    "DALI": dali.read,
+    "STC": stcs.read,
+    "ADQL": adql.read,
+    "DS9": ds9.read,
+    "MOC": lambda text: Cells(mocs.from_text(text)),
+    "PLACE": named.place,
+}
 
 
 def _refuse_long(text: str) -> None:

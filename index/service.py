@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from index.database import Database
 from index.dataset import Dataset, FoundDataset
-from index.errors import DamagedIndexError, UnknownDatasetError
+from index.errors import DamagedIndexError, LostDatasetsError, UnknownDatasetError
 from index.files import CoverageFiles, Snapshot
 from index.healpix import PIXEL_AREA, moc_of, ranges_of
 from index.ids import DatasetIds
-from index.ingest import take
+from index.ingest import Taken, take
 from index.postings import Postings
 from index.region import Region
-from index.store import DatasetStore
+from index.store import DatasetStore, SourceFile
 
 if TYPE_CHECKING:
     from mocpy import MOC
@@ -44,6 +44,33 @@ class Match:
     """How much of the region the dataset covers: 1 if the region is inside the dataset."""
     order: int
     """Of the coarser of the two MOCs behind the numbers; each is a little larger than what it stands for."""
+
+
+class Group(NamedTuple):
+    """The datasets of one instrument in one collection, in numbers of datasets."""
+
+    obs_collection: str
+    instrument_name: str | None
+    datasets: int
+    simulated: int
+    approximate: int
+    area: float
+    """Square degrees, overlaps counted as often as they are there."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What is in the index."""
+
+    datasets: int
+    groups: list[Group]
+    files: int
+    """That were read and are known as they are."""
+    generation: str
+    segments: int
+    ranges: int
+    bytes: int
+    """Of the coverages on disk."""
 
 
 class Index:
@@ -74,16 +101,25 @@ class Index:
         All of them or, if one cannot be used, none. Of two with the same id the later counts. Raises DatasetIdError
         and UnusableDatasetError.
         """
-        taken = {dataset.id: dataset for dataset in (take(given, self._ids) for given in found)}
+        return self.put([take(given, self._ids) for given in found])
+
+    def put(self, datasets: Iterable[Taken], sources: Collection[SourceFile] = ()) -> Added:
+        """Add datasets as they are kept, and note the files they were read from.
+
+        An approximate one takes the place of an approximate one only.
+        """
+        taken = {dataset.id: dataset for dataset in datasets}
         with self._files.exclusive():
             before = self._newest()
             self._files.sweep(before.generation)
-            known = self._store.fingerprints(taken)
+            known = self._store.known(taken)
             new = [dataset for id_, dataset in taken.items() if id_ not in known]
             changed = [
-                (known[id_][0], dataset)
+                (known[id_].key, dataset)
                 for id_, dataset in taken.items()
-                if id_ in known and known[id_][1] != dataset.fingerprint
+                if id_ in known
+                and known[id_].fingerprint != dataset.fingerprint
+                and (known[id_].approximate or not dataset.columns["approximate"])
             ]
             if new or changed:
                 keyed = list(enumerate(new, self._store.last_key() + 1))
@@ -96,9 +132,91 @@ class Index:
                     generation,
                     new=[dataset.entry(key) for key, dataset in keyed],
                     changed=[dataset.entry(key) for key, dataset in changed],
+                    sources=sources,
                 )
                 self._files.sweep(generation)
+            elif sources:
+                self._store.record(sources)
         return Added(len(new), len(changed), len(taken) - len(new) - len(changed))
+
+    def remove(self, ids: Collection[str]) -> int:
+        """Remove datasets by their short or full ids, all or, if one is not there, none; give how many.
+
+        Raises DatasetIdError and UnknownDatasetError.
+        """
+        short = {self.short_id(text) for text in ids}
+        with self._files.exclusive():
+            before = self._newest()
+            known = self._store.known(short)
+            if unknown := sorted(short - known.keys()):
+                raise UnknownDatasetError(f"there is no dataset {unknown[0]!r}")
+            keys = [found.key for found in known.values()]
+            if keys:
+                merged = Postings.merge((segment, keys) for segment in before.segments)
+                generation = self._files.write([merged], after=before.generation)
+                self._store.publish(before.generation, generation, removed=keys)
+                self._files.sweep(generation)
+        return len(keys)
+
+    def rebuild(self, datasets: Iterable[Taken], sources: Collection[SourceFile], *, drop: bool = False) -> Added:
+        """Write the index anew from nothing but these datasets; the files of the present one are not looked at.
+
+        Raises LostDatasetsError if a dataset is not among them and is not to be dropped.
+        """
+        taken = {dataset.id: dataset for dataset in datasets}
+        with self._files.exclusive():
+            before = self._store.generation()
+            ids = self._store.all_ids()
+            lost = sorted(ids.keys() - taken.keys())
+            if lost and not drop:
+                shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
+                raise LostDatasetsError(f"the files of {shown} cannot be read any more, and nothing was changed")
+            last = max(ids.values(), default=0)
+            new = list(enumerate((dataset for id_, dataset in taken.items() if id_ not in ids), last + 1))
+            changed = [(ids[id_], dataset) for id_, dataset in taken.items() if id_ in ids]
+            whole = Postings.build([dataset.coverage(key) for key, dataset in new + changed])
+            generation = self._files.write([whole], after=before)
+            self._store.publish(
+                before,
+                generation,
+                new=[dataset.entry(key) for key, dataset in new],
+                changed=[dataset.entry(key) for key, dataset in changed],
+                removed=[ids[id_] for id_ in lost],
+                sources=sources,
+            )
+            self._files.sweep(generation)
+        return Added(len(new), len(changed), 0)
+
+    def sources(self) -> dict[str, SourceFile]:
+        """Give the files that were read and are not to be read again while they are as they were, by path."""
+        return self._store.sources()
+
+    def read_from(self, paths: Iterable[str]) -> dict[str, str]:
+        """Give the short ids of the datasets that were read from files, with the file of each."""
+        return self._store.read_from(paths)
+
+    def note(self, sources: Collection[SourceFile]) -> None:
+        """Note that files were read, or have another time of change and the same content."""
+        self._store.record(sources)
+
+    def statistics(self) -> Statistics:
+        """Count what is in the index."""
+        snapshot = self._newest()
+        groups = [Group(*row) for row in self._store.groups()]
+        return Statistics(
+            datasets=sum(group.datasets for group in groups),
+            groups=groups,
+            files=len(self._store.sources()),
+            generation=snapshot.generation,
+            segments=len(snapshot.segments),
+            ranges=sum(len(segment.start) for segment in snapshot.segments),
+            bytes=self._files.size(snapshot.generation),
+        )
+
+    @property
+    def ids(self) -> DatasetIds:
+        """The ids of the datasets."""
+        return self._ids
 
     def search(self, region: Region | None = None, *, ids: Collection[str] = ()) -> list[Match]:
         """Find the datasets that overlap a region, by decreasing overlap and then by id; without one, all, by id.
@@ -128,6 +246,10 @@ class Index:
             if key in rows
         ]
         return sorted(matches, key=lambda match: (-(match.overlap or 0), match.dataset.id))
+
+    def region(self, text: str) -> Region:
+        """Read a region in any form, also around a target of the datasets. Raises RegionError."""
+        return Region.parse(text, self._store.pointings)
 
     def get(self, dataset_id: str) -> Dataset:
         """Give a dataset by its short or full id. Raises DatasetIdError and UnknownDatasetError."""

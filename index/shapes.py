@@ -39,6 +39,10 @@ class Shape(Protocol):
     name: ClassVar[str]
 
     @property
+    def corners(self) -> int:
+        """How many sides each border cell is held against; 1 for what has no corners."""
+
+    @property
     def area(self) -> float:
         """Square degrees."""
 
@@ -74,6 +78,7 @@ class Circle:
     """A cone around a position."""
 
     name: ClassVar[str] = "circle"
+    corners: ClassVar[int] = 1
 
     ra: float
     dec: float
@@ -128,6 +133,7 @@ class Range:
     """A zone between two meridians and two parallels; eastward from ``west``, so across RA 0 if that is the larger."""
 
     name: ClassVar[str] = "range"
+    corners: ClassVar[int] = 1
 
     west: float
     east: float
@@ -199,7 +205,7 @@ class Polygon:
         polygon = cls(distinct)
         centre = _centre(polygon.vectors)
         polygon._refuse_crossing(centre)
-        if 4 * polygon.area / polygon.perimeter < cell_size(MAX_ORDER):
+        if 4 * polygon.area <= cell_size(MAX_ORDER) * polygon.perimeter:
             raise RegionError("the points of a polygon must not lie on one line, and these do: it has no area")
         return polygon
 
@@ -208,6 +214,11 @@ class Polygon:
         """The vertices as unit vectors."""
         ra, dec = np.radians(np.array(self.vertices)).T
         return np.stack((np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)), axis=1)
+
+    @property
+    def corners(self) -> int:
+        """The number of vertices."""
+        return len(self.vertices)
 
     @property
     def area(self) -> float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -24,7 +24,9 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    cast,
     delete,
+    false,
     func,
     insert,
     select,
@@ -64,11 +66,22 @@ dataset = Table(
     Column("filter", Text),
     Column("mode", Text),
     Column("simulated", Boolean, nullable=False),
+    Column("approximate", Boolean, nullable=False, server_default=false()),
     Column("area", Double, nullable=False),
     Column("order", SmallInteger, nullable=False),
     Column("degraded_from", SmallInteger),
     Column("added", BigInteger, nullable=False),  # milliseconds since 1970, UTC
     Column("fingerprint", String(64), nullable=False),
+    Column("source", Text),  # the file it was read from
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("reader", Text, nullable=False),
+    Column("stamp", Text, nullable=False),
+    Column("checksum", String(64), nullable=False),
 )
 
 dataset_file = Table(
@@ -88,7 +101,7 @@ coverage = Table(
     Column("generation", String(32), nullable=False),
 )
 
-_COLUMNS = [column for column in dataset.c if column.name not in ("key", "added", "fingerprint")]
+_COLUMNS = [column for column in dataset.c if column.name not in ("key", "added", "fingerprint", "source")]
 _GENERATION = func.coalesce(select(coverage.c.generation).scalar_subquery(), NOTHING)
 
 
@@ -100,6 +113,28 @@ class Entry:
     columns: Mapping[str, Any]
     files: tuple[tuple[str, str, str], ...]
     fingerprint: str
+    source: str | None
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that was read, and how to tell that it has changed."""
+
+    path: str
+    reader: str
+    """Its name."""
+    stamp: str
+    """Sizes and times of last change of the file and of what is looked at with it."""
+    checksum: str
+    """SHA-256 of their contents."""
+
+
+class Known(NamedTuple):
+    """What is known of a dataset that may be replaced."""
+
+    key: int
+    fingerprint: str
+    approximate: bool
 
 
 class DatasetStore:
@@ -144,16 +179,26 @@ class DatasetStore:
                 return
             after = list(found.values())[-1].id
 
-    def fingerprints(self, ids: Iterable[str]) -> dict[str, tuple[int, str]]:
-        """Give key and fingerprint of those of these short ids that are there."""
-        found: dict[str, tuple[int, str]] = {}
+    def known(self, ids: Iterable[str]) -> dict[str, Known]:
+        """Give what is known of those of these short ids that are there."""
+        found: dict[str, Known] = {}
         with self._database.read() as connection:
             for chunk in _chunks(ids):
                 rows = connection.execute(
-                    select(dataset.c.id, dataset.c.key, dataset.c.fingerprint).where(dataset.c.id.in_(chunk))
+                    select(dataset.c.id, dataset.c.key, dataset.c.fingerprint, dataset.c.approximate).where(
+                        dataset.c.id.in_(chunk)
+                    )
                 )
-                found.update((row.id, (row.key, row.fingerprint)) for row in rows)
+                found.update((row.id, Known(row.key, row.fingerprint, row.approximate)) for row in rows)
         return found
+
+    def pointings(self, target: str) -> list[tuple[float, float]]:
+        """Give the different pointings of the datasets with a target, whatever the case and blanks of its name."""
+        name = func.replace(func.lower(dataset.c.target_name), " ", "")
+        wanted = "".join(target.lower().split())
+        with self._database.read() as connection:
+            rows = connection.execute(select(dataset.c.s_ra, dataset.c.s_dec).where(name == wanted).distinct())
+            return [(row.s_ra, row.s_dec) for row in rows]
 
     def last_key(self) -> int:
         """Give the largest key, 0 if there is none."""
@@ -165,15 +210,64 @@ class DatasetStore:
         with self._database.read() as connection:
             return set(connection.scalars(select(dataset.c.key)))
 
-    def publish(self, before: str, generation: str, new: Collection[Entry], changed: Collection[Entry]) -> None:
-        """Write datasets and name the generation that belongs to them, in one transaction.
+    def all_ids(self) -> dict[str, int]:
+        """Give all short ids with their keys."""
+        with self._database.read() as connection:
+            return {row.id: row.key for row in connection.execute(select(dataset.c.id, dataset.c.key))}
 
-        Raises CoverageError if the generation is no longer the one before.
+    def sources(self) -> dict[str, SourceFile]:
+        """Give the files that were read, by path."""
+        with self._database.read() as connection:
+            return {row.path: SourceFile(*row) for row in connection.execute(select(source))}
+
+    def read_from(self, paths: Iterable[str]) -> dict[str, str]:
+        """Give the short ids of the datasets that were read from files, with the file of each."""
+        found: dict[str, str] = {}
+        with self._database.read() as connection:
+            for chunk in _chunks(paths):
+                rows = connection.execute(select(dataset.c.id, dataset.c.source).where(dataset.c.source.in_(chunk)))
+                found.update((row.id, row.source) for row in rows)
+        return found
+
+    def record(self, sources: Collection[SourceFile]) -> None:
+        """Note that files were read."""
+        with self._database.write() as connection:
+            _record(connection, sources)
+
+    def groups(self) -> list[tuple[str, str | None, int, int, int, float]]:
+        """Count the datasets by collection and instrument: how many, simulated, approximate, and their area."""
+        kind = (dataset.c.obs_collection, dataset.c.instrument_name)
+        flags = (func.sum(cast(flag, Integer)) for flag in (dataset.c.simulated, dataset.c.approximate))
+        statement = select(*kind, func.count(), *flags, func.sum(dataset.c.area)).group_by(*kind).order_by(*kind)
+        with self._database.read() as connection:
+            return [tuple(row) for row in connection.execute(statement)]
+
+    def publish(
+        self,
+        before: str,
+        generation: str,
+        new: Collection[Entry] = (),
+        changed: Collection[Entry] = (),
+        removed: Collection[int] = (),
+        sources: Collection[SourceFile] = (),
+    ) -> None:
+        """Write and remove datasets and name the generation that belongs to them, in one transaction.
+
+        A file that removed datasets were read from is forgotten, so that it would be read again. Raises CoverageError
+        if the generation is no longer the one before.
         """
         with self._database.write() as connection:
             _move(connection, before, generation)
+            for chunk in _chunks(removed):
+                their = select(dataset.c.source).where(dataset.c.key.in_(chunk))
+                connection.execute(delete(source).where(source.c.path.in_(their)))
+                connection.execute(delete(dataset).where(dataset.c.key.in_(chunk)))
+            _record(connection, sources)
             added = int(datetime.now(UTC).timestamp() * 1000)
-            rows = [{**entry.columns, "fingerprint": entry.fingerprint, "added": added} for entry in (*new, *changed)]
+            rows = [
+                {**entry.columns, "fingerprint": entry.fingerprint, "source": entry.source, "added": added}
+                for entry in (*new, *changed)
+            ]
             if new:
                 inserted = zip(new, rows[: len(new)], strict=True)
                 connection.execute(insert(dataset), [{**row, "key": entry.key} for entry, row in inserted])
@@ -242,6 +336,15 @@ def _move(connection: Connection, before: str, generation: str) -> None:
     moved = connection.execute(update(coverage).where(coverage.c.generation == before).values(generation=generation))
     if moved.rowcount != 1:
         raise CoverageError("another process has changed the index meanwhile, past the lock on its folder; try again")
+
+
+def _record(connection: Connection, sources: Collection[SourceFile]) -> None:
+    if sources:
+        rows = [asdict(file) for file in sources]
+        connection.execute(
+            delete(source).where(source.c.path == bindparam("of")), [{"of": row["path"]} for row in rows]
+        )
+        connection.execute(insert(source), rows)
 
 
 def _chunks(values: Iterable[Any]) -> list[list[Any]]:

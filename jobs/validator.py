@@ -25,15 +25,13 @@ MAX_PARAMETERS = 1_000
 MAX_TASKS = 10_000
 """Tasks in one job."""
 
-_NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.ASCII | re.IGNORECASE)
 _INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _TRUE = frozenset({"1", "true", "yes", "on", "t"})
 _FALSE = frozenset({"0", "false", "no", "off", "f"})
-_REGIONS: dict[str, Callable[[str], Region]] = {
-    "POS": Region.parse,
-    "CIRCLE": Region.circle,
-    "POLYGON": Region.polygon,
-}
+_REGIONS = ("POS", "CIRCLE", "POLYGON")
+_DRAWN = ("circle", "ellipse", "polygon", "range")
+"""The shapes that a parameter can have: a script gets the MOC of its region alone."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +79,12 @@ def check(script: Script, parameters: Sequence[Parameter], index: Index) -> Valu
             raise ParameterError(item.name, item.value, f"at most {MAX_VALUE} characters are taken.")
         if item.value.strip():  # an empty value is no value
             given.setdefault(item.name, []).append(item.value)
-    values = {spec.name: _value(spec, given.get(spec.name, [])) for spec in script.parameters}
+    values = {spec.name: _value(spec, given.get(spec.name, []), index) for spec in script.parameters}
     values |= {name: _described(name, upload) for name, upload in uploads.items()}
     for low, high in script.ordered:
         if values[low] is not None and values[high] is not None and values[low] >= values[high]:
             raise ParameterError(low, values[low], f"it must be smaller than {high}, which is {values[high]}.")
-    return Values(values, _region(script, given), _ids(script, given, index), uploads)
+    return Values(values, _region(script, given, index), _ids(script, given, index), uploads)
 
 
 def upload_path(name: str) -> str:
@@ -122,7 +120,7 @@ def _file(script: Script, name: str, upload: Upload) -> Upload:
     return upload
 
 
-def _value(spec: ParameterSpec, texts: list[str]) -> Any:
+def _value(spec: ParameterSpec, texts: list[str], index: Index) -> Any:
     if texts and spec.type == "file":
         raise ParameterError(
             spec.name, texts[0], "a file is wanted: send it as a part of a multipart form, or name one with UPLOAD."
@@ -131,15 +129,19 @@ def _value(spec: ParameterSpec, texts: list[str]) -> Any:
         return spec.default
     if len(texts) > 1 and not spec.multiple:
         raise ParameterError(spec.name, ", ".join(texts), "it takes one value, and several were given.")
-    values = [_typed(spec, text) for text in texts]
+    values = [_typed(spec, text, index) for text in texts]
     return values if spec.multiple else values[0]
 
 
-def _typed(spec: ParameterSpec, text: str) -> Any:
+def _typed(spec: ParameterSpec, text: str, index: Index) -> Any:
     if spec.type == "region":
-        return (
-            text.strip().lower() if text.strip().lower() in spec.options else _parse_region(spec.name, text).as_dict()
-        )
+        word = text.strip().lower()
+        if word in spec.options:
+            return word
+        region = _parse_region(spec.name, text, index)
+        if region.shape not in _DRAWN:
+            raise ParameterError(spec.name, text, f"a {region.shape} was given; {', '.join(_DRAWN)} are taken here.")
+        return region.as_dict()
     if spec.options:
         match = [option for option in spec.options if option.lower() == text.strip().lower()]
         if not match:
@@ -220,19 +222,19 @@ def _range(spec: ParameterSpec) -> str:
     return f" (in{unit})" if unit else ""
 
 
-def _region(script: Script, given: dict[str, list[str]]) -> Region | None:
+def _region(script: Script, given: dict[str, list[str]], index: Index) -> Region | None:
     regions = [(name, text) for name in _REGIONS for text in given.get(name, [])]
     if not regions or script.accepts.region == "none":
         return None
     if len(regions) > 1:
         names = " and ".join(name for name, _ in regions)
         raise RequestError(f"Several regions were given ({names}); one of POS, CIRCLE or POLYGON is taken, once.")
-    return _parse_region(*regions[0])
+    return _parse_region(*regions[0], index)
 
 
-def _parse_region(name: str, text: str) -> Region:
+def _parse_region(name: str, text: str, index: Index) -> Region:
     try:
-        return _REGIONS.get(name, Region.parse)(text)
+        return {"CIRCLE": Region.circle, "POLYGON": Region.polygon}.get(name, index.region)(text)
     except RegionError as error:
         raise ParameterError(name, text, str(error)) from error
 

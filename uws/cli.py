@@ -8,22 +8,17 @@ A mistake of the user ends with one line on standard error and exit code 2, a ru
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from uws.terminal import FAILED, USAGE, Mistake, mistakes, plural, read_settings, table
+from uws.indexing import index
+from uws.terminal import FAILED, USAGE, Mistake, engine_of, mistakes, read_settings, table
 from uws.users import users
 
 if TYPE_CHECKING:
-    from index.dataset import FoundDataset, Reader
-    from jobs.engine import Engine
     from jobs.registry import Registry
-    from uws.settings import Settings
 
 
 def main() -> None:
@@ -62,6 +57,7 @@ def amora() -> None:
     """
 
 
+amora.add_command(index)
 amora.add_command(users)
 
 
@@ -101,126 +97,6 @@ def demo(data: Path | None) -> None:
 
         if not demonstration.run(read_settings(), data):
             raise click.exceptions.Exit(FAILED)
-
-
-@amora.group(short_help="Add, list and search observations.")
-def index() -> None:
-    """Add observations to the index, list them, and ask which cover a region."""
-
-
-@index.command("add", short_help="Add the observations found in folders.")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-def index_add(paths: tuple[Path, ...]) -> None:
-    """Add the observations found in each of PATHS; one that is known already is updated.
-
-    A file that cannot be used is named with the reason, and the others are added all the same.
-
-    \b
-    Example:
-      amora index add /data/xmm/0002970201 /data/xmm/0112850201
-    """
-    with mistakes():
-        from index.reader import load_reader
-
-        settings = read_settings()
-        reader: Reader = load_reader(settings.reader)
-        skipped: list[tuple[Path, str]] = []
-
-        def read() -> Iterator[FoundDataset]:
-            every = chain.from_iterable(reader(path, lambda *about: skipped.append(about)) for path in paths)
-            for number, found in enumerate(every, 1):
-                _progress(f"{number} dataset{plural(number)} read, {found.obs_id}/{found.camera}")
-                yield found
-
-        with _engine(settings) as engine:
-            done = engine.index.add(read())
-            total = engine.index.count()
-        _progress("")
-        for file, reason in skipped:
-            click.echo(f"skipped {file}: {reason}", err=True)
-        if not (done.added or done.replaced or done.unchanged):
-            raise Mistake("no dataset was found in " + ", ".join(str(path) for path in paths))
-        click.echo(
-            f"{done.added} dataset{plural(done.added)} added, {done.replaced} replaced, {done.unchanged} unchanged; "
-            f"the index has {total}."
-        )
-
-
-@index.command("list")
-def index_list() -> None:
-    """List the datasets in the index.
-
-    \b
-    Example:
-      amora index list | grep 0002970201
-    """
-    with mistakes(), _engine(read_settings()) as engine:
-        table(
-            ("DATASET", "TARGET", "INSTRUMENT", "RA", "DEC", "EXPOSURE", "FILTER", ""),
-            (
-                (
-                    dataset.id,
-                    dataset.target_name or "",
-                    dataset.instrument_name or "",
-                    f"{dataset.s_ra:.4f}",
-                    f"{dataset.s_dec:+.4f}",
-                    "" if dataset.t_exptime is None else f"{dataset.t_exptime:.0f}",
-                    dataset.filter or "",
-                    "simulated" if dataset.simulated else "",
-                )
-                for dataset in engine.index.datasets()
-            ),
-        )
-
-
-@index.command("query")
-@click.option("--circle", metavar='"RA DEC RADIUS"', help="A circle, ICRS degrees.")
-@click.option("--polygon", metavar='"RA DEC RA DEC ..."', help="A polygon, ICRS degrees.")
-@click.option("--pos", metavar='"CIRCLE ..."', help="A region in the words of SIA2: CIRCLE, POLYGON or RANGE.")
-@click.option("--id", "ids", multiple=True, metavar="OBS/CAMERA/EXPOSURE", help="Only this dataset; repeatable.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv", "votable"]),
-    default="table",
-    show_default=True,
-)
-def index_query(circle: str | None, polygon: str | None, pos: str | None, ids: tuple[str, ...], form: str) -> None:
-    """Ask which datasets cover a region, and how much of it.
-
-    \b
-    Examples:
-      amora index query --circle "35.665 43.036 0.1"
-      amora index query --pos "POLYGON 35 43 36 43 36 44" --format csv
-    """
-    with mistakes():
-        from uws import dali, observations
-
-        given = {"CIRCLE": circle, "POLYGON": polygon, "POS": pos}
-        pairs = [(name, value) for name, value in given.items() if value is not None]
-        query = dali.Form((*pairs, *(("ID", value) for value in ids)))
-        with _engine(read_settings()) as engine:
-            if form != "table":
-                chosen = next(offered for offered in observations.FORMATS if offered.name == form)
-                click.echo(observations.answer(engine.index, query, chosen), nl=False)
-                return
-            region = observations.region_of(query)
-            matches = engine.index.search(region, ids=ids)
-        table(
-            ("DATASET", "TARGET", "EXPOSURE", "REGION COVERED", "OVERLAP (deg2)", ""),
-            (
-                (
-                    match.dataset.id,
-                    match.dataset.target_name or "",
-                    "" if match.dataset.t_exptime is None else f"{match.dataset.t_exptime:.0f}",
-                    "" if match.region_fraction is None else f"{100 * match.region_fraction:.1f} %",
-                    "" if match.overlap is None else f"{match.overlap:.3g}",
-                    "simulated" if match.dataset.simulated else "",
-                )
-                for match in matches
-            ),
-        )
-        click.echo(f"{len(matches)} dataset{plural(len(matches))}", err=True)
 
 
 @amora.group()
@@ -292,7 +168,7 @@ def jobs_list(script: str | None, phases: tuple[str, ...], last: int | None) -> 
         from uws.times import format_instant
 
         wanted = {phase_named("--phase", phase.upper()) for phase in phases}
-        with _engine(read_settings()) as engine:
+        with engine_of(read_settings()) as engine:
             table(
                 ("JOB", "SCRIPT", "PHASE", "CREATED", "OWNER", "RUN"),
                 (
@@ -323,25 +199,7 @@ def db_upgrade() -> None:
         click.echo("The database is up to date.")
 
 
-@contextmanager
-def _engine(settings: Settings) -> Iterator[Engine]:
-    """Give an engine that is not started: it answers, but runs nothing."""
-    from jobs.engine import Engine
-
-    engine = Engine(settings)
-    try:
-        yield engine
-    finally:
-        engine.stop()
-
-
 def _registry() -> Registry:
     from jobs.registry import Registry
 
     return Registry(read_settings().script_folders)
-
-
-def _progress(text: str) -> None:
-    """Show where the work is, on a terminal only, in one line that is written over."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{text}", err=True, nl=False)

@@ -2,9 +2,10 @@
 
 The region is one of ``POS`` (``CIRCLE ra dec r``, ``POLYGON ra dec ra dec ...``, ``RANGE ...``), ``CIRCLE``
 (``ra dec r``) and ``POLYGON``, in ICRS degrees (DALI 1.1, section 3.3; SIA 2.0, section 2.1.1). ``ID`` (repeatable)
-keeps the datasets named. Without a region every dataset answers. RESPONSEFORMAT is ``json`` (default), ``votable``,
-``csv`` or ``html``. MAXREC is the most rows that are wanted; where it cuts the answer short the VOTable ends with the
-QUERY_STATUS OVERFLOW, and ``overflow`` is true in JSON (DALI 1.1, section 3.4.4).
+keeps the datasets named. ``POS`` takes the other forms of regions too (``docs/regions.md``). Without a region every
+dataset answers. RESPONSEFORMAT is ``json`` (default), ``votable``, ``csv`` or ``html``. MAXREC is the most rows that
+are wanted; where it cuts the answer short the VOTable ends with the QUERY_STATUS OVERFLOW, and ``overflow`` is true in
+JSON (DALI 1.1, section 3.4.4).
 
 JSON: ``{"region": {"text", "shape", and the numbers of the shape} or null, "count": n, "overflow": boolean,
 "observations": [...]}`` in the order of the index. An observation has the names of :data:`COLUMNS` and ``ivoid``, which
@@ -91,6 +92,7 @@ COLUMNS = (
     Column("filter", "unicodeChar", "Filter", ucd="meta.id;instr.filter"),
     Column("mode", "unicodeChar", "Mode of the instrument", ucd="meta.code;instr.setup"),
     Column("simulated", "boolean", "Whether the data are simulated", ucd="meta.code"),
+    Column("approximate", "boolean", "Whether the coverage is a guess from the pointing", ucd="meta.code"),
     Column("area", "double", "Area of the dataset's coverage", "deg**2", "phys.angArea;obs.field"),
     Column("overlap", "double", "Area that region and dataset share", "deg**2", "phys.angArea"),
     Column("dataset_fraction", "double", "Part of the dataset inside the region", ucd="stat.value;arith.ratio"),
@@ -102,14 +104,14 @@ COLUMNS = (
 _OF_MATCH = ("overlap", "dataset_fraction", "region_fraction", "order")
 
 
-def region_of(form: Form) -> Region | None:
-    """Return the region that the form gives, None where it gives none.
+def region_of(form: Form, index: Index) -> Region | None:
+    """Return the region that the form gives, None where it gives none; the index knows the targets.
 
     :raises RequestError: there are several regions.
     :raises index.errors.CoverageError: the region cannot be read.
     """
     readers: dict[str, Callable[[str], Region]] = {
-        "POS": Region.parse,
+        "POS": index.region,
         "CIRCLE": Region.circle,
         "POLYGON": Region.polygon,
     }
@@ -156,9 +158,8 @@ def as_csv(matches: Sequence[Match]) -> bytes:
     return csv_table(COLUMNS, map(row, matches))
 
 
-def answer(index: Index, form: Form, chosen: Format) -> bytes:
-    """Search the index as the form asks and return the answer in the format chosen (JSON, VOTable or CSV)."""
-    region = region_of(form)
+def answer(index: Index, region: Region | None, form: Form, chosen: Format) -> bytes:
+    """Search the index for a region as the form asks; return the answer in the format chosen (JSON, VOTable or CSV)."""
     matches = index.search(region, ids=form.all("ID"))
     wanted = form.integer("MAXREC", 0, 2**31 - 1)
     overflow = wanted is not None and wanted < len(matches)
@@ -176,10 +177,11 @@ async def show(request: Request) -> Response:
     index = context.of(request).engine.index
     if chosen.name == HTML.name:
         errors.set_form(request, "html")
-        region = region_of(form)
+        region = await call(region_of, form, index)
         matches = await call(index.search, region, ids=form.all("ID"))
         return pages.observations(request, region, matches)
     if chosen.name == VOTABLE.name:
         errors.set_form(request, "votable")
-    content = await call(answer, index, form, chosen)
+    region = await call(region_of, form, index)
+    content = await call(answer, index, region, form, chosen)
     return Response(content, media_type=chosen.content_type)

@@ -69,7 +69,7 @@ _REGION: dict[str, Schema] = {
     "POS": {
         "type": "string",
         "examples": ["CIRCLE 83.633 22.014 0.05"],
-        "description": "A region in ICRS degrees: CIRCLE, POLYGON or RANGE and its numbers.",
+        "description": "A region: CIRCLE, POLYGON or RANGE and its ICRS degrees, STC-S, ADQL, DS9, a MOC or TARGET.",
     },
     "CIRCLE": {"type": "string", "description": "A circle: ra, dec and radius in ICRS degrees."},
     "POLYGON": {"type": "string", "description": "A polygon: ra and dec of three corners or more, in ICRS degrees."},

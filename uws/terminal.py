@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from jobs.engine import Engine
     from uws.settings import Settings
 
 USAGE = 2
@@ -62,6 +63,18 @@ def mistakes() -> Iterator[None]:
         raise
     except OSError as error:
         raise Mistake(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
+
+
+@contextmanager
+def engine_of(settings: Settings) -> Iterator[Engine]:
+    """Give an engine that is not started: it answers, but runs nothing."""
+    from jobs.engine import Engine
+
+    engine = Engine(settings)
+    try:
+        yield engine
+    finally:
+        engine.stop()
 
 
 def plural(count: int) -> str:

@@ -221,7 +221,7 @@ class Geometry:
         polygons: list[Floats] = []
         for chip in self.chips:
             for part in self.field:
-                corners = _clip(part.outline(), chip.corners())
+                corners = clip(part.outline(), chip.corners())
                 if len(corners) >= 3:
                     polygons.append(np.column_stack(self.to_sky(corners[:, 0], corners[:, 1])))
         return polygons
@@ -237,7 +237,7 @@ def _window(events: EventList, ccd: int) -> tuple[int, int, int, int]:
     return x0, min(width, x0 + dx - 1), y0, min(height, y0 + dy - 1)
 
 
-def _clip(subject: Floats, window: Floats) -> Floats:
+def clip(subject: Floats, window: Floats) -> Floats:
     """Return the part of a convex polygon inside another, shape (n, 2) (Sutherland & Hodgman 1974)."""
     following = np.roll(window, -1, 0)
     area = np.sum(window[:, 0] * following[:, 1] - following[:, 0] * window[:, 1])

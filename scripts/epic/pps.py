@@ -48,33 +48,54 @@ class PPSDataset:
     filter: str | None
     mode: str | None
     simulated: bool
+    approximate: bool
     files: tuple[tuple[str, Path, str], ...]
     """Kind, path, content type."""
     coverage: MOC
 
 
-def read(folder: Path, skipped: Callable[[Path, str], None]) -> Iterator[PPSDataset]:
-    """Walk a folder and all below it and yield the datasets of its EPIC imaging event lists.
+Skipped = Callable[[Path, str], None]
+
+
+class PPSReader:
+    """Reads the EPIC imaging event lists of a folder and all below it.
 
     Names of files only say where to look; what a dataset is stands in its header. A file that cannot be used
     is reported to ``skipped`` with the reason, and the walk goes on.
     """
-    seen: dict[tuple[str, str, str], Path] = {}
-    for path in _walk(folder):
+
+    def __call__(self, folder: Path, skipped: Skipped) -> Iterator[PPSDataset]:
+        """Yield the datasets, each exposure once."""
+        seen: dict[tuple[str, str, str], Path] = {}
+        for path in _walk(folder):
+            for dataset in self.read(path, skipped):
+                key = (dataset.obs_id, dataset.camera, dataset.exposure_id)
+                if key in seen:
+                    skipped(path, f"holds the same exposure {'/'.join(key)} as {seen[key]}")
+                    continue
+                seen[key] = path
+                yield dataset
+
+    def files(self, folder: Path) -> Iterator[tuple[Path, ...]]:
+        """Find the event lists in a folder, or the one given, each with the other products of its exposure."""
+        for path in _walk(folder):
+            yield (path, *(companion for _, companion, _ in _companions(path)))
+
+    def parts(self, file: Path, _skipped: Skipped) -> Iterator[Path]:
+        """Take an event list as one part."""
+        yield file
+
+    def read(self, part: Path, skipped: Skipped) -> Iterator[PPSDataset]:
+        """Yield the dataset of an event list."""
         try:
-            dataset = describe(path)
+            yield describe(part)
         except EventFileError as error:
-            skipped(path, str(error).removeprefix(path.name).removeprefix(": "))
-            continue
+            skipped(part, str(error).removeprefix(part.name).removeprefix(": "))
         except DAMAGED as error:
-            skipped(path, f"is damaged ({type(error).__name__}: {error})")
-            continue
-        key = (dataset.obs_id, dataset.camera, dataset.exposure_id)
-        if key in seen:
-            skipped(path, f"holds the same exposure {'/'.join(key)} as {seen[key]}")
-            continue
-        seen[key] = path
-        yield dataset
+            skipped(part, f"is damaged ({type(error).__name__}: {error})")
+
+
+read = PPSReader()
 
 
 def describe(path: Path) -> PPSDataset:
@@ -113,6 +134,7 @@ def describe(path: Path) -> PPSDataset:
         filter=text("FILTER"),
         mode=text("SUBMODE"),
         simulated=events.simulated,
+        approximate=False,
         files=(("events", path.resolve(), FITS_TYPE), *_companions(path)),
         coverage=coverage(events),
     )
@@ -133,7 +155,9 @@ def coverage(events: EventList) -> MOC:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yield the event lists by name, in an order that does not depend on the file system."""
+    """Yield the event lists by name, in an order that does not depend on the file system; or the one given."""
+    if folder.is_file() and EVENT_LIST.match(folder.name):
+        yield folder
     for root, folders, files in os.walk(folder):
         folders.sort()
         for name in sorted(files):

@@ -2,7 +2,8 @@
 
 A circle is a circle in X, Y, as in SAS, CFITSIO and funtools; the projection's distortion is below 0.03
 arcsec within half a degree. The great-circle edges of a polygon are straight lines in a gnomonic projection.
-A range is tested in right ascension and declination.
+A range is tested in right ascension and declination. Every other shape, among them ``compound`` and ``moc``, is what
+the cells of its MOC are, the file that ``moc`` of the region names.
 """
 
 from __future__ import annotations
@@ -182,7 +183,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Wide:
-    """A region too wide or too far away to be drawn in the projection, taken from its MOC."""
+    """A region taken from its MOC: one too wide or too far away to be drawn in the projection, or of many parts."""
 
     text: str
     projection: Projection
@@ -245,7 +246,7 @@ def place(region: Mapping[str, Any], projection: Projection) -> Shape:
         if distance < 60 and radius < 30:
             x, y = projection.to_pixel(ra, dec)
             return Circle(text, float(x), float(y), radius / abs(projection.cdelt[1]))
-    elif shape == "polygon":
+    elif "vertices" in region:  # a polygon, or an ellipse with the polygon that stands for it
         vertices = np.array(region["vertices"], dtype=np.float64)
         if np.all(projection.depth(vertices[:, 0], vertices[:, 1]) > NEAR):
             x, y = projection.to_pixel(vertices[:, 0], vertices[:, 1])
@@ -253,6 +254,8 @@ def place(region: Mapping[str, Any], projection: Projection) -> Shape:
     elif shape == "range":
         (a0, a1), (d0, d1) = region["ra"], region["dec"]
         return Range(text, projection, (float(a0), float(a1)), (float(d0), float(d1)))
+    elif shape == "point":
+        raise ScienceError(f"The region '{text}' is a point; one with an area is needed.")
     if "moc" in region:
         return Wide(text, projection, Path(region["moc"]))
     raise ScienceError(f"The region '{text}' cannot be used: a circle, a polygon or a range near the field is needed.")

@@ -36,6 +36,7 @@ class Found:
     filter: str | None = "Thin1"
     mode: str | None = None
     simulated: bool = False
+    approximate: bool = False
     files: list[tuple[str, Path, str]] = field(
         default_factory=lambda: [("events", Path("/data/events.fits"), "application/fits")]
     )

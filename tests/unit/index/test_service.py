@@ -14,7 +14,7 @@ from mocpy import MOC
 
 from index.database import Database
 from index.dataset import File
-from index.errors import DamagedIndexError, DatasetIdError, UnknownDatasetError, UnusableDatasetError
+from index.errors import DamagedIndexError, DatasetIdError, RegionError, UnknownDatasetError, UnusableDatasetError
 from index.region import Region
 from index.service import Added, Index
 
@@ -208,6 +208,21 @@ def test_only_the_present_generation_stays_on_disk(tmp_path: Path, index: Index,
         f"manifest-{generation}.json",
         f"segment-{generation}",
     }
+
+
+def test_a_target_is_a_region(index: Index, found: Make) -> None:
+    index.add([found("a"), replace(found("b"), target_name="M 31"), replace(found("c"), target_name=None)])
+    region = index.region("TARGET 3c66B 6'")
+    assert region.as_dict() == {
+        "text": "TARGET 3c66B 6'",
+        "shape": "circle",
+        "ra": pytest.approx(35),
+        "dec": pytest.approx(43),
+        "radius": 0.1,
+    }
+    assert len(index.search(region)) == 3
+    with pytest.raises(RegionError, match="no dataset has the target 'M 33'"):
+        index.region("TARGET M 33 1")
 
 
 def test_threads_see_the_old_or_the_new_while_one_adds(index: Index, found: Make) -> None:

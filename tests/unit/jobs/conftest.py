@@ -38,6 +38,7 @@ class Found:
     filter: str | None = None
     mode: str | None = None
     simulated: bool = True
+    approximate: bool = False
 
     @property
     def coverage(self) -> MOC:

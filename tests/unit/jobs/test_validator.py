@@ -135,6 +135,11 @@ def test_a_background_region(three: Index) -> None:
         ("TIME", "5", "Parameter TIME: '5' was given; two numbers separated by a blank are wanted"),
         ("TIME", "6 5", "two numbers separated by a blank are wanted, the smaller first"),
         ("NOTE", "longer", "Parameter NOTE: 'longer' was given; at most 5 characters are taken."),
+        (
+            "BACKGROUND",
+            "3/5",
+            "Parameter BACKGROUND: '3/5' was given; a moc was given; circle, ellipse, polygon, range are",
+        ),
         ("BACKGROUND", "none", "Parameter BACKGROUND: 'none' was given; a region must begin with CIRCLE"),
         ("POS", "CIRCLE 1 2 -1", "Parameter POS: 'CIRCLE 1 2 -1' was given; "),
         ("POS", "CIRCLE 1 nan 1", "a coordinate must be a finite number of degrees, not 'nan'"),

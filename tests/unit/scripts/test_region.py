@@ -61,3 +61,28 @@ def test_a_region_wider_than_the_projection_is_taken_from_its_moc(tmp_path, monk
     del wide["moc"]
     with pytest.raises(ScienceError, match="CIRCLE 200 -40 170"):
         region.place(wide, PROJECTION)
+
+
+def test_an_ellipse_is_the_polygon_that_stands_for_it():
+    vertices = [[35.7, 42.9], [35.9, 42.9], [35.9, 43.0], [35.7, 43.0]]
+    ellipse = region.place(
+        {"text": "x", "shape": "ellipse", "ra": 35.8, "dec": 42.95, "vertices": vertices}, PROJECTION
+    )
+    polygon = region.place({"text": "x", "shape": "polygon", "vertices": vertices}, PROJECTION)
+    assert np.array_equal(ellipse.contains(*POINTS), polygon.contains(*POINTS))
+    assert ellipse.outline is not None
+
+
+@pytest.mark.parametrize("shape", ["compound", "moc", "some shape of the future"])
+def test_a_shape_that_is_not_known_is_taken_from_its_moc(tmp_path, monkeypatch, shape):
+    monkeypatch.chdir(tmp_path)
+    MOC.from_string("0/0-1").save("region.fits", "fits")
+    placed = region.place({"text": "x", "shape": shape, "moc": "region.fits"}, PROJECTION)
+    assert placed.contains(*POINTS).all()
+    with pytest.raises(ScienceError, match="'x' cannot be used"):
+        region.place({"text": "x", "shape": shape}, PROJECTION)
+
+
+def test_a_point_has_no_area():
+    with pytest.raises(ScienceError, match="is a point; one with an area is needed"):
+        region.place({"text": "x", "shape": "point", "ra": 35.8, "dec": 43.0, "moc": "region.fits"}, PROJECTION)

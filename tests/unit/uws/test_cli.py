@@ -68,6 +68,14 @@ def test_help_imports_nothing_slow(tmp_path: Path):
         (["index", "add", "nosuchfolder"], "nosuchfolder"),
         (["index", "query", "--circle", "1 2 -3"], "-3"),
         (["index", "query", "--circle", "1 2 3", "--pos", "CIRCLE 1 2 3"], "one region"),
+        (["index", "query", "--pos", "Circle FK4 1 2 3"], "FK4"),
+        (["index", "query", "--pos", "TARGET M 31 1"], "M 31"),
+        (["index", "query", "--region", "nosuchfile"], "nosuchfile"),
+        (["index", "query", "--region", "/dev/null", "--pos", "CIRCLE 1 2 3"], "one region"),
+        (["index", "add", "--from", "nosuch", "."], "nosuch"),
+        (["index", "add", "--from", "moc", "."], "no dataset was found"),
+        (["index", "remove", "1/M1/S001"], "there is no dataset '1/M1/S001'"),
+        (["index", "remove", "nonsense"], "nonsense"),
         (["index", "query", "--id", "nonsense"], "nonsense"),
         (["index", "query", "--format", "fits"], "fits"),
         (["scripts", "check", "nosuch"], "nosuch"),
@@ -147,6 +155,31 @@ def test_an_empty_service_lists_nothing(tmp_path: Path):
         done = _amora(tmp_path, *words)
         assert (done.returncode, done.stderr) == (0, "")
         assert len(done.stdout.splitlines()) == 1
+
+
+def test_an_archive_comes_and_goes(tmp_path: Path):
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    (archive / "0001_M1_S001.txt").write_text("10/1000-1020")
+    (archive / "0002_M1_S001.txt").write_text("3/768")
+    added = _amora(tmp_path, "index", "add", "--from", "moc", "archive")
+    assert added.stdout == "1 dataset added, 0 replaced, 0 unchanged; the index has 1.\n"
+    assert added.stderr == f"skipped {archive}/0002_M1_S001.txt: MOC: order 3 has the cells 0 to 767, not 768\n"
+    again = _amora(tmp_path, "index", "add", "--from", "moc", "archive").stdout
+    assert again == "0 datasets added, 0 replaced, 0 unchanged (1 file not read again); the index has 1.\n"
+    query = ("index", "query", "--region", "archive/0001_M1_S001.txt", "--format", "csv")
+    assert _amora(tmp_path, *query).stdout.splitlines()[1].startswith("0001/M1/S001,")
+    assert _amora(tmp_path, "index", "stats").stdout.splitlines()[1].split()[:2] == ["MOC", "1"]
+    assert _amora(tmp_path, "index", "verify").stdout == "The index is sound and has 1 dataset.\n"
+    for path in (tmp_path / "home" / "index").glob("segment-*/row.npy"):
+        path.write_bytes(b"")
+    damaged = _amora(tmp_path, "index", "verify")
+    assert damaged.returncode == 1
+    assert "row.npy is damaged" in damaged.stderr
+    assert _amora(tmp_path, "index", "rebuild").stdout == "The index is written anew and has 1 dataset.\n"
+    assert _amora(tmp_path, "index", "verify").returncode == 0
+    removed = _amora(tmp_path, "index", "remove", "0001/M1/S001").stdout
+    assert removed == "1 dataset removed; the index has 0.\n"
 
 
 def test_a_broken_script_is_said_and_exit_1(tmp_path: Path):

@@ -52,6 +52,7 @@ class Found:
     filter: None = None
     mode: None = None
     simulated: bool = True
+    approximate: bool = False
     files: tuple[tuple[str, Path, str], ...] = ()
     coverage: MOC = field(default_factory=_cone)
 

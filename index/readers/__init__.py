@@ -1,0 +1,1 @@
+"""The generic readers, for any archive: ObsCore tables and ready MOCs."""
