@@ -81,7 +81,7 @@ def test_sparse_lists_fall_back_on_the_nominal_geometry(shared):
 
 def test_clipping_keeps_what_two_squares_share():
     square = np.array([[0.0, 0], [2, 0], [2, 2], [0, 2]])
-    shared = ccd._clip(square, square + 1)
+    shared = ccd.clip(square, square + 1)
     assert sorted(map(tuple, shared.tolist())) == [(1, 1), (1, 2), (2, 1), (2, 2)]
-    assert len(ccd._clip(square, square + 5)) == 0
-    assert len(ccd._clip(square[::-1], square)) == 4
+    assert len(ccd.clip(square, square + 5)) == 0
+    assert len(ccd.clip(square[::-1], square)) == 4
