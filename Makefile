@@ -44,7 +44,7 @@ bench: $(READY) ## the figures, each with its floor measured in the same run [ON
 
 lock: $(READY) ## pin the dependencies again, by version and hash
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
-	  --no-header --no-emit-index-url --no-annotate --upgrade -o requirements.lock pyproject.toml
+	  --no-header --no-emit-index-url --no-annotate -o requirements.lock pyproject.toml
 
 clean: ## remove what setup, tests and the embedded service made here
 	rm -rf $(VENV) .amora .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
