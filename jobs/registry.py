@@ -39,6 +39,10 @@ class Registry:
         """Return the names of the scripts on offer, in alphabetical order."""
         return sorted(self._scripts)
 
+    def queues(self) -> list[str]:
+        """Return the resource classes of the scripts on offer, in alphabetical order."""
+        return sorted({script.resource for script in self._scripts.values()})
+
     def get(self, name: str) -> Script:
         """Return a script.
 
