@@ -69,6 +69,9 @@ class ProductSpec(_Model):
     content_type: str
     description: str
     required: bool = True
+    reproducible: bool = True
+    """Whether a rerun makes the same bytes. False only for what tells of the run itself, or for a program that
+    cannot be kept from writing the time into its files."""
 
     def file_name(self, dataset: str | None, task: int) -> str:
         """Return the file's name for one task."""
