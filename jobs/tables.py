@@ -16,7 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
+    literal_column,
 )
 
 metadata = MetaData()
@@ -25,7 +25,7 @@ metadata = MetaData()
 _Serial = BigInteger().with_variant(Integer, "sqlite")
 
 # Of what has ended, which is nearly all, nobody asks in which order it was to be done.
-_WAITING = text("phase = 'QUEUED'")
+_WAITING = literal_column("phase = 'QUEUED'")
 
 job = Table(
     "job",

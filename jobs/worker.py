@@ -8,21 +8,19 @@ in SQL belong to the old attempt, which nothing refers to, and are swept away.
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from index.dataset import Dataset
 from index.errors import CoverageError, DatabaseError
 from index.service import Index
-from jobs.descriptor import Script, slug
+from jobs import contract
+from jobs.descriptor import Script
 from jobs.errors import AmoraError, ConflictError
 from jobs.guardhouse import GuardhouseError
 from jobs.identity import Identity
@@ -37,8 +35,6 @@ from jobs.validator import Values, check, upload_path
 
 log = logging.getLogger(__name__)
 
-CONTRACT = 1
-"""The version of the script contract, as told in task.json."""
 INTERVAL = 0.1
 """Seconds between two looks at whether the task is still wanted."""
 LOST = "the worker that ran it was lost"
@@ -126,18 +122,16 @@ class Worker:
 
     def _do(self, claim: Claim) -> None:
         task = claim.task
-        script, values, datasets = self._look_up(claim)
+        script, values, datasets, created = self._look_up(claim)
         workspace = self._storage.workspace(task.id, task.attempt)
         try:
-            description = describe(claim, values, datasets)
-            (workspace / "task.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
-            if values.region is not None:
-                values.region.moc().save(workspace / "region.fits", format="fits")
+            contract.write(contract.describe(task, created, values, datasets), values, workspace)
             self._provide(values, workspace)
+            command, environment = contract.command(script), contract.environment(workspace, created)
             with self._storage.open_log(task.job_id, task.number) as output:
                 if task.attempt > 1:
                     output.write(f"--- attempt {task.attempt} ---\n".encode())
-                with Run(_command(script), workspace, environment(workspace), output, self._settings.grace) as run:
+                with Run(command, workspace, environment, output, self._settings.grace) as run:
                     self._storage.note_guardian(workspace, str(Identity.of(run.guardian)))
                     outcome = run.wait(self._watch(claim, script), INTERVAL)
             self._conclude(claim, script, outcome, workspace)
@@ -178,10 +172,11 @@ class Worker:
 
         return going_on
 
-    def _look_up(self, claim: Claim) -> tuple[Script, Values, list[Dataset]]:
+    def _look_up(self, claim: Claim) -> tuple[Script, Values, list[Dataset], datetime]:
         try:
             script = self._registry.get(claim.script)
-            values = check(script, self._store.get(claim.task.job_id).parameters, self._index)
+            job = self._store.get(claim.task.job_id)
+            values = check(script, job.parameters, self._index)
             datasets = [self._index.get(dataset) for dataset in claim.task.datasets]
         except DatabaseError:
             raise
@@ -191,7 +186,7 @@ class Worker:
             for file in dataset.files:
                 if not file.path.is_file():
                     raise TaskError(f"The file {file.path.name} of dataset {dataset.id} is not where it was indexed.")
-        return script, values, datasets
+        return script, values, datasets, job.created
 
     def _conclude(self, claim: Claim, script: Script, outcome: Outcome, workspace: Path) -> None:
         if outcome.stopped or outcome.code != 0:
@@ -250,51 +245,6 @@ class Worker:
     def _give_back(self, claim: Claim, reason: str, *, lost: bool) -> None:
         task, limit = claim.task, self._settings.attempts
         self._insist(lambda: self._store.give_back(task.id, task.attempt, reason, lost=lost, limit=limit))
-
-
-def describe(claim: Claim, values: Values, datasets: list[Dataset]) -> dict[str, Any]:
-    """Return the content of task.json (the script contract of the documentation)."""
-    region = None if values.region is None else {**values.region.as_dict(), "moc": "region.fits"}
-    return {
-        "contract": CONTRACT,
-        "job": claim.task.job_id,
-        "task": claim.task.number,
-        "attempt": claim.task.attempt,
-        "dataset_slug": slug(claim.task.dataset, claim.task.number),
-        "parameters": values.values,
-        "region": region,
-        "datasets": [_dataset(dataset) for dataset in datasets],
-    }
-
-
-def _dataset(dataset: Dataset) -> dict[str, Any]:
-    fields = asdict(dataset)
-    fields["added"] = dataset.added.isoformat()
-    fields["files"] = [{**asdict(file), "path": str(file.path)} for file in dataset.files]
-    return fields
-
-
-def environment(workspace: Path) -> dict[str, str]:
-    """Return all that a script finds in its environment: no credentials, no secrets, nothing of the service's own."""
-    return {
-        "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin")),
-        "HOME": str(workspace),
-        "TMPDIR": str(workspace),
-        "LANG": "C.UTF-8",
-        "PYTHONUNBUFFERED": "1",  # the log is watched while it grows
-        "PYTHONDONTWRITEBYTECODE": "1",
-        # One task, one core: the service decides how many tasks run at once.
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-
-
-def _command(script: Script) -> list[str]:
-    """Return the command, with its program and arguments found in the script's folder where they are there."""
-    program, *arguments = (
-        str(script.folder / part) if (script.folder / part).is_file() else part for part in script.command
-    )
-    return [sys.executable if program == "python" else program, *arguments]
 
 
 def _silent(code: int) -> str:
