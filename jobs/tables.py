@@ -7,6 +7,7 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -25,7 +26,7 @@ metadata = MetaData()
 _Serial = BigInteger().with_variant(Integer, "sqlite")
 
 # Of what has ended, which is nearly all, nobody asks in which order it was to be done.
-_WAITING = literal_column("phase = 'QUEUED'")
+_WAITING: ColumnElement[bool] = literal_column("phase = 'QUEUED'")
 
 job = Table(
     "job",
