@@ -149,3 +149,26 @@ def middle(call: Callable[[Question], object], asked: Sequence[Question], rounds
 def ranges_of_all(mocs: Sequence[MOC]) -> list[Ranges]:
     """Give the ranges of MOCs."""
     return list(map(ranges_of, mocs))
+
+
+def make_mocset(folder: Path, mocs: Sequence[Ranges]) -> Path:
+    """Have moc-set make its file from a FITS file for each MOC, the identifiers counting from 1."""
+    sample = folder / "sample.fits"
+    MOC.from_string(f"{DEPTH}/100 200").save(str(sample), format="fits", overwrite=True)
+    content = sample.read_bytes()
+    at = content.index(b"NAXIS2  =")
+    header = 2880 * -(-content.index(b"END ", at) // 2880)
+    if b"'RANGE" not in content[:header]:
+        raise RuntimeError("mocpy writes no ranges any more")
+    fits = folder / "fits"
+    fits.mkdir()
+    for number, ranges in enumerate(mocs, 1):
+        data = ranges.astype(">i8").tobytes()
+        told = f"NAXIS2  = {2 * len(ranges):>20}".ljust(80).encode()
+        padding = bytes(-len(data) % 2880)
+        (fits / f"{number}").write_bytes(content[:at] + told + content[at + 80 : header] + data + padding)
+    listed = "".join(f"{number} {fits / str(number)}\n" for number in range(1, len(mocs) + 1))
+    path = folder / "made.mocset"
+    blocks = str(len(mocs) // 128 + 1)
+    subprocess.run([str(MOCSET), "make", "-n", blocks, str(path)], input=listed, text=True, check=True)
+    return path
