@@ -14,6 +14,7 @@ from index.files import CoverageFiles, Snapshot
 from index.healpix import PIXEL_AREA, moc_of, ranges_of
 from index.ids import DatasetIds
 from index.ingest import Taken, take
+from index.meters import SEARCH_SECONDS
 from index.postings import Postings
 from index.region import Region
 from index.store import DatasetStore, SourceFile
@@ -218,6 +219,7 @@ class Index:
         """The ids of the datasets."""
         return self._ids
 
+    @SEARCH_SECONDS.time()
     def search(self, region: Region | None = None, *, ids: Collection[str] = ()) -> list[Match]:
         """Find the datasets that overlap a region, by decreasing overlap and then by id; without one, all, by id.
 

@@ -87,12 +87,20 @@ class Engine:
         except OSError as error:
             return Check("storage", ok=False, message=f"The products' folder cannot be written: {error.strerror}.")
         return Check(
-            "storage", ok=free >= self.settings.min_free, message=f"{free / 2**30:.1f} GiB are free for products."
+            "storage",
+            ok=free >= self.settings.min_free,
+            message=f"{free / 2**30:.1f} GiB are free for products.",
+            figures={"free_bytes": ("Free disk for products.", free)},
         )
 
     def _check_workers(self) -> Check:
         ok = self._queue.working
-        return Check("workers", ok=ok, message=f"{self.settings.workers} workers" if ok else "No worker runs here.")
+        return Check(
+            "workers",
+            ok=ok,
+            message=f"{self.settings.workers} workers" if ok else "No worker runs here.",
+            figures={"workers": ("Tasks that can be done at once.", self.settings.workers if ok else 0)},
+        )
 
     def _check_sweeper(self) -> Check:
         ok = self._started and time.monotonic() - self._sweeper.last_sweep < 30 * SWEEP

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -52,6 +52,34 @@ class Check:
     name: str
     ok: bool
     message: str
+    figures: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    """What was measured for it: for each name a description and the value."""
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How long a queue is."""
+
+    waiting: int = 0
+    running: int = 0
+    oldest: datetime | None = None
+    """Since when the task waits that has waited longest."""
+
+    def __add__(self, other: Backlog) -> Backlog:
+        """Return both queues as one."""
+        since = [oldest for oldest in (self.oldest, other.oldest) if oldest]
+        return Backlog(self.waiting + other.waiting, self.running + other.running, min(since, default=None))
+
+
+@dataclass(frozen=True)
+class Census:
+    """How much there is of everything."""
+
+    jobs: dict[tuple[str, str], int]
+    """By script and phase."""
+    queues: dict[str, Backlog]
+    """By the name of the resource that the scripts need."""
+    datasets: int
 
 
 class Jobs:
@@ -195,6 +223,25 @@ class Jobs:
     def health(self) -> list[Check]:
         """Look at each part of the service."""
         return [check() for check in self._checks]
+
+    def census(self) -> Census:
+        """Count everything.
+
+        :raises DatabaseError: the database does not answer.
+        """
+        counted = self._store.census()
+        queues: dict[str, Backlog] = {}
+        for script, number, oldest in counted.waiting:
+            name = self._resource(script)
+            queues[name] = queues.get(name, Backlog()) + Backlog(waiting=number, oldest=oldest)
+        for script, number in counted.running.items():
+            name = self._resource(script)
+            queues[name] = queues.get(name, Backlog()) + Backlog(running=number)
+        return Census(counted.jobs, queues, self._index.count())
+
+    def _resource(self, script: str) -> str:
+        """Return the name of the queue in which the tasks of a script wait."""
+        return "default" if script in self.scripts.names() else "gone"
 
     # ------------------------------------------------------------------ changing
 

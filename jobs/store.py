@@ -10,6 +10,7 @@ Instants are integers, milliseconds since 1970 in UTC: the precision that is pri
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sys
 import threading
@@ -42,6 +43,8 @@ from jobs.errors import ConflictError, NotFoundError, PhaseError
 from jobs.models import NOTHING, Job, JobRef, JobState, Parameter, Product, Task, Upload, Usage
 from jobs.phases import ACTIVE, FINAL, JOB_MOVES, TASK_MOVES, Phase, sources
 from jobs.tables import job, parameter, phase_change, product, task
+
+log = logging.getLogger(__name__)
 
 
 def now() -> int:
@@ -106,6 +109,18 @@ class Waiting:
     count: int
 
 
+@dataclass(frozen=True)
+class Census:
+    """How much there is of everything."""
+
+    jobs: dict[tuple[str, str], int]
+    """By script and phase."""
+    waiting: list[tuple[str, int, datetime | None]]
+    """For each script with QUEUED tasks, how many there are, and since when the oldest waits."""
+    running: dict[str, int]
+    """EXECUTING tasks by script."""
+
+
 class StaleError(Exception):
     """The job has changed since it was looked at: look again."""
 
@@ -142,11 +157,16 @@ class JobStore:
             yield connection
             return
         with self.database.write() as connection:
+            connection.info.pop("moves", None)  # of a transaction that was not committed
             if not self.database.quick:
                 # Whoever locks a job first and its tasks afterwards never waits for one who waits for him. In SQLite
                 # there is but one writer.
                 connection.execute(select(job.c.id).where(job.c.id == job_id).with_for_update())
             yield connection
+            moves = connection.info.pop("moves", ())
+        for number, origin, target, reason in moves:
+            fields = {"job": job_id} if number is None else {"job": job_id, "task": number}
+            log.info("%s to %s: %s", origin, target, reason, extra={"about": fields})
         self._changed(job_id)
 
     # ------------------------------------------------------------------ reading
@@ -258,6 +278,38 @@ class JobStore:
         with self.database.read() as connection:
             rows = connection.execute(select(job.c.phase, func.count()).group_by(job.c.phase)).all()
         return {Phase(phase): count for phase, count in rows}
+
+    def census(self) -> Census:
+        """Count the jobs, and the tasks that wait and run."""
+        first = (
+            select(task.c.job_id, task.c.script, func.count().label("number"))
+            .where(task.c.phase == Phase.QUEUED.value)
+            .group_by(task.c.job_id, task.c.script)
+            .subquery()
+        )
+        queued = (
+            select(first.c.script, func.sum(first.c.number), func.min(phase_change.c.at))
+            .join_from(
+                first,
+                phase_change,
+                and_(
+                    phase_change.c.job_id == first.c.job_id,
+                    phase_change.c.task.is_(None),
+                    phase_change.c.target == Phase.QUEUED.value,
+                ),
+                isouter=True,
+            )
+            .group_by(first.c.script)
+        )
+        executing = (
+            select(task.c.script, func.count()).where(task.c.phase == Phase.EXECUTING.value).group_by(task.c.script)
+        )
+        by_phase = select(job.c.script, job.c.phase, func.count()).group_by(job.c.script, job.c.phase)
+        with self.database.read() as connection:
+            jobs = {(script, phase): number for script, phase, number in connection.execute(by_phase)}
+            waiting = [(script, int(number), from_ms(at)) for script, number, at in connection.execute(queued)]
+            running = dict(map(tuple, connection.execute(executing)))
+        return Census(jobs, waiting, running)
 
     # ------------------------------------------------------------------ the client's changes
 
@@ -789,6 +841,7 @@ def _write_trail(
             job_id=job_id, task=number, origin=origin.value, target=target.value, at=now(), reason=reason
         )
     )
+    connection.info.setdefault("moves", []).append((number, origin, target, reason))
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from jobs.changes import Changes
 from jobs.errors import AmoraError
 from jobs.identity import Identity
+from jobs.meters import FAILURES
 from jobs.queue import Queue
 from jobs.settings import Settings
 from jobs.storage import Storage
@@ -108,6 +109,7 @@ class Sweeper:
                 continue
             if _clear(self._storage.guardian(held.id, held.attempt), self._settings.grace):
                 log.warning("task %s: %s, attempt %d", held.id, LOST, held.attempt)
+                FAILURES.labels("lost").inc()
                 self._store.give_back(held.id, held.attempt, LOST, lost=True, limit=self._settings.attempts)
                 self._storage.clear(held.job_id, held.id, held.number, held.attempt)
 

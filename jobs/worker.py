@@ -24,6 +24,8 @@ from jobs.descriptor import Script
 from jobs.errors import AmoraError, ConflictError
 from jobs.guardhouse import GuardhouseError
 from jobs.identity import Identity
+from jobs.logs import about
+from jobs.meters import FAILURES, TASK_CPU, TASK_SECONDS
 from jobs.models import Product
 from jobs.products import collect
 from jobs.registry import Registry
@@ -45,7 +47,14 @@ T = TypeVar("T")
 
 
 class TaskError(Exception):
-    """The task has failed; the message is for the user."""
+    """The task has failed; the message is for the user.
+
+    :param cause: one of :data:`jobs.meters.CAUSES`, for the operator.
+    """
+
+    def __init__(self, message: str, cause: str = "script") -> None:
+        self.cause = cause
+        super().__init__(message)
 
 
 class Worker:
@@ -69,8 +78,9 @@ class Worker:
             # Without this message nobody would think of the task again before the next start.
             claim = self._insist(lambda: self._store.claim(task_id, attempt, str(self.identity), self._settings.lease))
             if claim is not None:
-                self._attempt(claim)
-                self._tidy_up(claim.task.job_id)
+                with about(job=claim.task.job_id, task=claim.task.number, attempt=claim.task.attempt):
+                    self._attempt(claim)
+                    self._tidy_up(claim.task.job_id)
         except DatabaseError:  # and the service is being stopped: the next one finds the task as it is
             log.exception("task %s was left", task_id)
 
@@ -79,18 +89,23 @@ class Worker:
         try:
             self._do(claim)
         except TaskError as error:
+            FAILURES.labels(error.cause).inc()
             self._fail(claim, str(error))
         except GuardhouseError:
             log.exception("task %s could not be started", claim.task.id)
+            FAILURES.labels("lost").inc()
             self._give_back(claim, LOST, lost=True)
         except DatabaseError:
             log.exception("task %s: the database is away", claim.task.id)
+            FAILURES.labels("database").inc()
             self._give_back(claim, "the database was away", lost=True)
         except Exception:  # whatever it is: the task must not stay EXECUTING, and the thread must live on
             log.exception("task %s failed in the worker", claim.task.id)
+            FAILURES.labels("internal").inc()
             self._fail(claim, "An internal error of the service; its operator finds it in the log.")
 
     def _fail(self, claim: Claim, message: str) -> None:
+        _measure(claim, "failed")
         self._insist(lambda: self._store.fail_task(claim, message))
 
     def _insist(self, change: Callable[[], T]) -> T:
@@ -135,7 +150,7 @@ class Worker:
                 self._storage.provide(upload.key, workspace / upload_path(name))
             except FileNotFoundError as error:
                 raise TaskError(
-                    f"The file that was sent as {name} is not there any more; please send it again."
+                    f"The file that was sent as {name} is not there any more; please send it again.", "files"
                 ) from error
 
     def _watch(self, claim: Claim, script: Script) -> Callable[[tuple[float, str] | None], bool]:
@@ -176,19 +191,25 @@ class Worker:
         for dataset in datasets:
             for file in dataset.files:
                 if not file.path.is_file():
-                    raise TaskError(f"The file {file.path.name} of dataset {dataset.id} is not where it was indexed.")
+                    raise TaskError(
+                        f"The file {file.path.name} of dataset {dataset.id} is not where it was indexed.", "files"
+                    )
         return script, values, datasets, job.created
 
     def _conclude(self, claim: Claim, script: Script, outcome: Outcome, workspace: Path) -> None:
+        TASK_CPU.labels(claim.script).inc(outcome.usage.cpu)
         if outcome.stopped or outcome.code != 0:
             self._spend(claim, outcome)
         if outcome.stopped:
             if self.stopping.is_set():
                 self._give_back(claim, "the service was stopped", lost=False)
             elif self._store.holds(claim):
-                raise TaskError(f"The script took longer than its limit of {script.limits.wall} s and was stopped.")
+                raise TaskError(
+                    f"The script took longer than its limit of {script.limits.wall} s and was stopped.", "limit"
+                )
             return
         if outcome.code is None:
+            FAILURES.labels("lost").inc()
             self._give_back(claim, LOST, lost=True)
             return
         if outcome.code != 0:
@@ -202,7 +223,7 @@ class Worker:
             files = self._storage.publish(workspace, task.job_id, task.number, task.attempt)
         except ProductError as error:
             self._spend(claim, outcome)
-            raise TaskError(f"The script ended, but {error}.") from error
+            raise TaskError(f"The script ended, but {error}.", "products") from error
         products = [
             Product(
                 job_id=task.job_id,
@@ -219,6 +240,7 @@ class Worker:
         ]
         try:
             if self._store.complete(claim, products, outcome.usage, outcome.message):
+                _measure(claim, "completed")
                 return
         except DatabaseError:
             # Whether it was done is not known: what is published stays until the sweeper knows.
@@ -227,7 +249,7 @@ class Worker:
         except ConflictError as error:
             self._spend(claim, outcome)
             self._storage.withdraw(task.job_id, task.number, task.attempt)
-            raise TaskError(f"The script ended, but {error}") from error
+            raise TaskError(f"The script ended, but {error}", "products") from error
         self._storage.withdraw(task.job_id, task.number, task.attempt)
 
     def _spend(self, claim: Claim, outcome: Outcome) -> None:
@@ -236,6 +258,12 @@ class Worker:
     def _give_back(self, claim: Claim, reason: str, *, lost: bool) -> None:
         task, limit = claim.task, self._settings.attempts
         self._insist(lambda: self._store.give_back(task.id, task.attempt, reason, lost=lost, limit=limit))
+
+
+def _measure(claim: Claim, end: str) -> None:
+    started = claim.task.started
+    if started is not None:
+        TASK_SECONDS.labels(claim.script, end).observe(max(0.0, time.time() - started.timestamp()))
 
 
 def _silent(code: int) -> str:

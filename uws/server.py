@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import signal
 import socket
@@ -12,6 +13,7 @@ from typing import NoReturn
 import uvicorn
 from starlette.applications import Starlette
 
+from jobs import logs
 from jobs.engine import Engine
 from jobs.errors import AmoraError
 from uws.app import create_app
@@ -21,6 +23,8 @@ CONNECTIONS = 65536
 """How many files and connections the process asks to be let have; many systems give 1024, and waiting clients stay."""
 PATIENCE = 5
 """Seconds that answers under way may take once the service is told to stop."""
+
+log = logging.getLogger(__name__)
 
 
 class ListenError(AmoraError):
@@ -34,6 +38,9 @@ def serve(settings: Settings) -> None:
 
     :raises ListenError: the address cannot be listened on.
     """
+    logs.configure(settings.log_format, settings.log_level)
+    # The same, with the id of the request, is in the log already.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not record.msg.startswith("Exception in ASGI"))
     _raise_limit()
     listening = listen(settings)
     if settings.port == 0:
@@ -42,13 +49,14 @@ def serve(settings: Settings) -> None:
         signal.signal(number, _leave)
     engine = Engine(settings)
     for reason in engine.jobs.scripts.broken.values():
-        sys.stderr.write(f"amora: left out: {reason}\n")
+        log.warning("left out: %s", reason)
     try:
         engine.start()
         app = create_app(engine, settings)
         config = uvicorn.Config(
             app,
             lifespan="off",
+            log_config=None,  # it goes where all else goes
             log_level="warning",
             access_log=False,
             server_header=False,
