@@ -102,10 +102,14 @@ class Script(_Model):
 
     name: str
     folder: Path
+    checksum: str = ""
+    """The SHA-256 over all files of the folder, in hexadecimal."""
     title: str
     summary: str
     version: str
     command: Annotated[tuple[str, ...], Field(min_length=1)]
+    libraries: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] = ()
+    """Folders beside the script's own whose code it uses: a change in them is a change of the script."""
     scope: Literal["dataset", "job"] = "dataset"
     """``dataset``: a task for each dataset; ``job``: one task that gets them all."""
     tasks: str | None = None
