@@ -24,8 +24,6 @@ CONNECTIONS = 65536
 PATIENCE = 5
 """Seconds that answers under way may take once the service is told to stop."""
 
-log = logging.getLogger(__name__)
-
 
 class ListenError(AmoraError):
     """The service cannot listen where it was told to."""
@@ -48,8 +46,6 @@ def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     engine = Engine(settings)
-    for reason in engine.jobs.scripts.broken.values():
-        log.warning("left out: %s", reason)
     try:
         engine.start()
         app = create_app(engine, settings)
