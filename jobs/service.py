@@ -19,7 +19,7 @@ from index.service import Index
 from jobs.changes import Changes
 from jobs.descriptor import Script
 from jobs.errors import NotFoundError, ParameterError, PhaseError, RequestError
-from jobs.models import Job, JobRef, JobState, Parameter, Product, Task, Upload
+from jobs.models import Census, Job, JobRef, JobState, Line, Parameter, Product, Task, Upload
 from jobs.phases import FINAL, Phase
 from jobs.queue import Queue
 from jobs.quote import Quotes
@@ -55,32 +55,6 @@ class Check:
     message: str
     figures: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     """What was measured for it: for each name a description and the value."""
-
-
-@dataclass(frozen=True)
-class Backlog:
-    """How long a queue is."""
-
-    waiting: int = 0
-    running: int = 0
-    oldest: datetime | None = None
-    """Since when the task waits that has waited longest."""
-
-    def __add__(self, other: Backlog) -> Backlog:
-        """Return both queues as one."""
-        since = [oldest for oldest in (self.oldest, other.oldest) if oldest]
-        return Backlog(self.waiting + other.waiting, self.running + other.running, min(since, default=None))
-
-
-@dataclass(frozen=True)
-class Census:
-    """How much there is of everything."""
-
-    jobs: dict[tuple[str, str], int]
-    """By script and phase."""
-    queues: dict[str, Backlog]
-    """By the name of the resource that the scripts need."""
-    datasets: int
 
 
 class Jobs:
@@ -234,23 +208,13 @@ class Jobs:
         return [check() for check in self._checks]
 
     def census(self) -> Census:
-        """Count everything.
+        """Count the jobs, and the tasks that wait and run in each resource class, also where there are none.
 
         :raises DatabaseError: the database does not answer.
         """
         counted = self._store.census()
-        queues: dict[str, Backlog] = {}
-        for script, number, oldest in counted.waiting:
-            name = self._resource(script)
-            queues[name] = queues.get(name, Backlog()) + Backlog(waiting=number, oldest=oldest)
-        for script, number in counted.running.items():
-            name = self._resource(script)
-            queues[name] = queues.get(name, Backlog()) + Backlog(running=number)
-        return Census(counted.jobs, queues, self._index.count())
-
-    def _resource(self, script: str) -> str:
-        """Return the name of the queue in which the tasks of a script wait."""
-        return "default" if script in self.scripts.names() else "gone"
+        empty = {name: Line() for name in self.scripts.queues()}
+        return Census(counted.jobs, {**empty, **counted.queues})
 
     # ------------------------------------------------------------------ changing
 
@@ -289,8 +253,8 @@ class Jobs:
                     script, given, run_id=run_id, owner=owner, duration=duration, destruction=until, job_id=job_id
                 )
                 if run:
-                    tasks = self._queue_tasks(job_id, work)
-        self._send(tasks)
+                    tasks = self._queue_tasks(found, job_id, work)
+        self._queue.wake(found.resource, len(tasks))
         return self._store.get(job_id)
 
     def set_parameters(
@@ -380,7 +344,8 @@ class Jobs:
             if job.phase is not Phase.PENDING:
                 raise PhaseError(f"The job {job_id} is {job.phase}; it can be run only while it is PENDING.")
             with suppress(StaleError):  # its parameters may be others now, and with them the datasets
-                self._send(self._queue_tasks(job_id, self._select(script, job.parameters), job.version))
+                tasks = self._queue_tasks(script, job_id, self._select(script, job.parameters), job.version)
+                self._queue.wake(script.resource, len(tasks))
                 return
 
     def _select(self, script: Script, parameters: Sequence[Parameter]) -> Sequence[Sequence[str]] | str:
@@ -392,16 +357,14 @@ class Jobs:
         except (RequestError, CoverageError) as error:
             return str(error)
 
-    def _queue_tasks(self, job_id: str, work: Sequence[Sequence[str]] | str, version: int | None = None) -> list[str]:
+    def _queue_tasks(
+        self, script: Script, job_id: str, work: Sequence[Sequence[str]] | str, version: int | None = None
+    ) -> list[str]:
         """Move a PENDING job to QUEUED and return its tasks, or to ERROR if it cannot be run."""
         if isinstance(work, str):
             self._store.fail(job_id, work, version=version)
             return []
-        return self._store.queue(job_id, work, self._queue.name, version)
-
-    def _send(self, tasks: Sequence[str]) -> None:
-        for task_id in tasks:
-            self._queue.send(task_id, 1)
+        return self._store.queue(job_id, work, script.resource, version)
 
     def abort(self, script: str, job_id: str) -> None:
         """Abort a job that has not ended; its scripts are stopped within a second.

@@ -28,7 +28,7 @@ from uws.context import call
 from uws.settings import Settings
 
 if TYPE_CHECKING:
-    from jobs.service import Jobs
+    from jobs.engine import Engine
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
@@ -48,21 +48,21 @@ async def show(request: Request) -> Response:
             "The figures are for the operator's networks (AMORA_METRICS_NETWORKS) and token (AMORA_METRICS_TOKEN)\n",
             403,
         )
-    return Response(await call(render, here.jobs), headers={"Content-Type": CONTENT_TYPE})
+    return Response(await call(render, here.engine), headers={"Content-Type": CONTENT_TYPE})
 
 
-def render(jobs: Jobs) -> bytes:
+def render(engine: Engine) -> bytes:
     """Return all figures in the text format of Prometheus."""
     counted = CollectorRegistry()
-    counted.register(_Counted(jobs))
+    counted.register(_Counted(engine))
     return b"".join(generate_latest(registry) for registry in (counted, REGISTRY, _process))
 
 
 class _Counted:
     """What is the same for all processes: read from SQL, and found out by the checks of ``/availability``."""
 
-    def __init__(self, jobs: Jobs) -> None:
-        self._jobs = jobs
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     def describe(self) -> list[Metric]:
         """Return nothing: all is found out at the question."""
@@ -73,7 +73,7 @@ class _Counted:
         up = GaugeMetricFamily(
             "amora_up", "Whether a part of the service is well, as /availability says.", None, ["part"]
         )
-        checks = self._jobs.health()
+        checks = self._engine.jobs.health()
         for check in checks:
             up.add_metric([check.name], float(check.ok))
         yield up
@@ -81,7 +81,7 @@ class _Counted:
             for name, (description, value) in check.figures.items():
                 yield GaugeMetricFamily(f"amora_{name}", description, value)
         try:
-            census = self._jobs.census()
+            census = self._engine.jobs.census()
         except DatabaseError as error:
             log.warning("no figures of the jobs: %s", error)
             return
@@ -99,7 +99,7 @@ class _Counted:
             age.add_metric([name], max(0.0, time.time() - queue.oldest.timestamp()) if queue.oldest else 0.0)
         yield tasks
         yield age
-        yield GaugeMetricFamily("amora_datasets", "Datasets in the index.", census.datasets)
+        yield GaugeMetricFamily("amora_datasets", "Datasets in the index.", self._engine.index.count())
 
 
 def _may_read(request: Request, settings: Settings) -> bool:
