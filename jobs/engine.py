@@ -36,10 +36,11 @@ class Engine:
         upgrade(self.database)
         self.index = Index(settings.folder / "index", self.database, settings.authority)
         self._changes = Changes()
-        self._store = JobStore(self.database, self._changes.publish)
+        self._store = JobStore(self.database, self._changes.publish, settings.user_running)
         self._storage = Storage(settings.folder)
         self._inboxes = Inboxes(settings.folder, settings.upload_max, settings.upload_files)
-        registry = Registry(settings.script_folders)
+        registry = Registry(settings.script_folders, settings.folder / "scripts")
+        self._registry = registry
         self._worker = Worker(self._store, registry, self.index, self._storage, settings)
         self._queue = Queue(self._worker.work)
         self._sweeper = Sweeper(self._store, self._queue, self._storage, self._changes, settings, self._inboxes)
@@ -59,6 +60,7 @@ class Engine:
     def start(self) -> None:
         """Start the embedded workers and the sweeper, which first takes up what an earlier process left behind."""
         self._started = True
+        self._registry.forget(self.settings.retention_max)
         self._queue.start(self.settings.workers)
         self._sweeper.start()
 
