@@ -67,6 +67,7 @@ class Jobs:
         changes: Changes,
         settings: Settings,
         inboxes: Inboxes,
+        slots: Callable[[], int],
         checks: Sequence[Callable[[], Check]] = (),
     ) -> None:
         self.scripts = registry
@@ -77,7 +78,7 @@ class Jobs:
         self._changes = changes
         self._settings = settings
         self._inboxes = inboxes
-        self._quotes = Quotes(store, settings.workers)
+        self._quotes = Quotes(store, slots)
         self._checks = checks
 
     # ------------------------------------------------------------------ reading
@@ -345,7 +346,8 @@ class Jobs:
 
     def _send(self, tasks: Sequence[str]) -> None:
         for task_id in tasks:
-            self._queue.send(task_id, 1)
+            if not self._queue.send(task_id, 1):
+                return  # the sweeper sends them, and the others, as soon as it can
 
     def abort(self, script: str, job_id: str) -> None:
         """Abort a job that has not ended; its scripts are stopped within a second.

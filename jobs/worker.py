@@ -27,6 +27,7 @@ from jobs.errors import AmoraError, ConflictError
 from jobs.guardhouse import GuardhouseError
 from jobs.identity import Identity
 from jobs.models import Product
+from jobs.presence import Presence
 from jobs.products import collect
 from jobs.registry import Registry
 from jobs.runner import Outcome, Run
@@ -55,11 +56,20 @@ class TaskError(Exception):
 class Worker:
     """Does the tasks of this process, several at once from as many threads."""
 
-    def __init__(self, store: JobStore, registry: Registry, index: Index, storage: Storage, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        registry: Registry,
+        index: Index,
+        storage: Storage,
+        presence: Presence,
+        settings: Settings,
+    ) -> None:
         self._store = store
         self._registry = registry
         self._index = index
         self._storage = storage
+        self._presence = presence
         self._settings = settings
         self.identity = Identity.of()
         self.stopping = threading.Event()
@@ -73,7 +83,8 @@ class Worker:
             # Without this message nobody would think of the task again before the next start.
             claim = self._insist(lambda: self._store.claim(task_id, attempt, str(self.identity), self._settings.lease))
             if claim is not None:
-                self._attempt(claim)
+                with self._presence.keeping(claim):
+                    self._attempt(claim)
                 self._tidy_up(claim.task.job_id)
         except DatabaseError:  # and the service is being stopped: the next one finds the task as it is
             log.exception("task %s was left", task_id)
@@ -118,6 +129,10 @@ class Worker:
     def _do(self, claim: Claim) -> None:
         task = claim.task
         script, values, datasets = self._look_up(claim)
+        for before in range(1, task.attempt):  # whoever queued it again cannot look at this machine from another one
+            guardian = self._storage.guardian(task.id, before)
+            if guardian is not None and not guardian.end(self._settings.grace + 2.0):
+                raise TaskError("An earlier attempt still runs on this machine and cannot be ended.")
         workspace = self._storage.workspace(task.id, task.attempt)
         try:
             description = describe(claim, values, datasets)
@@ -145,24 +160,15 @@ class Worker:
                 ) from error
 
     def _watch(self, claim: Claim, script: Script) -> Callable[[tuple[float, str] | None], bool]:
-        """Return what says whether a run is to go on: it keeps the lease and passes on the progress."""
-        store, lease = self._store, self._settings.lease
+        """Return what says whether a run is to go on; it passes on the progress."""
+        store = self._store
         limit = time.monotonic() + script.limits.wall
-        renew_at = time.monotonic() + lease / 3
-
-        def wanted(progress: tuple[float, str] | None) -> bool:
-            nonlocal renew_at
-            if time.monotonic() >= renew_at:
-                if not store.renew(claim, lease):
-                    return False
-                renew_at = time.monotonic() + lease / 3
-            return store.report(claim, *progress) if progress else store.holds(claim)
 
         def going_on(progress: tuple[float, str] | None) -> bool:
             if self.stopping.is_set() or time.monotonic() > limit:
                 return False
             try:
-                return wanted(progress)
+                return store.report(claim, *progress) if progress else store.holds(claim)
             except DatabaseError as error:  # an hour's work is worth another look; only SQL can publish it anyway
                 log.warning("task %s goes on although %s", claim.task.id, error)
                 return True

@@ -21,8 +21,8 @@ class Crash(BaseException):
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", lease=1.0, workers=1)
+def settings(tmp_path: Path, installation: dict[str, str]) -> Settings:
+    return Settings(home=tmp_path / "home", lease=1.0, workers=1, **installation)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def test_crash(owner: type, name: str, when: str, settings: Settings, monkeypatc
     engine = Engine(settings)
     if engine.jobs.state("probe", job_id).phase is Phase.PENDING:
         engine.jobs.run("probe", job_id)  # the crash came before the client was told anything
-    engine.start()
+    engine.start(1)
     try:
         job = _end(engine, job_id)
         assert job.phase is Phase.COMPLETED, job.error
