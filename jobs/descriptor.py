@@ -69,6 +69,9 @@ class ProductSpec(_Model):
     content_type: str
     description: str
     required: bool = True
+    reproducible: bool = True
+    """Whether a rerun makes the same bytes. False only for what tells of the run itself, or for a program that
+    cannot be kept from writing the time into its files."""
 
     def file_name(self, dataset: str | None, task: int) -> str:
         """Return the file's name for one task."""
@@ -99,12 +102,18 @@ class Script(_Model):
 
     name: str
     folder: Path
+    checksum: str = ""
+    """The SHA-256 over all files of the folder, in hexadecimal."""
     title: str
     summary: str
     version: str
     command: Annotated[tuple[str, ...], Field(min_length=1)]
+    libraries: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] = ()
+    """Folders beside the script's own whose code it uses: a change in them is a change of the script."""
     scope: Literal["dataset", "job"] = "dataset"
     """``dataset``: a task for each dataset; ``job``: one task that gets them all."""
+    resource: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")] = "default"
+    """The resource class: which workers do its tasks."""
     tasks: str | None = None
     """For a script without datasets: the integer parameter that says how many tasks a job has."""
     ordered: tuple[tuple[str, str], ...] = ()

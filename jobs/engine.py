@@ -42,16 +42,16 @@ class Engine:
             require(self.database)
         self.index = Index(settings.folder / "index", self.database, settings.authority)
         self._changes = Changes()
-        self._store = JobStore(self.database, self._changes.publish)
+        self._store = JobStore(self.database, self._changes.publish, settings.user_running)
         self._storage = Storage(settings.folder)
         self._inboxes = Inboxes(settings.folder, settings.upload_max, settings.upload_files)
-        registry = Registry(settings.script_folders)
+        registry = Registry(settings.script_folders, settings.folder / "scripts")
+        self._registry = registry
         self._presence = Presence(self._store, settings.lease)
         self._notices = Notices(self._store, self._changes)
         self._worker = Worker(self._store, registry, self.index, self._storage, self._presence, settings)
         self._queue = open_queue(self._worker.work, settings.redis_url)
-        self._sweeper = Sweeper(self._store, self._queue, self._storage, self._presence, settings, self._inboxes)
-        self._slots = 0
+        self._sweeper = Sweeper(self._store, self._queue, self._storage, settings, self._inboxes)
         self._started = False
         self.jobs = Jobs(
             self._store,
@@ -78,10 +78,11 @@ class Engine:
         :param slots: how many tasks it does at once; by default as many as ``amora serve`` does itself.
         """
         self._started = True
-        self._slots = self.settings.embedded if slots is None else slots
-        if self._slots:
-            self._presence.start(self._slots)
-        self._queue.start(self._slots)
+        self._registry.forget(self.settings.retention_max)
+        slots = self.settings.embedded if slots is None else slots
+        if slots:
+            self._presence.start(slots)
+            self._queue.start(slots, lambda: self._worker.queues)
         self._notices.start()
         self._sweeper.start()
 

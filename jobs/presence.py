@@ -78,12 +78,6 @@ class Presence:
             except Exception:  # whatever it was: silence would cost all tasks of this process
                 log.exception("a beat failed")
 
-    def alive(self, process: Identity) -> bool:
-        """Whether a process is there: seen by the kernel on this machine, by its word on another."""
-        if process.local:
-            return process.alive
-        return any(str(process) == worker.id for worker in self._store.workers(self._lease))
-
     def slots(self) -> int:
         """Return how many tasks all workers that live do at once."""
         return sum(worker.slots for worker in self._store.workers(self._lease))

@@ -1,51 +1,165 @@
-"""The scripts of this installation."""
+"""The scripts of this installation, as they lie in its folders now.
+
+A script that is added, changed or removed is seen within a second, without a restart: the times and sizes of the
+files are looked at, and only what changed is read again. What is handed out does not change any more: a script from a
+folder of the installation's own is copied when it is read, to a folder named after its checksum, and runs from there,
+so that a running task keeps the version it began with, and a rerun finds it again.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+import shutil
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from jobs.descriptor import Script, load
 from jobs.errors import DescriptorError, NotFoundError
+from jobs.settings import BUILT_IN_SCRIPTS
+from jobs.sources import Signature, checksum, copy, signature
+
+log = logging.getLogger(__name__)
+
+CHECK = 1.0
+"""Seconds between two looks at the folders."""
 
 
 class Registry:
     """All scripts in some folders; a broken one is set aside with its reason and does not stop the others.
 
-    A script in a later folder replaces one of the same name in an earlier folder.
+    A script in a later folder replaces one of the same name in an earlier folder. An edit that breaks a script leaves
+    the version before it on offer until the script is mended.
+
+    :param kept: where the versions of scripts are kept that do not belong to the software; None to run them in place.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], kept: Path | None = None) -> None:
+        self._folders = tuple(folders)
+        self._kept = kept
         self._scripts: dict[str, Script] = {}
-        self.broken: dict[str, str] = {}
-        """Why each broken script cannot be offered, by its name."""
-        for folder in folders:
-            if not folder.is_dir():
-                self.broken[str(folder)] = f"The folder of scripts {folder} does not exist."
-                continue
-            for path in sorted(folder.iterdir()):
-                if (path / "script.toml").is_file():
-                    self._add(path)
+        self._broken: dict[str, str] = {}
+        self._seen: dict[str, tuple[Path, Signature]] = {}
+        self._lock = threading.Lock()
+        self._looked = 0.0
+        self.refresh()
 
-    def _add(self, folder: Path) -> None:
-        self._scripts.pop(folder.name, None)
-        self.broken.pop(folder.name, None)
-        try:
-            self._scripts[folder.name] = load(folder)
-        except DescriptorError as error:
-            self.broken[folder.name] = str(error)
+    @property
+    def broken(self) -> dict[str, str]:
+        """Why each broken script cannot be offered as it is, by its name."""
+        self._look()
+        return dict(self._broken)
 
     def names(self) -> list[str]:
         """Return the names of the scripts on offer, in alphabetical order."""
+        self._look()
         return sorted(self._scripts)
+
+    def queues(self) -> list[str]:
+        """Return the resource classes of the scripts on offer, in alphabetical order."""
+        return sorted({script.resource for script in self._scripts.values()})
 
     def get(self, name: str) -> Script:
         """Return a script.
 
         :raises NotFoundError: there is none of that name, or it is broken.
         """
+        self._look()
         try:
             return self._scripts[name]
         except KeyError:
             offered = ", ".join(self.names()) or "none"
             raise NotFoundError(f"There is no script {name}; on offer: {offered}.") from None
+
+    def version(self, name: str, sha256: str) -> Script | None:
+        """Return the version of a script that has this checksum, if it is the present one or kept; else None."""
+        self._look()
+        present = self._scripts.get(name)
+        if present is not None and present.checksum == sha256:
+            return present
+        folder = self._kept and _place(self._kept, name, sha256)
+        if not folder or not folder.is_dir():
+            return None
+        return load(folder).model_copy(update={"checksum": sha256})
+
+    def _look(self) -> None:
+        """Look at the folders if the last look is a while ago and nobody else is looking."""
+        if time.monotonic() - self._looked >= CHECK and self._lock.acquire(blocking=False):
+            try:
+                self._refresh()
+            finally:
+                self._lock.release()
+
+    def refresh(self) -> None:
+        """Look at the folders now."""
+        with self._lock:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        found, broken = self._find()
+        scripts: dict[str, Script] = {}
+        seen: dict[str, tuple[Path, Signature]] = {}
+        for name, path in found.items():
+            before = self._scripts.get(name)
+            if before is not None:
+                scripts[name] = before
+            try:
+                seen[name] = path, signature(path, before.libraries if before else ())
+                if seen[name] != self._seen.get(name):
+                    scripts[name] = self._read(path)
+                    seen[name] = path, signature(path, scripts[name].libraries)
+                    log.info("the script %s, version %s", name, scripts[name].version)
+                elif name in self._broken:
+                    broken[name] = self._broken[name]
+            except DescriptorError as error:
+                broken[name] = str(error)
+        for name, reason in broken.items():
+            if reason != self._broken.get(name):
+                log.warning("a script is broken: %s", reason)
+        self._scripts, self._broken, self._seen = scripts, broken, seen
+        self._looked = time.monotonic()
+
+    def _find(self) -> tuple[dict[str, Path], dict[str, str]]:
+        """Return the folders of scripts by their names, and why a folder of scripts cannot be used."""
+        found: dict[str, Path] = {}
+        broken: dict[str, str] = {}
+        for folder in self._folders:
+            try:
+                paths = sorted(folder.iterdir())
+            except OSError as error:
+                why = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+                broken[str(folder)] = f"The folder of scripts {folder} {why}."
+            else:
+                found |= {path.name: path for path in paths if (path / "script.toml").is_file()}
+        return found, broken
+
+    def _read(self, path: Path) -> Script:
+        script = load(path)
+        for library in script.libraries:
+            if not (path.parent / library).is_dir():
+                raise DescriptorError(f"{path / 'script.toml'}: libraries: there is no folder {path.parent / library}")
+        script = script.model_copy(update={"checksum": checksum(path, script.libraries)})
+        if self._kept is None or path.parent == BUILT_IN_SCRIPTS:
+            return script
+        place = _place(self._kept, script.name, script.checksum)
+        if not place.is_dir():
+            copy(path, place, script.libraries)
+        os.utime(place)
+        return script.model_copy(update={"folder": place})
+
+    def forget(self, seconds: float) -> None:
+        """Remove the kept versions that nobody has used for so long; one that is on offer stays."""
+        present = {script.folder for script in self._scripts.values()}
+        for script in present:
+            if self._kept is not None and script.is_relative_to(self._kept):
+                os.utime(script)
+        for place in self._kept.glob("*/*") if self._kept is not None else ():
+            if place not in present and place.stat().st_mtime < time.time() - seconds:
+                shutil.rmtree(place.parent, ignore_errors=True)
+
+
+def _place(kept: Path, name: str, sha256: str) -> Path:
+    """Where a version is kept: its last part is the script's name, as in the folder it comes from."""
+    return kept / f"{name}-{sha256[:16]}" / name

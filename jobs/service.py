@@ -23,6 +23,7 @@ from jobs.models import Job, JobRef, JobState, Parameter, Product, Task, Upload
 from jobs.phases import FINAL, Phase
 from jobs.queue import Queue
 from jobs.quote import Quotes
+from jobs.record import Record
 from jobs.registry import Registry
 from jobs.settings import Settings
 from jobs.storage import Storage
@@ -174,6 +175,14 @@ class Jobs:
                 return product, path
         raise NotFoundError(f"The job {job_id} has no result {name}.")
 
+    def records(self, script: str, job_id: str) -> dict[int, Record]:
+        """Return what each completed task of a job really used, by its number.
+
+        :raises NotFoundError: the script has no such job.
+        """
+        self.state(script, job_id)
+        return {number: Record.of(text) for number, text in self._store.records(job_id).items()}
+
     def upload(self, script: str, job_id: str, name: str) -> tuple[Upload, Path] | None:
         """Return the file that was sent as a parameter and where it lies; None if it is no file.
 
@@ -234,8 +243,8 @@ class Jobs:
                     script, given, run_id=run_id, owner=owner, duration=duration, destruction=until, job_id=job_id
                 )
                 if run:
-                    tasks = self._queue_tasks(job_id, work)
-        self._send(tasks)
+                    tasks = self._queue_tasks(found, job_id, work)
+        self._queue.wake(found.resource, len(tasks))
         return self._store.get(job_id)
 
     def set_parameters(
@@ -325,7 +334,8 @@ class Jobs:
             if job.phase is not Phase.PENDING:
                 raise PhaseError(f"The job {job_id} is {job.phase}; it can be run only while it is PENDING.")
             with suppress(StaleError):  # its parameters may be others now, and with them the datasets
-                self._send(self._queue_tasks(job_id, self._select(script, job.parameters), job.version))
+                tasks = self._queue_tasks(script, job_id, self._select(script, job.parameters), job.version)
+                self._queue.wake(script.resource, len(tasks))
                 return
 
     def _select(self, script: Script, parameters: Sequence[Parameter]) -> Sequence[Sequence[str]] | str:
@@ -337,17 +347,14 @@ class Jobs:
         except (RequestError, CoverageError) as error:
             return str(error)
 
-    def _queue_tasks(self, job_id: str, work: Sequence[Sequence[str]] | str, version: int | None = None) -> list[str]:
+    def _queue_tasks(
+        self, script: Script, job_id: str, work: Sequence[Sequence[str]] | str, version: int | None = None
+    ) -> list[str]:
         """Move a PENDING job to QUEUED and return its tasks, or to ERROR if it cannot be run."""
         if isinstance(work, str):
             self._store.fail(job_id, work, version=version)
             return []
-        return self._store.queue(job_id, work, self._queue.name, version)
-
-    def _send(self, tasks: Sequence[str]) -> None:
-        for task_id in tasks:
-            if not self._queue.send(task_id, 1):
-                return  # the sweeper sends them, and the others, as soon as it can
+        return self._store.queue(job_id, work, script.resource, version)
 
     def abort(self, script: str, job_id: str) -> None:
         """Abort a job that has not ended; its scripts are stopped within a second.

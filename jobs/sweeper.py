@@ -17,7 +17,6 @@ from contextlib import suppress
 from index.errors import DatabaseError
 from jobs.errors import AmoraError
 from jobs.identity import Identity
-from jobs.presence import Presence
 from jobs.queue import Queue
 from jobs.settings import Settings
 from jobs.storage import Storage
@@ -36,8 +35,6 @@ TENURE = 10.0
 """Seconds after which another process takes over the office of a silent one of another machine."""
 FORGOTTEN = 3600.0
 """Seconds after which a silent worker is not remembered any more."""
-BATCH = 500
-"""Tasks that are sent again in one transaction: one for each would take minutes after a restart."""
 CLEAR = 600.0
 """Seconds between two looks for files that nobody refers to."""
 
@@ -50,19 +47,17 @@ class Sweeper:
         store: JobStore,
         queue: Queue,
         storage: Storage,
-        presence: Presence,
         settings: Settings,
         inboxes: Inboxes,
     ) -> None:
         self._store = store
         self._queue = queue
         self._storage = storage
-        self._presence = presence
         self._settings = settings
         self._inboxes = inboxes
         self._identity = str(Identity.of())
         self._leading_until = 0.0
-        self._waited: set[tuple[str, int, str | None]] = set()
+        self._recovered = False
         self._period = min(SWEEP, settings.lease / 6)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
@@ -98,11 +93,10 @@ class Sweeper:
 
     def sweep(self) -> None:
         """Do each step once; one that fails does not keep the others from being done."""
-        self._safely(self.lead)
-        self._safely(self.recover)
+        for step in (self.lead, self.recover, self.call_again):
+            self._safely(step)
         if self.leading:
-            for step in (self.resend, self.destroy_expired):
-                self._safely(step)
+            self._safely(self.destroy_expired)
         self.last_sweep = time.monotonic()
 
     @property
@@ -137,29 +131,19 @@ class Sweeper:
             if guardian is None or guardian.end(self._settings.grace + 2.0):
                 log.warning("task %s: %s, attempt %d", held.id, LOST, held.attempt)
                 self._store.give_back(held.id, held.attempt, LOST, lost=True, limit=self._settings.attempts)
+                self._recovered = True
                 self._storage.clear(held.job_id, held.id, held.number, held.attempt)
 
-    def resend(self) -> None:
-        """Send the QUEUED tasks whose message was never sent or is lost.
+    def call_again(self) -> None:
+        """Call workers to the tasks that wait: whoever was called to them may have died with the call.
 
-        A message is lost with the process that had it in its memory, or with what Redis had. It may get lost on its
-        way, too; then the task is still waiting at the next sweep although there are workers that have nothing to do.
+        A queue that all share is looked after by one process; to one in memory each process calls its own workers.
         """
-        waiting = self._store.waiting()
-        lost = {
-            queue for queue in {queue for _, _, queue in waiting} if self._queue.has_lost(queue, self._presence.alive)
-        }
-        tasks = [item for item in waiting if item[2] in lost]
-        overlooked = [item for item in waiting if item in self._waited and item[2] not in lost]
-        if overlooked:
-            idle = self._presence.slots() - len(self._store.held())
-            tasks += overlooked[: max(0, idle)]
-        self._waited = set(waiting)
-        for start in range(0, len(tasks), BATCH):
-            # SQL first: a message that is lost in between belongs to a queue that dies with this process.
-            for task_id, attempt in self._store.sent(tasks[start : start + BATCH], self._queue.name):
-                if not self._queue.send(task_id, attempt):
-                    return
+        self._queue.look()
+        if self.leading or self._recovered or not self._queue.shared:
+            self._recovered = False
+            for name, count in self._store.waiting().items():
+                self._queue.wake(name, count)
 
     def end_overdue(self) -> None:
         """Abort the jobs that have taken longer than their executionDuration (UWS 1.1, section 2.1.4)."""

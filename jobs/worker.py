@@ -8,21 +8,20 @@ in SQL belong to the old attempt, which nothing refers to, and are swept away.
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import NamedTuple, TypeVar
 
 from index.dataset import Dataset
 from index.errors import CoverageError, DatabaseError
 from index.service import Index
-from jobs.descriptor import Script, slug
+from jobs import contract, record
+from jobs.checksums import Checksums
+from jobs.descriptor import Script
 from jobs.errors import AmoraError, ConflictError
 from jobs.guardhouse import GuardhouseError
 from jobs.identity import Identity
@@ -38,8 +37,6 @@ from jobs.validator import Values, check, upload_path
 
 log = logging.getLogger(__name__)
 
-CONTRACT = 1
-"""The version of the script contract, as told in task.json."""
 INTERVAL = 0.1
 """Seconds between two looks at whether the task is still wanted."""
 LOST = "the worker that ran it was lost"
@@ -51,6 +48,16 @@ T = TypeVar("T")
 
 class TaskError(Exception):
     """The task has failed; the message is for the user."""
+
+
+class Work(NamedTuple):
+    """What an attempt at a task starts from."""
+
+    script: Script
+    values: Values
+    datasets: Sequence[Dataset]
+    created: datetime
+    """When the job was made."""
 
 
 class Worker:
@@ -71,23 +78,33 @@ class Worker:
         self._storage = storage
         self._presence = presence
         self._settings = settings
+        self._checksums = Checksums(store)
         self.identity = Identity.of()
         self.stopping = threading.Event()
         """When it is set, running tasks are stopped and handed back."""
 
-    def work(self, task_id: str, attempt: int) -> None:
-        """Do one attempt of a task, unless somebody else has it or it is not wanted any more."""
-        if self.stopping.is_set():
-            return
+    def work(self, queue: str) -> None:
+        """Do tasks, of one resource class first, until none waits any more in those that are done here."""
+        names = [queue, *(name for name in self.queues if name != queue)]
         try:
-            # Without this message nobody would think of the task again before the next start.
-            claim = self._insist(lambda: self._store.claim(task_id, attempt, str(self.identity), self._settings.lease))
-            if claim is not None:
+            while not self.stopping.is_set() and (claim := self._insist(lambda: self._claim(names))):
                 with self._presence.keeping(claim):
                     self._attempt(claim)
                 self._tidy_up(claim.task.job_id)
-        except DatabaseError:  # and the service is being stopped: the next one finds the task as it is
-            log.exception("task %s was left", task_id)
+                names.append(names.pop(0))  # they take turns: one that is never empty keeps no other waiting
+        except DatabaseError:  # and the service is being stopped: the next one finds the tasks as they are
+            log.exception("the work in %s was left", queue)
+
+    @property
+    def queues(self) -> list[str]:
+        """The resource classes whose tasks are done here."""
+        return self._settings.queues.split() or self._registry.queues()
+
+    def _claim(self, names: Sequence[str]) -> Claim | None:
+        for name in names:
+            if claim := self._store.claim(name, str(self.identity), self._settings.lease):
+                return claim
+        return None
 
     def _attempt(self, claim: Claim) -> None:
         """Do a claimed task, and end it or hand it back whatever happens."""
@@ -128,25 +145,24 @@ class Worker:
 
     def _do(self, claim: Claim) -> None:
         task = claim.task
-        script, values, datasets = self._look_up(claim)
+        work = self._look_up(claim)
+        script, values = work.script, work.values
         for before in range(1, task.attempt):  # whoever queued it again cannot look at this machine from another one
             guardian = self._storage.guardian(task.id, before)
             if guardian is not None and not guardian.end(self._settings.grace + 2.0):
                 raise TaskError("An earlier attempt still runs on this machine and cannot be ended.")
         workspace = self._storage.workspace(task.id, task.attempt)
         try:
-            description = describe(claim, values, datasets)
-            (workspace / "task.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
-            if values.region is not None:
-                values.region.moc().save(workspace / "region.fits", format="fits")
+            contract.write(contract.describe(task, work.created, values, work.datasets), values, workspace)
             self._provide(values, workspace)
+            command, environment = contract.command(script), contract.environment(workspace, work.created)
             with self._storage.open_log(task.job_id, task.number) as output:
                 if task.attempt > 1:
                     output.write(f"--- attempt {task.attempt} ---\n".encode())
-                with Run(_command(script), workspace, environment(workspace), output, self._settings.grace) as run:
+                with Run(command, workspace, environment, output, self._settings.grace) as run:
                     self._storage.note_guardian(workspace, str(Identity.of(run.guardian)))
                     outcome = run.wait(self._watch(claim, script), INTERVAL)
-            self._conclude(claim, script, outcome, workspace)
+            self._conclude(claim, work, outcome, workspace)
         finally:
             self._storage.discard(workspace)
 
@@ -175,10 +191,11 @@ class Worker:
 
         return going_on
 
-    def _look_up(self, claim: Claim) -> tuple[Script, Values, list[Dataset]]:
+    def _look_up(self, claim: Claim) -> Work:
         try:
             script = self._registry.get(claim.script)
-            values = check(script, self._store.get(claim.task.job_id).parameters, self._index)
+            job = self._store.get(claim.task.job_id)
+            values = check(script, job.parameters, self._index)
             datasets = [self._index.get(dataset) for dataset in claim.task.datasets]
         except DatabaseError:
             raise
@@ -188,28 +205,31 @@ class Worker:
             for file in dataset.files:
                 if not file.path.is_file():
                     raise TaskError(f"The file {file.path.name} of dataset {dataset.id} is not where it was indexed.")
-        return script, values, datasets
+        return Work(script, values, datasets, job.created)
 
-    def _conclude(self, claim: Claim, script: Script, outcome: Outcome, workspace: Path) -> None:
+    def _conclude(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path) -> None:
         if outcome.stopped or outcome.code != 0:
             self._spend(claim, outcome)
         if outcome.stopped:
             if self.stopping.is_set():
                 self._give_back(claim, "the service was stopped", lost=False)
             elif self._store.holds(claim):
-                raise TaskError(f"The script took longer than its limit of {script.limits.wall} s and was stopped.")
+                raise TaskError(
+                    f"The script took longer than its limit of {work.script.limits.wall} s and was stopped."
+                )
             return
         if outcome.code is None:
             self._give_back(claim, LOST, lost=True)
             return
         if outcome.code != 0:
             raise TaskError(outcome.last_error or _silent(outcome.code))
-        self._publish(claim, script, outcome, workspace)
+        self._publish(claim, work, outcome, workspace)
 
-    def _publish(self, claim: Claim, script: Script, outcome: Outcome, workspace: Path) -> None:
+    def _publish(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path) -> None:
         task = claim.task
         try:
-            collected = collect(script, task, workspace / "products")
+            used = record.take(work.script, work.values, work.datasets, workspace, self._checksums.of).as_text()
+            collected = collect(work.script, task, workspace / "products")
             files = self._storage.publish(workspace, task.job_id, task.number, task.attempt)
         except ProductError as error:
             self._spend(claim, outcome)
@@ -229,11 +249,11 @@ class Worker:
             for file in files
         ]
         try:
-            if self._store.complete(claim, products, outcome.usage, outcome.message):
+            if self._store.complete(claim, products, outcome.usage, outcome.message, used):
                 return
         except DatabaseError:
             # Whether it was done is not known: what is published stays until the sweeper knows.
-            self._insist(lambda: self._store.complete(claim, products, outcome.usage, outcome.message))
+            self._insist(lambda: self._store.complete(claim, products, outcome.usage, outcome.message, used))
             return
         except ConflictError as error:
             self._spend(claim, outcome)
@@ -247,51 +267,6 @@ class Worker:
     def _give_back(self, claim: Claim, reason: str, *, lost: bool) -> None:
         task, limit = claim.task, self._settings.attempts
         self._insist(lambda: self._store.give_back(task.id, task.attempt, reason, lost=lost, limit=limit))
-
-
-def describe(claim: Claim, values: Values, datasets: list[Dataset]) -> dict[str, Any]:
-    """Return the content of task.json (the script contract of the documentation)."""
-    region = None if values.region is None else {**values.region.as_dict(), "moc": "region.fits"}
-    return {
-        "contract": CONTRACT,
-        "job": claim.task.job_id,
-        "task": claim.task.number,
-        "attempt": claim.task.attempt,
-        "dataset_slug": slug(claim.task.dataset, claim.task.number),
-        "parameters": values.values,
-        "region": region,
-        "datasets": [_dataset(dataset) for dataset in datasets],
-    }
-
-
-def _dataset(dataset: Dataset) -> dict[str, Any]:
-    fields = asdict(dataset)
-    fields["added"] = dataset.added.isoformat()
-    fields["files"] = [{**asdict(file), "path": str(file.path)} for file in dataset.files]
-    return fields
-
-
-def environment(workspace: Path) -> dict[str, str]:
-    """Return all that a script finds in its environment: no credentials, no secrets, nothing of the service's own."""
-    return {
-        "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin")),
-        "HOME": str(workspace),
-        "TMPDIR": str(workspace),
-        "LANG": "C.UTF-8",
-        "PYTHONUNBUFFERED": "1",  # the log is watched while it grows
-        "PYTHONDONTWRITEBYTECODE": "1",
-        # One task, one core: the service decides how many tasks run at once.
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-
-
-def _command(script: Script) -> list[str]:
-    """Return the command, with its program and arguments found in the script's folder where they are there."""
-    program, *arguments = (
-        str(script.folder / part) if (script.folder / part).is_file() else part for part in script.command
-    )
-    return [sys.executable if program == "python" else program, *arguments]
 
 
 def _silent(code: int) -> str:

@@ -40,12 +40,15 @@ def servers() -> Iterator[Production]:
 
 
 @pytest.fixture(params=["embedded", "production"])
-def installation(request: pytest.FixtureRequest) -> dict[str, str]:
+def installation(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """The settings that tell an installation where its database and its queue are: the test runs with each."""
     if request.param == "embedded":
-        return {}
+        yield {}
+        return
     servers: Production = request.getfixturevalue("servers")
-    return servers.settings()
+    settings = servers.settings()
+    yield settings
+    servers.postgresql.drop(settings["database_url"])
 
 
 @pytest.fixture

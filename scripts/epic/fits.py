@@ -7,6 +7,8 @@ them, with one GTInn extension per CCD and a REGION extension, and in words in S
 from __future__ import annotations
 
 import datetime
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,10 +56,7 @@ TIME = (
 def observation(header: fits.Header, events: EventList, creator: str) -> None:
     """Write who made the product, from what, and of which observation."""
     header["CREATOR"] = (f"Amora {creator}", "program that made this file")
-    header["DATE"] = (
-        datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S"),
-        "[UTC] creation date",
-    )
+    header["DATE"] = (date(), "[UTC] creation of the job")
     header["ORIGIN"] = "Amora"
     copy(header, events, (*OBSERVATION, *TIME))
     if events.keyword("RADECSYS") is not None:
@@ -65,6 +64,15 @@ def observation(header: fits.Header, events: EventList, creator: str) -> None:
     header["EVTFILE"] = (events.path.name, "event list this was made from")
     if events.simulated:
         header["COMMENT"] = "SIMULATED DATA: made from a simulated event list, not an observation."
+
+
+def date() -> str:
+    """Return the instant that products bear, UTC: that of the job's creation, so that a rerun makes the same bytes.
+
+    It is SOURCE_DATE_EPOCH of the script contract; outside of a job, now.
+    """
+    seconds = int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def copy(header: fits.Header, events: EventList, names: tuple[str, ...]) -> None:
@@ -199,5 +207,9 @@ def region_tables(region: Shape | None) -> list[Any]:
 
 
 def write(path: Path, hdus: list[Any]) -> None:
-    """Write a file with DATASUM and CHECKSUM in each HDU."""
-    fits.HDUList(hdus).writeto(path, checksum=True, overwrite=True)
+    """Write a file with DATASUM and CHECKSUM in each HDU; the same content gives the same bytes."""
+    file = fits.HDUList(hdus)
+    file.update_extend()
+    for hdu in file:
+        hdu.add_checksum(when=f"updated {date()}")  # by itself astropy would say when on the clock
+    file.writeto(path, overwrite=True)

@@ -123,6 +123,7 @@ def test_what_a_script_is_told(do: Do, tmp_path: Path) -> None:
     files = {product.name: (tmp_path / "home" / "jobs" / product.key) for product in job.products}
     task: dict[str, Any] = json.loads(files["task.json"].read_text())
     (dataset,) = task.pop("datasets")
+    assert task.pop("date") == f"{job.created:%Y-%m-%dT%H:%M:%SZ}"
     assert task == {
         "contract": 1,
         "job": job.id,
@@ -143,8 +144,10 @@ def test_what_a_script_is_told(do: Do, tmp_path: Path) -> None:
     assert dataset["ivoid"] == "ivo://amora.local/amora?1/M1/S001"
     assert dataset["files"] == [{"kind": "events", "path": str(events), "content_type": "application/fits"}]
     assert files["ls.txt"].read_text().split() == ["products", "region.fits", "task.json"]
-    names = {line.partition("=")[0] for line in files["environment.txt"].read_text().splitlines()}
-    assert names <= {"PATH", "HOME", "TMPDIR", "LANG", "PWD", "SHLVL", "_", "OLDPWD"} | {
+    environment = dict(line.split("=", 1) for line in files["environment.txt"].read_text().splitlines())
+    assert environment["SOURCE_DATE_EPOCH"] == str(int(job.created.timestamp()))
+    names = set(environment)
+    assert names <= {"PATH", "HOME", "TMPDIR", "LANG", "SOURCE_DATE_EPOCH", "PWD", "SHLVL", "_", "OLDPWD"} | {
         name for name in names if name.startswith(("PYTHON", "OMP_", "OPENBLAS_"))
     }
 

@@ -45,6 +45,7 @@ def run_script(tmp_path: Path) -> Callable[..., Run]:
         parameters: dict[str, Any] | None = None,
         region: dict[str, Any] | None = None,
         slug: str = "0002970201_M1_S001",
+        **environment: str,
     ) -> Run:
         folder = tmp_path / f"task_{len(list(tmp_path.iterdir()))}"
         (folder / "products").mkdir(parents=True)
@@ -54,6 +55,7 @@ def run_script(tmp_path: Path) -> Callable[..., Run]:
             "job": "job",
             "task": 1,
             "attempt": 1,
+            "date": "2026-01-31T12:00:00Z",
             "dataset_slug": slug,
             "parameters": parameters or {},
             "region": region,
@@ -63,7 +65,7 @@ def run_script(tmp_path: Path) -> Callable[..., Run]:
         done = subprocess.run(
             [sys.executable, SCRIPTS / name / f"{name}.py"],
             cwd=folder,
-            env={key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ},
+            env={key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ} | environment,
             capture_output=True,
             text=True,
             check=False,

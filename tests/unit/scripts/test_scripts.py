@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
+from astropy.io import fits
 
 from jobs.descriptor import SHARED, load
 from scripts.epic.cameras import CAMERAS
@@ -46,6 +48,25 @@ def test_shared_parameters_are_the_same_in_both(name):
         assert here.parameter(parameter) == there.parameter(parameter)
     assert here.accepts.camera == tuple(camera.name for camera in CAMERAS.values())
     assert not {spec.name for spec in here.parameters} & set(SHARED)
+
+
+@pytest.mark.parametrize("name", ["image", "spectrum"])
+def test_the_same_task_gives_the_same_bytes_at_another_time(name, run_script, simulated_m1):
+    """Nothing in a product tells of the clock but DATE, and that is the creation of the job."""
+    region = {"text": "CIRCLE 150.236 2.268 0.01", "shape": "circle", "ra": 150.236, "dec": 2.268, "radius": 0.01}
+    runs = []
+    for seed in ("1", "2"):
+        runs.append(run_script(name, simulated_m1, {}, region, SOURCE_DATE_EPOCH="1000000000", PYTHONHASHSEED=seed))
+        second = time.time() // 1
+        while time.time() // 1 == second:
+            time.sleep(0.02)  # until the clock shows another second: that is what is tested
+    first, again = ({path.name: path.read_bytes() for path in run.products.iterdir()} for run in runs)
+    assert first, runs[0].err
+    assert first == again
+    for path in runs[0].products.glob("*.fits"):
+        with fits.open(path, checksum=True) as file:
+            assert file[0].header["DATE"] == "2001-09-09T01:46:40"
+            assert file[0].header.comments["CHECKSUM"] == "updated 2001-09-09T01:46:40"
 
 
 @pytest.mark.parametrize("name", ["image", "spectrum"])

@@ -1,0 +1,86 @@
+"""The script contract: what a program finds in its working folder and its environment, and how it is started.
+
+Whoever runs a script, the worker or a command line without a server, runs it through this. Nothing here depends on
+the clock or on the machine, but the paths: the same task is described in the same words each time, so that a script
+can make the same bytes of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from index.dataset import Dataset
+from jobs.descriptor import Script, slug
+from jobs.models import Task
+from jobs.validator import Values
+
+CONTRACT = 1
+"""The version of the script contract, as told in task.json."""
+REGION = "region.fits"
+"""The region of the job as a MOC, in the working folder."""
+
+
+def describe(task: Task, created: datetime, values: Values, datasets: Sequence[Dataset]) -> dict[str, Any]:
+    """Return the content of task.json.
+
+    :param created: when the job was made: the one instant that a product may tell of.
+    """
+    region = None if values.region is None else {**values.region.as_dict(), "moc": REGION}
+    return {
+        "contract": CONTRACT,
+        "job": task.job_id,
+        "task": task.number,
+        "attempt": task.attempt,
+        "date": created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "dataset_slug": slug(task.dataset, task.number),
+        "parameters": values.values,
+        "region": region,
+        "datasets": [_dataset(dataset) for dataset in datasets],
+    }
+
+
+def write(description: dict[str, Any], values: Values, workspace: Path) -> None:
+    """Write task.json and the region's MOC into a working folder."""
+    (workspace / "task.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
+    if values.region is not None:
+        values.region.moc().save(workspace / REGION, format="fits")
+
+
+def _dataset(dataset: Dataset) -> dict[str, Any]:
+    fields = asdict(dataset)
+    fields["added"] = dataset.added.isoformat()
+    fields["files"] = [{**asdict(file), "path": str(file.path)} for file in dataset.files]
+    return fields
+
+
+def environment(workspace: Path, created: datetime) -> dict[str, str]:
+    """Return all that a script finds in its environment: no credentials, no secrets, nothing of the service's own."""
+    return {
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin")),
+        "HOME": str(workspace),
+        "TMPDIR": str(workspace),
+        "LANG": "C.UTF-8",
+        # Programs that write a date into their files take this one (reproducible-builds.org): the date in task.json.
+        "SOURCE_DATE_EPOCH": str(int(created.timestamp())),
+        "PYTHONUNBUFFERED": "1",  # the log is watched while it grows
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",  # the order of sets is that of the run before
+        # One task, one core: the service decides how many tasks run at once.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def command(script: Script) -> list[str]:
+    """Return the command, with its program and arguments found in the script's folder where they are there."""
+    program, *arguments = (
+        str(script.folder / part) if (script.folder / part).is_file() else part for part in script.command
+    )
+    return [sys.executable if program == "python" else program, *arguments]
