@@ -251,6 +251,7 @@ class Index:
         ]
         return sorted(matches, key=lambda match: (-(match.overlap or 0), match.dataset.id))
 
+    @SEARCH_SECONDS.time()
     def answer(self, query: Query) -> Answer:
         """Find the datasets that answer a query.
 

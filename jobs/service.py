@@ -70,6 +70,7 @@ class Jobs:
         changes: Changes,
         settings: Settings,
         inboxes: Inboxes,
+        slots: Callable[[], int],
         checks: Sequence[Callable[[], Check]] = (),
     ) -> None:
         self.scripts = registry
@@ -80,7 +81,7 @@ class Jobs:
         self._changes = changes
         self._settings = settings
         self._inboxes = inboxes
-        self._quotes = Quotes(store, settings.workers)
+        self._quotes = Quotes(store, slots)
         self._checks = checks
 
     # ------------------------------------------------------------------ reading
