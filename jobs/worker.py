@@ -12,7 +12,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -55,8 +54,6 @@ class Work(NamedTuple):
     script: Script
     values: Values
     datasets: Sequence[Dataset]
-    created: datetime
-    """When the job was made."""
 
 
 class Worker:
@@ -138,9 +135,9 @@ class Worker:
         script, values = work.script, work.values
         workspace = self._storage.workspace(task.id, task.attempt)
         try:
-            contract.write(contract.describe(task, work.created, values, work.datasets), values, workspace)
+            contract.write(contract.describe(task, claim.created, values, work.datasets), values, workspace)
             self._provide(values, workspace)
-            command, environment = contract.command(script), contract.environment(workspace, work.created)
+            command, environment = contract.command(script), contract.environment(workspace, claim.created)
             with self._storage.open_log(task.job_id, task.number) as output:
                 if task.attempt > 1:
                     output.write(f"--- attempt {task.attempt} ---\n".encode())
@@ -188,8 +185,7 @@ class Worker:
     def _look_up(self, claim: Claim) -> Work:
         try:
             script = self._registry.get(claim.script)
-            job = self._store.get(claim.task.job_id)
-            values = check(script, job.parameters, self._index)
+            values = check(script, claim.parameters, self._index)
             datasets = [self._index.get(dataset) for dataset in claim.task.datasets]
         except DatabaseError:
             raise
@@ -199,7 +195,7 @@ class Worker:
             for file in dataset.files:
                 if not file.path.is_file():
                     raise TaskError(f"The file {file.path.name} of dataset {dataset.id} is not where it was indexed.")
-        return Work(script, values, datasets, job.created)
+        return Work(script, values, datasets)
 
     def _conclude(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path) -> None:
         if outcome.stopped or outcome.code != 0:
