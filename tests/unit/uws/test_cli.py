@@ -40,7 +40,9 @@ def test_help_teaches_with_an_example(words: tuple[str, ...]):
     assert "amora " + " ".join(words) in help_text
 
 
-@pytest.mark.parametrize("words", [(), *sorted({words[:1] for words in _commands(amora) if len(words) > 1})], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [(), *sorted({words[:1] for words in _commands(amora) if len(words) > 1})], ids=" ".join
+)
 def test_a_list_of_commands_says_whole_sentences(tmp_path: Path, words: tuple[str, ...]):
     listed = _amora(tmp_path, *words, "--help", COLUMNS="80").stdout.partition("Commands:")[2].splitlines()[1:]
     assert listed
@@ -77,7 +79,7 @@ def test_help_imports_nothing_slow(tmp_path: Path):
         (["index", "remove", "1/M1/S001"], "there is no dataset '1/M1/S001'"),
         (["index", "remove", "nonsense"], "nonsense"),
         (["index", "query", "--id", "nonsense"], "nonsense"),
-        (["index", "query", "--format", "fits"], "fits"),
+        (["index", "query", "--format", "bogus"], "bogus"),
         (["scripts", "check", "nosuch"], "nosuch"),
         (["jobs", "list", "--script", "nosuch"], "nosuch"),
         (["jobs", "list", "--phase", "bogus"], "BOGUS"),
