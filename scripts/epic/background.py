@@ -89,7 +89,7 @@ def _bright(ring: Annulus, events: EventList, keep: NDArray[np.bool_], cell: flo
     j = np.clip(((y[inside] - ring.y + ring.outer) / cell).astype(int), 0, n - 1)
     image = np.bincount(j * n + i, minlength=n * n).reshape(n, n)
     wide = np.pad(image, 1)
-    box = sum(wide[a : a + n, b : b + n] for a in range(3) for b in range(3))
+    box = np.sum([wide[a : a + n, b : b + n] for a in range(3) for b in range(3)], axis=0)
     centre = (np.arange(n) + 0.5) * cell - ring.outer
     distance = np.hypot(*np.meshgrid(centre, centre))
     whole = (distance > ring.inner + 1.5 * cell) & (distance < ring.outer - 1.5 * cell)

@@ -34,7 +34,7 @@ def factor(camera: str, optical_filter: str, low: float, high: float) -> float |
     if abs(bands[0][0] - low) > 1e-6 or abs(bands[-1][1] - high) > 1e-6:
         return None
     fluxes = [_flux(a, b) for a, b in bands]
-    return 1e11 * sum(row[i] * flux for i, flux in zip(chosen, fluxes, strict=True)) / sum(fluxes)
+    return 1e11 * float(sum(row[i] * flux for i, flux in zip(chosen, fluxes, strict=True))) / sum(fluxes)
 
 
 def _flux(low: float, high: float) -> float:

@@ -117,9 +117,9 @@ class Pipeline:
 
     def vignetted(self, x: Floats, y: Floats) -> Floats:
         """Return the value of the map's pixel that X, Y lie in."""
-        i, j = self._map.to_pixel(*self._events.to_sky(x, y))
+        column, row = self._map.to_pixel(*self._events.to_sky(x, y))
         with np.errstate(invalid="ignore"):
-            i, j = (np.nan_to_num(np.rint(axis), nan=-1.0).astype(np.int64) - 1 for axis in (i, j))
+            i, j = (np.nan_to_num(np.rint(axis), nan=-1.0).astype(np.int64) - 1 for axis in (column, row))
         ny, nx = self._data.shape
         inside = (i >= 0) & (i < nx) & (j >= 0) & (j < ny)
         seconds = np.zeros(len(i))
@@ -163,8 +163,8 @@ def image(exposure: ExposureMap, where: Grid, samples: int = 2) -> NDArray[np.fl
     rows = max(1, TILE // (nx * samples * samples))
     for first in range(0, ny, rows):
         last = min(ny, first + rows)
-        y = where.origin[1] + where.first[1] * where.bin
-        y = y + (np.arange(first * samples, last * samples) + 0.5) * step
+        bottom = where.origin[1] + where.first[1] * where.bin
+        y = bottom + (np.arange(first * samples, last * samples) + 0.5) * step
         u, v = np.meshgrid(x, y)
         seconds = exposure.vignetted(u.ravel(), v.ravel())
         out[first:last] = seconds.reshape(last - first, samples, nx, samples).mean((1, 3))

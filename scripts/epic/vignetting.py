@@ -27,7 +27,7 @@ def band_of(low: float, high: float) -> int:
     """Return the band (0 to 4) of the model that an energy range in keV lies in, by its logarithmic centre."""
     middle = float(np.sqrt(max(low, 0.1) * min(max(high, 0.2), 12.0)))
     edges = [upper for _, upper in _model()["bands"]]
-    return int(min(np.searchsorted(edges, middle), len(edges) - 1))
+    return min(int(np.searchsorted(np.array(edges), middle)), len(edges) - 1)
 
 
 def off_axis(events: EventList, x: Floats, y: Floats) -> tuple[Floats, Floats]:
