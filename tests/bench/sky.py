@@ -13,6 +13,7 @@ from statistics import median
 from typing import TypeVar
 
 import numpy as np
+from astropy.coordinates import Angle, Latitude, Longitude
 from mocpy import MOC
 
 from index.healpix import Ints, Ranges, ranges_of, shift
@@ -172,3 +173,9 @@ def make_mocset(folder: Path, mocs: Sequence[Ranges]) -> Path:
     blocks = str(len(mocs) // 128 + 1)
     subprocess.run([str(MOCSET), "make", "-n", blocks, str(path)], input=listed, text=True, check=True)
     return path
+
+
+def cone(question: Question, order: int) -> MOC:
+    """Have mocpy build a circle."""
+    ra, dec, radius = (Angle(value, "deg") for value in (question.ra, question.dec, question.radius))
+    return MOC.from_cone(Longitude(ra), Latitude(dec), radius, max_depth=order)
