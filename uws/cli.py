@@ -13,8 +13,9 @@ from pathlib import Path
 import click
 
 from uws.indexing import index
+from uws.jobcontrol import jobs
 from uws.kit import scripts
-from uws.terminal import FAILED, USAGE, Mistake, engine_of, mistakes, read_settings, table
+from uws.terminal import FAILED, USAGE, Mistake, mistakes, read_settings
 from uws.users import users
 
 
@@ -55,6 +56,7 @@ def amora() -> None:
 
 
 amora.add_command(index)
+amora.add_command(jobs)
 amora.add_command(scripts)
 amora.add_command(users)
 
@@ -114,37 +116,6 @@ def demo(data: Path | None) -> None:
 
         if not demonstration.run(read_settings(), data):
             raise click.exceptions.Exit(FAILED)
-
-
-@amora.group()
-def jobs() -> None:
-    """Look at the jobs."""
-
-
-@jobs.command("list")
-@click.option("--script", help="Only the jobs of this script.")
-@click.option("--phase", "phases", multiple=True, help="Only jobs in this phase; repeatable.")
-@click.option("--last", type=click.IntRange(min=1), help="Only so many of the newest.")
-def jobs_list(script: str | None, phases: tuple[str, ...], last: int | None) -> None:
-    """List the jobs, newest first.
-
-    \b
-    Example:
-      amora jobs list --script spectrum --phase ERROR --last 10
-    """
-    with mistakes():
-        from uws.joblist import phase_named
-        from uws.times import format_instant
-
-        wanted = {phase_named("--phase", phase.upper()) for phase in phases}
-        with engine_of(read_settings()) as engine:
-            table(
-                ("JOB", "SCRIPT", "PHASE", "CREATED", "OWNER", "RUN"),
-                (
-                    (ref.id, ref.script, str(ref.phase), format_instant(ref.created), ref.owner or "", ref.run_id or "")
-                    for ref in engine.jobs.refs(script, phases=wanted, last=last)
-                ),
-            )
 
 
 @amora.group()
