@@ -119,7 +119,10 @@ class Engine:
         except OSError as error:
             return Check("storage", ok=False, message=f"The products' folder cannot be written: {error.strerror}.")
         return Check(
-            "storage", ok=free >= self.settings.min_free, message=f"{free / 2**30:.1f} GiB are free for products."
+            "storage",
+            ok=free >= self.settings.min_free,
+            message=f"{free / 2**30:.1f} GiB are free for products.",
+            figures={"free_bytes": ("Free disk for products.", free)},
         )
 
     def _check_queue(self) -> Check:
@@ -132,7 +135,12 @@ class Engine:
         except DatabaseError:
             return Check("workers", ok=False, message="Whether workers run is not known.")
         ok = slots > 0 and self._queue.working
-        return Check("workers", ok=ok, message=f"{slots} tasks can be done at once." if ok else "No worker runs.")
+        return Check(
+            "workers",
+            ok=ok,
+            message=f"{slots} tasks can be done at once." if ok else "No worker runs.",
+            figures={"workers": ("Tasks that can be done at once.", slots)},
+        )
 
     def _check_sweeper(self) -> Check:
         ok = self._started and time.monotonic() - self._sweeper.last_sweep < 30 * SWEEP

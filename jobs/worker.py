@@ -13,7 +13,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -27,6 +26,8 @@ from jobs.descriptor import Script
 from jobs.errors import AmoraError, ConflictError, StorageError
 from jobs.guardhouse import GuardhouseError
 from jobs.identity import Identity
+from jobs.logs import about
+from jobs.meters import FAILURES, TASK_CPU, TASK_SECONDS
 from jobs.models import Product
 from jobs.presence import Presence
 from jobs.products import collect
@@ -51,7 +52,14 @@ T = TypeVar("T")
 
 
 class TaskError(Exception):
-    """The task has failed; the message is for the user."""
+    """The task has failed; the message is for the user.
+
+    :param cause: one of :data:`jobs.meters.CAUSES`, for the operator.
+    """
+
+    def __init__(self, message: str, cause: str = "script") -> None:
+        self.cause = cause
+        super().__init__(message)
 
 
 class Work(NamedTuple):
@@ -60,8 +68,6 @@ class Work(NamedTuple):
     script: Script
     values: Values
     datasets: Sequence[Dataset]
-    created: datetime
-    """When the job was made."""
 
 
 class Worker:
@@ -92,7 +98,8 @@ class Worker:
         names = [queue, *(name for name in self.queues if name != queue)]
         try:
             while not self.stopping.is_set() and (claim := self._insist(lambda: self._claim(names))):
-                with self._presence.keeping(claim):
+                here = {"job": claim.task.job_id, "task": claim.task.number, "attempt": claim.task.attempt}
+                with about(**here), self._presence.keeping(claim):
                     self._attempt(claim)
                 self._tidy_up(claim.task.job_id)
                 names.append(names.pop(0))  # they take turns: one that is never empty keeps no other waiting
@@ -115,25 +122,32 @@ class Worker:
         try:
             self._do(claim)
         except TaskError as error:
+            FAILURES.labels(error.cause).inc()
             self._fail(claim, str(error))
         except GuardhouseError:
             log.exception("task %s could not be started", claim.task.id)
+            FAILURES.labels("lost").inc()
             self._give_back(claim, LOST, lost=True)
         except DatabaseError:
             log.exception("task %s: the database is away", claim.task.id)
+            FAILURES.labels("database").inc()
             self._give_back(claim, "the database was away", lost=True)
         except StorageError:
             log.exception("task %s: the storage is away", claim.task.id)
+            FAILURES.labels("storage").inc()
             self._give_back(claim, "the storage was away", lost=False)
         except OSError as error:
             log.exception("task %s failed in the worker", claim.task.id)
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            FAILURES.labels("storage" if full else "internal").inc()
             self._fail(claim, "The disk of the service is full; please try again later." if full else _INTERNAL)
         except Exception:  # whatever it is: the task must not stay EXECUTING, and the thread must live on
             log.exception("task %s failed in the worker", claim.task.id)
+            FAILURES.labels("internal").inc()
             self._fail(claim, _INTERNAL)
 
     def _fail(self, claim: Claim, message: str) -> None:
+        _measure(claim, "failed")
         self._insist(lambda: self._store.fail_task(claim, message))
 
     def _insist(self, change: Callable[[], T]) -> T:
@@ -177,9 +191,9 @@ class Worker:
                 raise TaskError("An earlier attempt still runs on this machine and cannot be ended.")
         workspace = self._storage.workspace(task.id, task.attempt)
         try:
-            contract.write(contract.describe(task, work.created, values, work.datasets), values, workspace)
+            contract.write(contract.describe(task, claim.created, values, work.datasets), values, workspace)
             self._provide(claim, values, workspace)
-            command, environment = contract.command(script), contract.environment(workspace, work.created)
+            command, environment = contract.command(script), contract.environment(workspace, claim.created)
             with self._storage.open_log(task.job_id, task.number, task.attempt) as output:
                 if task.attempt > 1:
                     output.write(f"--- attempt {task.attempt} ---\n".encode())
@@ -197,7 +211,7 @@ class Worker:
                 self._while_away(claim, partial(self._storage.provide, upload.key, target))
             except FileNotFoundError as error:
                 raise TaskError(
-                    f"The file that was sent as {name} is not there any more; please send it again."
+                    f"The file that was sent as {name} is not there any more; please send it again.", "files"
                 ) from error
 
     def _watch(self, claim: Claim, script: Script) -> Callable[[tuple[float, str] | None], bool]:
@@ -219,8 +233,7 @@ class Worker:
     def _look_up(self, claim: Claim) -> Work:
         try:
             script = self._registry.get(claim.script)
-            job = self._store.get(claim.task.job_id)
-            values = check(script, job.parameters, self._index)
+            values = check(script, claim.parameters, self._index)
             datasets = [self._index.get(dataset) for dataset in claim.task.datasets]
         except DatabaseError:
             raise
@@ -229,10 +242,13 @@ class Worker:
         for dataset in datasets:
             for file in dataset.files:
                 if not file.path.is_file():
-                    raise TaskError(f"The file {file.path.name} of dataset {dataset.id} is not where it was indexed.")
-        return Work(script, values, datasets, job.created)
+                    raise TaskError(
+                        f"The file {file.path.name} of dataset {dataset.id} is not where it was indexed.", "files"
+                    )
+        return Work(script, values, datasets)
 
     def _conclude(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path) -> None:
+        TASK_CPU.labels(claim.script).inc(outcome.usage.cpu)
         if outcome.stopped or outcome.code != 0:
             self._spend(claim, outcome)
         if outcome.stopped:
@@ -240,10 +256,11 @@ class Worker:
                 self._give_back(claim, "the service was stopped", lost=False)
             elif self._store.holds(claim):
                 raise TaskError(
-                    f"The script took longer than its limit of {work.script.limits.wall} s and was stopped."
+                    f"The script took longer than its limit of {work.script.limits.wall} s and was stopped.", "limit"
                 )
             return
         if outcome.code is None:
+            FAILURES.labels("lost").inc()
             self._give_back(claim, LOST, lost=True)
             return
         if outcome.code != 0:
@@ -259,7 +276,7 @@ class Worker:
             files = self._while_away(claim, publish)
         except ProductError as error:
             self._spend(claim, outcome)
-            raise TaskError(f"The script ended, but {error}.") from error
+            raise TaskError(f"The script ended, but {error}.", "products") from error
         products = [
             Product(
                 job_id=task.job_id,
@@ -276,6 +293,7 @@ class Worker:
         ]
         try:
             if self._store.complete(claim, products, outcome.usage, outcome.message, used):
+                _measure(claim, "completed")
                 return
         except DatabaseError:
             # Whether it was done is not known: what is published stays until the sweeper knows.
@@ -284,7 +302,7 @@ class Worker:
         except ConflictError as error:
             self._spend(claim, outcome)
             self._storage.withdraw(task.job_id, task.number, task.attempt)
-            raise TaskError(f"The script ended, but {error}") from error
+            raise TaskError(f"The script ended, but {error}", "products") from error
         self._storage.withdraw(task.job_id, task.number, task.attempt)
 
     def _spend(self, claim: Claim, outcome: Outcome) -> None:
@@ -293,6 +311,12 @@ class Worker:
     def _give_back(self, claim: Claim, reason: str, *, lost: bool) -> None:
         task, limit = claim.task, self._settings.attempts
         self._insist(lambda: self._store.give_back(task.id, task.attempt, reason, lost=lost, limit=limit))
+
+
+def _measure(claim: Claim, end: str) -> None:
+    started = claim.task.started
+    if started is not None:
+        TASK_SECONDS.labels(claim.script, end).observe(max(0.0, time.time() - started.timestamp()))
 
 
 def _silent(code: int) -> str:
