@@ -21,6 +21,7 @@ from jobs.errors import (
     LimitError,
     NotFoundError,
     PhaseError,
+    QuotaError,
     StorageError,
     TooLargeError,
 )
@@ -42,6 +43,7 @@ STATUS: dict[type[Exception], int] = {
     ForbiddenError: 403,
     PhaseError: 403,
     AttemptsError: 429,
+    QuotaError: 429,
     LimitError: 503,
     DescriptorError: 503,
     TooLargeError: 413,
