@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from index.answers import Answer, answer
+from index.answers import Answer, RecentCells, answer
 from index.database import Database
 from index.dataset import Dataset, FoundDataset
 from index.errors import DamagedIndexError, LostDatasetsError, UnknownDatasetError
@@ -95,6 +95,7 @@ class Index:
         self._ids = DatasetIds(authority)
         self._store = DatasetStore(database, self._ids)
         self._files = CoverageFiles(folder)
+        self._recent = RecentCells(self._store)
         self._snapshot: Snapshot | None = None
 
     def add(self, found: Iterable[FoundDataset]) -> Added:
@@ -254,9 +255,7 @@ class Index:
 
         Raises DatasetIdError, RegionError if the region cannot be built, and DamagedIndexError.
         """
-        return answer(
-            self._store, self._ids, lambda newest: self._newest() if newest else self._snapshot or self._newest(), query
-        )
+        return answer(self._store, self._recent, self._ids, self._opened, query)
 
     def region(self, text: str) -> Region:
         """Read a region in any form, also around a target of the datasets. Raises RegionError."""
@@ -311,6 +310,10 @@ class Index:
         for key, dataset in found.items():
             return generation, key, dataset
         raise UnknownDatasetError(f"there is no dataset {short!r}")
+
+    def _opened(self, newest: bool) -> Snapshot:
+        """Give the generation that is open, or the present one."""
+        return self._newest() if newest else self._snapshot or self._newest()
 
     def _newest(self) -> Snapshot:
         """Open the present generation."""

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from uws.addresses import Addresses
+from uws.fragments import Fragments
 from uws.hammering import Hammering
 from uws.renderings import Renderings
 from uws.settings import Settings
@@ -38,6 +39,7 @@ class Context:
 
     renderings: Renderings = field(default_factory=Renderings)
     hammering: Hammering = field(default_factory=Hammering)
+    fragments: Fragments = field(default_factory=Fragments)
 
     @property
     def jobs(self) -> Jobs:
