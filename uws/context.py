@@ -17,6 +17,7 @@ from uws.fragments import Fragments
 from uws.hammering import Hammering
 from uws.renderings import Renderings
 from uws.settings import Settings
+from uws.unions import Unions
 
 if TYPE_CHECKING:
     from jobs.engine import Engine
@@ -40,6 +41,7 @@ class Context:
     renderings: Renderings = field(default_factory=Renderings)
     hammering: Hammering = field(default_factory=Hammering)
     fragments: Fragments = field(default_factory=Fragments)
+    unions: Unions = field(default_factory=Unions)
 
     @property
     def jobs(self) -> Jobs:

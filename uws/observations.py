@@ -140,7 +140,7 @@ def _following(form: Form, answer: Answer, addresses: Addresses) -> str | None:
     return f"{addresses.at('observations')}?{urlencode(query)}"
 
 
-async def _read(request: Request) -> tuple[Form, bytes | None]:
+async def asked(request: Request) -> tuple[Form, bytes | None]:
     """Return the form, and the content of the file that was sent as the region."""
     here = context.of(request)
     with here.jobs.inbox() as inbox:
@@ -157,7 +157,7 @@ async def _read(request: Request) -> tuple[Form, bytes | None]:
 async def show(request: Request) -> Response:
     """Answer with the datasets that cover a region."""
     errors.set_form(request, "json")
-    form, file = await _read(request)
+    form, file = await asked(request)
     chosen = response_format(form, FORMATS)
     if chosen.name in (HTML.name, VOTABLE.name):
         errors.set_form(request, "html" if chosen.name == HTML.name else "votable")
