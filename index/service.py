@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from index.answers import Answer, answer
 from index.database import Database
 from index.dataset import Dataset, FoundDataset
 from index.errors import DamagedIndexError, LostDatasetsError, UnknownDatasetError
@@ -14,7 +15,9 @@ from index.files import CoverageFiles, Snapshot
 from index.healpix import PIXEL_AREA, moc_of, ranges_of
 from index.ids import DatasetIds
 from index.ingest import Taken, take
+from index.meters import SEARCH_SECONDS
 from index.postings import Postings
+from index.query import Query
 from index.region import Region
 from index.store import DatasetStore, SourceFile
 
@@ -218,6 +221,7 @@ class Index:
         """The ids of the datasets."""
         return self._ids
 
+    @SEARCH_SECONDS.time()
     def search(self, region: Region | None = None, *, ids: Collection[str] = ()) -> list[Match]:
         """Find the datasets that overlap a region, by decreasing overlap and then by id; without one, all, by id.
 
@@ -246,6 +250,16 @@ class Index:
             if key in rows
         ]
         return sorted(matches, key=lambda match: (-(match.overlap or 0), match.dataset.id))
+
+    @SEARCH_SECONDS.time()
+    def answer(self, query: Query) -> Answer:
+        """Find the datasets that answer a query.
+
+        Raises DatasetIdError, RegionError if the region cannot be built, and DamagedIndexError.
+        """
+        return answer(
+            self._store, self._ids, lambda newest: self._newest() if newest else self._snapshot or self._newest(), query
+        )
 
     def region(self, text: str) -> Region:
         """Read a region in any form, also around a target of the datasets. Raises RegionError."""

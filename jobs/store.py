@@ -10,21 +10,25 @@ Instants are integers, milliseconds since 1970 in UTC: the precision that is pri
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
     Select,
+    Update,
     and_,
     bindparam,
     case,
@@ -40,12 +44,15 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from index.database import Database
 from jobs.errors import ConflictError, NotFoundError, PhaseError
-from jobs.models import NOTHING, Job, JobRef, JobState, Parameter, Product, Task, Upload, Usage
+from jobs.models import NOTHING, Census, Job, JobRef, JobState, Line, Parameter, Product, Task, Upload, Usage
 from jobs.phases import ACTIVE, FINAL, JOB_MOVES, TASK_MOVES, Phase, sources
-from jobs.tables import file_checksum, job, parameter, phase_change, product, record, task
+from jobs.tables import file_checksum, job, office, parameter, phase_change, product, record, task, worker
+
+log = logging.getLogger(__name__)
 
 
 def now() -> int:
@@ -67,8 +74,32 @@ def from_ms(instant: int | None) -> datetime | None:
     return None if instant is None else _instant(instant)
 
 
+CHANNEL = "amora_jobs"
+"""Where PostgreSQL tells of changes: each message is the name of the store that made it and the job's id."""
+
 PAGE = 1000
 """Rows that are read at once."""
+
+# Statements that are made over and over are built once: building one takes longer than having it done.
+_KEY: BindParameter[str] = bindparam("key")
+_JOB = select(job).where(job.c.id == _KEY)
+_PARAMETERS = select(parameter).where(parameter.c.job_id == _KEY).order_by(parameter.c.id)
+_TASKS = select(task).where(task.c.job_id == _KEY).order_by(task.c.number)
+_PRODUCTS = select(product).where(product.c.job_id == _KEY).order_by(product.c.task, product.c.name)
+_PHASE_OF_JOB = select(job.c.phase).where(job.c.id == _KEY).with_for_update()
+_TASK = select(task).where(task.c.id == _KEY).with_for_update()
+_TOUCH = update(job).where(job.c.id == _KEY).values(version=job.c.version + 1)
+_TRAIL = insert(phase_change)
+_UNFINISHED, _COMPLETED = (
+    select(task.c.id).where(task.c.job_id == _KEY, task.c.phase.in_([phase.value for phase in phases])).limit(1)
+    for phases in (ACTIVE, (Phase.COMPLETED,))
+)
+_HELD = select(task.c.id).where(
+    task.c.id == _KEY,
+    task.c.attempt == bindparam("attempt"),
+    task.c.worker == bindparam("worker"),
+    task.c.phase == Phase.EXECUTING.value,
+)
 
 # As a literal: the indexes of what waits are used for no bound value.
 _WAITING = task.c.phase == literal_column("'QUEUED'")
@@ -88,6 +119,10 @@ class Claim:
     task: Task
     worker: str
     script: str
+    created: datetime
+    """When its job was made."""
+    parameters: tuple[Parameter, ...] = ()
+    """Those of its job."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +134,20 @@ class Held:
     number: int
     attempt: int
     worker: str
-    lease: int
+    lapsed: bool
+    """Whether its lease is over."""
+
+
+@dataclass(frozen=True)
+class Present:
+    """A process that does tasks and lives, as far as its last word tells."""
+
+    id: str
+    slots: int
+    """How many tasks it does at once."""
+    since: datetime
+    silent: float
+    """Seconds since its last word."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +175,10 @@ class JobStore:
         self, database: Database, changed: Callable[[str], None] = lambda _: None, user_running: int = 0
     ) -> None:
         self.database = database
-        self._user_running = user_running
+        self.name = new_id()
+        """Of this object, like that of no other in any process."""
+        self._next = _next(user_running)
+        self._lines = _lines(self._next)
         self._changed = changed
         self._open = threading.local()
         self._state = database.glance(
@@ -152,11 +203,17 @@ class JobStore:
             yield connection
             return
         with self.database.write() as connection:
+            connection.info.pop("moves", None)  # of a transaction that was not committed
             if not self.database.quick:
                 # Whoever locks a job first and its tasks afterwards never waits for one who waits for him. In SQLite
                 # there is but one writer.
-                connection.execute(select(job.c.id).where(job.c.id == job_id).with_for_update())
+                told = self.database.notice(CHANNEL, f"{self.name} {job_id}")
+                connection.execute(select(job.c.id, told).where(job.c.id == job_id).with_for_update())
             yield connection
+            moves = connection.info.pop("moves", ())
+        for number, origin, target, reason in moves:
+            fields = {"job": job_id} if number is None else {"job": job_id, "task": number}
+            log.info("%s to %s: %s", origin, target, reason, extra={"about": fields})
         self._changed(job_id)
 
     # ------------------------------------------------------------------ reading
@@ -167,16 +224,13 @@ class JobStore:
         :raises NotFoundError: there is no such job.
         """
         with self.database.read() as connection:
-            row = connection.execute(select(job).where(job.c.id == job_id)).one_or_none()
+            key = {"key": job_id}
+            row = connection.execute(_JOB, key).one_or_none()
             if row is None:
                 raise _unknown(job_id)
-            parameters = connection.execute(
-                select(parameter).where(parameter.c.job_id == job_id).order_by(parameter.c.id)
-            ).all()
-            tasks = connection.execute(select(task).where(task.c.job_id == job_id).order_by(task.c.number)).all()
-            products = connection.execute(
-                select(product).where(product.c.job_id == job_id).order_by(product.c.task, product.c.name)
-            ).all()
+            parameters = connection.execute(_PARAMETERS, key).all()
+            tasks = connection.execute(_TASKS, key).all()
+            products = connection.execute(_PRODUCTS, key).all()
         return Job(
             **_ref(row),
             started=from_ms(row.started),
@@ -197,7 +251,7 @@ class JobStore:
 
         :raises NotFoundError: there is no such job.
         """
-        row = self._state(job_id)
+        row = None if "\0" in job_id else self._state(job_id)  # PostgreSQL takes no NUL, not even in a question
         if row is None:
             raise _unknown(job_id)
         script, phase, version, owner = row
@@ -294,6 +348,38 @@ class JobStore:
             rows = connection.execute(select(job.c.phase, func.count()).group_by(job.c.phase)).all()
         return {Phase(phase): count for phase, count in rows}
 
+    def census(self) -> Census:
+        """Count the jobs, and the tasks that wait and run."""
+        first = (
+            select(task.c.job_id, task.c.queue, func.count().label("number"))
+            .where(task.c.phase == Phase.QUEUED.value)
+            .group_by(task.c.job_id, task.c.queue)
+            .subquery()
+        )
+        made_queued = and_(
+            phase_change.c.job_id == first.c.job_id,
+            phase_change.c.task.is_(None),
+            phase_change.c.target == Phase.QUEUED.value,
+        )
+        queued = (
+            select(first.c.queue, func.sum(first.c.number), func.min(phase_change.c.at))
+            .join_from(first, phase_change, made_queued, isouter=True)
+            .group_by(first.c.queue)
+        )
+        executing = (
+            select(task.c.queue, func.count()).where(task.c.phase == Phase.EXECUTING.value).group_by(task.c.queue)
+        )
+        by_phase = select(job.c.script, job.c.phase, func.count()).group_by(job.c.script, job.c.phase)
+        with self.database.read() as connection:
+            jobs = {(script, phase): number for script, phase, number in connection.execute(by_phase)}
+            waiting = {queue: (int(number), from_ms(at)) for queue, number, at in connection.execute(queued)}
+            running = dict(map(tuple, connection.execute(executing)))
+        queues = {
+            name: Line(*waiting.get(name, (0, None)), running=running.get(name, 0))
+            for name in waiting.keys() | running.keys()
+        }
+        return Census(jobs, queues)
+
     # ------------------------------------------------------------------ the client's changes
 
     def create(
@@ -306,10 +392,12 @@ class JobStore:
         duration: int,
         destruction: datetime | None,
         job_id: str | None = None,
+        created: datetime | None = None,
     ) -> str:
         """Make a PENDING job and return its id.
 
         :param job_id: a :func:`new_id` under which files of the job are kept already.
+        :param created: the instant of its creation, by default now.
         """
         job_id = job_id or new_id()
         with self._change(job_id) as connection:
@@ -320,7 +408,7 @@ class JobStore:
                     phase=Phase.PENDING.value,
                     run_id=run_id,
                     owner=owner,
-                    created=now(),
+                    created=now() if created is None else to_ms(created),
                     duration=duration,
                     destruction=None if destruction is None else to_ms(destruction),
                 )
@@ -451,7 +539,7 @@ class JobStore:
         """
         while True:
             with self.database.read() as connection:
-                found = connection.execute(self._next(queue)).one_or_none()
+                found = connection.execute(self._next, {"queue": queue}).one_or_none()
             if found is None:
                 return None
             claim = self._claim(found.id, found.first, worker, lease)
@@ -472,7 +560,7 @@ class JobStore:
                 Phase.EXECUTING,
                 f"claimed by {worker}",
                 worker=worker,
-                lease=at + int(lease * 1000),
+                lease=self._after(lease),
                 started=at,
                 progress=0.0,
                 message="",
@@ -483,30 +571,14 @@ class JobStore:
                 connection.execute(
                     update(task).where(task.c.id == first, task.c.phase == Phase.QUEUED.value).values(turn=moved.turn)
                 )
-            parent = connection.execute(select(job).where(job.c.id == moved.job_id)).one()
+            parent = connection.execute(_JOB, {"key": moved.job_id}).one()
             if parent.phase == Phase.QUEUED.value:
                 _move_job(connection, moved.job_id, Phase.EXECUTING, "first task started", started=at)
             else:
                 _touch(connection, moved.job_id)
-        return Claim(_task(moved), worker, parent.script)
-
-    def _next(self, queue: str) -> Select[Any]:
-        """The query of the task whose turn it is: ``id``, and ``first`` and ``turn`` as they put its user in front.
-
-        Both steps are the first entry of an index, however many tasks wait.
-        """
-        turns = select(task.c.id, task.c.owner, task.c.turn).where(_WAITING, task.c.queue == queue)
-        if self._user_running:
-            busy = select(task.c.owner).where(task.c.phase == Phase.EXECUTING.value).group_by(task.c.owner)
-            turns = turns.where(task.c.owner.not_in(busy.having(func.count() >= self._user_running)))
-        first = turns.order_by(task.c.turn, task.c.place).limit(1).subquery()
-        own = (
-            select(task.c.id)
-            .where(_WAITING, task.c.queue == queue, task.c.owner == first.c.owner)
-            .order_by(task.c.place)
-            .limit(1)
-        )
-        return select(own.scalar_subquery().label("id"), first.c.id.label("first"), first.c.turn)
+            parameters = connection.execute(_PARAMETERS, {"key": job_id}).all()
+        created = _instant(parent.created)
+        return Claim(_task(moved), worker, parent.script, created, tuple(map(_parameter, parameters)))
 
     def _line_up(self, connection: Connection, queue: str, owner: str, session: str) -> tuple[int, int]:
         """Return the turn and the place behind which the next task of a session comes.
@@ -515,29 +587,13 @@ class JobStore:
         lines up behind whoever's turn it is or behind the last of his own tasks, whichever is later; a session does
         the same among those of its user. Nothing is kept of whom nothing waits for.
         """
-        at_turn = self._next(queue).subquery()
-        found = connection.execute(
-            select(
-                select(at_turn.c.turn).scalar_subquery().label("turn"),
-                func.max(task.c.turn).label("last_turn"),
-                func.min(task.c.place).label("place"),
-                func.max(case((task.c.session == session, task.c.place))).label("last_place"),
-            ).where(_WAITING, task.c.queue == queue, task.c.owner == owner)
-        ).one()
+        found = connection.execute(self._lines, {"queue": queue, "owner": owner, "session": session}).one()
         return max(found.turn or 0, found.last_turn or 0), max(found.place or 0, found.last_place or 0)
 
-    def renew(self, claim: Claim, lease: float) -> bool:
-        """Renew the lease of a claim; False when the claim is lost and the work must stop."""
-        return self._hold(claim, lease=now() + int(lease * 1000))
-
-    def _hold(self, claim: Claim, **values: str | int) -> bool:
-        with self.database.write() as connection:
-            return bool(connection.execute(update(task).where(_held(claim)).values(**values)).rowcount)
-
     def holds(self, claim: Claim) -> bool:
-        """Whether a claim still holds, without renewing it."""
+        """Whether a claim still holds."""
         with self.database.read() as connection:
-            return connection.execute(select(task.c.id).where(_held(claim))).one_or_none() is not None
+            return _holds(connection, claim)
 
     def report(self, claim: Claim, progress: float, message: str) -> bool:
         """Write down the progress of a task; False when the claim is lost."""
@@ -593,11 +649,11 @@ class JobStore:
         return True
 
     def _end(self, connection: Connection, claim: Claim, target: Phase, reason: str, **values: Any) -> bool:
-        if connection.execute(select(task.c.id).where(_held(claim))).one_or_none() is None:
-            return False
-        return (
-            _move_task(connection, claim.task.id, target, reason, claim.task.attempt, ended=now(), **values) is not None
+        """Move a task to its end, if the claim holds."""
+        moved = _move_task(
+            connection, claim.task.id, target, reason, claim.task.attempt, claim.worker, ended=now(), **values
         )
+        return moved is not None
 
     def give_back(self, task_id: str, attempt: int, reason: str, *, lost: bool, limit: int) -> bool:
         """Queue a claimed task again as a new attempt; fail it when it was ``lost`` for the ``limit``-th time.
@@ -637,10 +693,11 @@ class JobStore:
 
     def held(self) -> list[Held]:
         """Return all tasks that workers hold."""
-        columns = task.c["id", "job_id", "number", "attempt", "worker", "lease"]
+        columns = task.c["id", "job_id", "number", "attempt", "worker"]
+        lapsed = (task.c.lease <= self.database.clock).label("lapsed")
         with self.database.read() as connection:
-            rows = connection.execute(select(*columns).where(task.c.phase == Phase.EXECUTING.value)).all()
-        return [Held(*row) for row in rows]
+            rows = connection.execute(select(*columns, lapsed).where(task.c.phase == Phase.EXECUTING.value)).all()
+        return [Held(**row._mapping) for row in rows]
 
     def waiting(self) -> dict[str, int]:
         """Return how many tasks wait in each resource class that has any."""
@@ -681,6 +738,70 @@ class JobStore:
             ).all()
         return [row.id for row in rows]
 
+    # ------------------------------------------------------------------ who is there
+
+    def beat(self, worker_id: str, slots: int, claims: Collection[Claim], lease: float) -> None:
+        """Write down that a process that does tasks lives, and renew the leases of its claims that still hold."""
+        seen = self.database.clock
+        with self.database.write() as connection:
+            known = connection.execute(
+                update(worker).where(worker.c.id == worker_id).values(slots=slots, seen=seen)
+            ).rowcount
+            if not known:
+                connection.execute(insert(worker).values(id=worker_id, slots=slots, since=now(), seen=seen))
+            for claim in claims:
+                connection.execute(update(task).where(_held(claim)).values(lease=self._after(lease)))
+
+    def leave(self, worker_id: str) -> None:
+        """Forget a process that does tasks no more."""
+        with self.database.write() as connection:
+            connection.execute(delete(worker).where(worker.c.id == worker_id))
+
+    def workers(self, patience: float) -> list[Present]:
+        """Return the processes that do tasks and have not been silent for more than ``patience`` seconds."""
+        silent = self.database.clock - worker.c.seen
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(worker.c.id, worker.c.slots, worker.c.since, silent)
+                .where(silent <= int(patience * 1000))
+                .order_by(worker.c.since, worker.c.id)
+            ).all()
+        return [Present(id_, slots, _instant(since), silent / 1000) for id_, slots, since, silent in rows]
+
+    def forget_workers(self, patience: float) -> None:
+        """Forget the processes that have been silent for longer."""
+        with self.database.write() as connection:
+            connection.execute(delete(worker).where(self.database.clock - worker.c.seen > int(patience * 1000)))
+
+    def take_office(self, name: str, holder: str, seconds: float, gone: Callable[[str], bool]) -> bool:
+        """Take, or keep, for some seconds what only one process at a time is to do; False while another has it.
+
+        :param gone: whether the process with that identity is known to be dead.
+        """
+        try:
+            with self.database.write() as connection:
+                row = connection.execute(select(office).where(office.c.name == name).with_for_update()).one_or_none()
+                until = self._after(seconds)
+                if row is None:
+                    connection.execute(insert(office).values(name=name, holder=holder, until=until))
+                    return True
+                mine = row.holder == holder or gone(row.holder)
+                free = (office.c.holder == row.holder) if mine else (office.c.until <= self.database.clock)
+                taken = update(office).where(office.c.name == name, free).values(holder=holder, until=until)
+                return bool(connection.execute(taken).rowcount)
+        except IntegrityError:  # another one was the first, at the same moment
+            return False
+
+    def leave_office(self, name: str, holder: str) -> None:
+        """Let another process take over at once."""
+        with self.database.write() as connection:
+            connection.execute(delete(office).where(office.c.name == name, office.c.holder == holder))
+
+    def _after(self, seconds: float) -> ColumnElement[int] | int:
+        if self.database.quick:  # there is but one clock
+            return now() + int(seconds * 1000)
+        return self.database.clock + int(seconds * 1000)
+
     # ------------------------------------------------------------------ the past and the present, for the quote
 
     def run_times(self, script: str, count: int) -> list[float]:
@@ -714,31 +835,91 @@ class JobStore:
         return [(row.job_id, row.script, _instant(row.started)) for row in rows]
 
 
+# ---------------------------------------------------------------------- whose turn it is
+
+
+def _next(user_running: int) -> Select[Any]:
+    """The query of the task whose turn it is: ``id``, and ``first`` and ``turn`` as they put its user in front.
+
+    Both steps are the first entry of an index, however many tasks wait.
+    """
+    queue = task.c.queue == bindparam("queue")
+    turns = select(task.c.id, task.c.owner, task.c.turn).where(_WAITING, queue)
+    if user_running:
+        busy = select(task.c.owner).where(task.c.phase == Phase.EXECUTING.value).group_by(task.c.owner)
+        turns = turns.where(task.c.owner.not_in(busy.having(func.count() >= user_running)))
+    first = turns.order_by(task.c.turn, task.c.place).limit(1).subquery()
+    own = select(task.c.id).where(_WAITING, queue, task.c.owner == first.c.owner).order_by(task.c.place).limit(1)
+    return select(own.scalar_subquery().label("id"), first.c.id.label("first"), first.c.turn)
+
+
+def _lines(at_turn: Select[Any]) -> Select[Any]:
+    """The query of where a session lines up."""
+    return select(
+        select(at_turn.subquery().c.turn).scalar_subquery().label("turn"),
+        func.max(task.c.turn).label("last_turn"),
+        func.min(task.c.place).label("place"),
+        func.max(case((task.c.session == bindparam("session"), task.c.place))).label("last_place"),
+    ).where(_WAITING, task.c.queue == bindparam("queue"), task.c.owner == bindparam("owner"))
+
+
 # ---------------------------------------------------------------------- the moves
+
+
+@cache
+def _job_update(target: Phase, names: frozenset[str]) -> Update:
+    """The move of a job from the phase ``origin``, if that is allowed, with new values for some columns."""
+    return (
+        update(job)
+        .where(
+            job.c.id == _KEY,
+            job.c.phase == bindparam("origin"),
+            job.c.phase.in_([phase.value for phase in sources(JOB_MOVES, target)]),
+        )
+        .values(phase=target.value, version=job.c.version + 1, **{name: bindparam(f"new_{name}") for name in names})
+    )
+
+
+@cache
+def _task_update(target: Phase, names: frozenset[str], new_attempt: bool) -> ReturningUpdate[Any]:
+    """The same of a task and one of its attempts; it returns the row as it then is."""
+    return (
+        update(task)
+        .where(
+            task.c.id == _KEY,
+            task.c.attempt == bindparam("attempt"),
+            task.c.phase == bindparam("origin"),
+            task.c.phase.in_([phase.value for phase in sources(TASK_MOVES, target)]),
+        )
+        .values(
+            phase=target.value,
+            attempt=task.c.attempt + int(new_attempt),
+            **{name: bindparam(f"new_{name}") for name in names},
+        )
+        .returning(task)
+    )
 
 
 def _move_job(connection: Connection, job_id: str, target: Phase, reason: str, **values: int | str | None) -> None:
     origin = _phase(connection, job_id)
-    allowed = sources(JOB_MOVES, target)
     done = connection.execute(
-        update(job)
-        .where(
-            job.c.id == job_id,
-            job.c.phase == origin.value,
-            job.c.phase.in_([phase.value for phase in allowed]),
-        )
-        .values(phase=target.value, version=job.c.version + 1, **values)
+        _job_update(target, frozenset(values)), {"key": job_id, "origin": origin.value} | _new(values)
     )
     if not done.rowcount:
+        allowed = sources(JOB_MOVES, target)
         raise PhaseError(f"The job {job_id} is {origin}; it can become {target} only from {_either(allowed)}.")
     _write_trail(connection, job_id, None, origin, target, reason)
 
 
+def _new(values: Mapping[str, int | float | str | None]) -> dict[str, int | float | str | None]:
+    return {f"new_{name}": value for name, value in values.items()}
+
+
 def _phase(connection: Connection, job_id: str) -> Phase:
-    phase = connection.execute(select(job.c.phase).where(job.c.id == job_id).with_for_update()).scalar_one_or_none()
+    phase = connection.execute(_PHASE_OF_JOB, {"key": job_id}).scalar_one_or_none()
     if phase is None:
         raise _unknown(job_id)
-    return Phase(phase)
+    return _PHASES[phase]
 
 
 def _abort(connection: Connection, job_id: str, reason: str) -> None:
@@ -757,25 +938,22 @@ def _move_task(
     target: Phase,
     reason: str,
     attempt: int | None = None,
+    held_by: str | None = None,
     *,
     new_attempt: bool = False,
-    **values: int | float | str | None,
+    **values: int | float | str | ColumnElement[int] | None,
 ) -> Row[Any] | None:
-    """Move a task if its phase (and its attempt, where given) allows it; return the row as it then is, or None."""
-    row = connection.execute(select(task).where(task.c.id == task_id).with_for_update()).one_or_none()
-    if row is None or (attempt is not None and row.attempt != attempt):
+    """Move a task if its phase allows it, and its attempt and worker are those given; return the row as it then is."""
+    row = connection.execute(_TASK, {"key": task_id}).one_or_none()
+    if row is None or attempt not in (None, row.attempt) or held_by not in (None, row.worker):
         return None
-    origin = Phase(row.phase)
+    origin = _PHASES[row.phase]
+    expressions = {name: value for name, value in values.items() if isinstance(value, ColumnElement)}
+    plain = {name: value for name, value in values.items() if not isinstance(value, ColumnElement)}
+    move = _task_update(target, frozenset(plain), new_attempt)
     moved = connection.execute(
-        update(task)
-        .where(
-            task.c.id == task_id,
-            task.c.attempt == row.attempt,
-            task.c.phase == origin.value,
-            task.c.phase.in_([phase.value for phase in sources(TASK_MOVES, target)]),
-        )
-        .values(phase=target.value, attempt=task.c.attempt + int(new_attempt), **values)
-        .returning(task)
+        move.values(expressions) if expressions else move,
+        {"key": task_id, "attempt": row.attempt, "origin": origin.value} | _new(plain),
     ).one_or_none()
     if moved is not None:
         _write_trail(connection, row.job_id, row.number, origin, target, reason)
@@ -784,16 +962,17 @@ def _move_task(
 
 def _close(connection: Connection, job_id: str, *, transient: bool = False) -> None:
     """End the job if its last task has ended: COMPLETED if any task was, else ERROR with the first reason."""
-    rows = connection.execute(
-        select(task.c.phase, task.c.message).where(task.c.job_id == job_id).order_by(task.c.number)
-    ).all()
-    if any(Phase(row.phase) not in FINAL for row in rows):
+    if connection.execute(_UNFINISHED, {"key": job_id}).first():
         _touch(connection, job_id)
-    elif any(row.phase == Phase.COMPLETED.value for row in rows):
+    elif connection.execute(_COMPLETED, {"key": job_id}).first():
         _move_job(connection, job_id, Phase.COMPLETED, "last task ended", ended=now())
     else:
-        reason = next(row.message for row in rows if row.phase == Phase.ERROR.value)
-        message = reason if len(rows) == 1 else f"All {len(rows)} tasks failed; the first one said: {reason}"
+        failed = task.c.job_id == job_id
+        count = connection.execute(select(func.count()).where(failed)).scalar_one()
+        reason = connection.execute(
+            select(task.c.message).where(failed, task.c.phase == Phase.ERROR.value).order_by(task.c.number).limit(1)
+        ).scalar_one()
+        message = reason if count == 1 else f"All {count} tasks failed; the first one said: {reason}"
         _move_job(
             connection,
             job_id,
@@ -806,7 +985,7 @@ def _close(connection: Connection, job_id: str, *, transient: bool = False) -> N
 
 
 def _touch(connection: Connection, job_id: str) -> None:
-    connection.execute(update(job).where(job.c.id == job_id).values(version=job.c.version + 1))
+    connection.execute(_TOUCH, {"key": job_id})
 
 
 def _require(connection: Connection, job_id: str, version: int | None) -> None:
@@ -866,10 +1045,22 @@ def _write_trail(
     connection: Connection, job_id: str, number: int | None, origin: Phase, target: Phase, reason: str
 ) -> None:
     connection.execute(
-        insert(phase_change).values(
-            job_id=job_id, task=number, origin=origin.value, target=target.value, at=now(), reason=reason
-        )
+        _TRAIL,
+        {
+            "job_id": job_id,
+            "task": number,
+            "origin": origin.value,
+            "target": target.value,
+            "at": now(),
+            "reason": reason,
+        },
     )
+    connection.info.setdefault("moves", []).append((number, origin, target, reason))
+
+
+def _holds(connection: Connection, claim: Claim) -> bool:
+    values = {"key": claim.task.id, "attempt": claim.task.attempt, "worker": claim.worker}
+    return connection.execute(_HELD, values).one_or_none() is not None
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:
