@@ -135,7 +135,9 @@ class _Scale:
         power: float = 10.0 ** math.floor(math.log10(raw))
         width: float = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
         digits = max(6, math.ceil(math.log10(max(abs(low), abs(high)) / width)) + 1)
-        return [(n * width, f"{n * width:.{digits}g}") for n in range(math.ceil(low / width), math.floor(high / width) + 1)]
+        return [
+            (n * width, f"{n * width:.{digits}g}") for n in range(math.ceil(low / width), math.floor(high / width) + 1)
+        ]
 
 
 def draw(plot: Plot, path: Path) -> None:
