@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -47,6 +48,25 @@ Glance: TypeAlias = Callable[[str], Sequence[Any] | None]
 """Returns the one row of a key, or None."""
 Look: TypeAlias = Callable[[Any], Sequence[Sequence[Any]]]
 """Returns the rows of a key."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a database's server says of itself."""
+
+    name: str
+    clock: float
+    """Its clock, in seconds since 1970."""
+    asked: float
+    """This machine's clock at that moment."""
+    trouble: str = ""
+    """What is wrong with the data, as far as a quick look tells."""
+    major: int | None = None
+    """The version of PostgreSQL."""
+    connections: tuple[int, int] | None = None
+    """How many are in use, and how many there may be."""
+    wanted: int = 0
+    """How many connections a process may want."""
 
 
 class Database:
@@ -102,6 +122,25 @@ class Database:
                 connection.exec_driver_sql("PRAGMA schema_version" if self._sqlite else "SELECT 1")
         except DBAPIError as error:  # where the file is no database
             raise DatabaseError(f"the database {self.url} cannot be used: {str(error.orig).strip()}") from error
+
+    def describe(self) -> Server:
+        """Look at the server, for whoever looks after it.
+
+        :raises DatabaseError: it does not answer.
+        """
+        with self.read() as connection:
+            if self._sqlite:
+                told = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+                trouble = "" if told == "ok" else f"The file is damaged: {told}."
+                return Server(f"SQLite {sqlite3.sqlite_version}", time.time(), time.time(), trouble)
+            asked = time.time()
+            version, most, used, clock = connection.exec_driver_sql(
+                "SELECT current_setting('server_version'), current_setting('max_connections')::int, "
+                "(SELECT count(*) FROM pg_stat_activity), extract(epoch from clock_timestamp())::float8"
+            ).one()
+            asked = (asked + time.time()) / 2
+            major = int(version.partition(".")[0])
+            return Server(f"PostgreSQL {version}", clock, asked, "", major, (used, most), POOL + OVERFLOW)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -196,6 +196,10 @@ class Storage:
             if task_id and attempt.isdigit():
                 yield task_id, int(attempt), path / "run"
 
+    def free(self) -> int:
+        """Return the free bytes on the disk on which scripts work."""
+        return shutil.disk_usage(self._work).free
+
     def check(self) -> int:
         """Write and remove a file; return the free bytes on the disk.
 

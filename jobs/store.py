@@ -321,6 +321,18 @@ class JobStore:
             rows = connection.execute(select(job.c.phase, func.count()).group_by(job.c.phase)).all()
         return {Phase(phase): count for phase, count in rows}
 
+    def newest_products(self, count: int) -> list[str]:
+        """Return the keys of products of the jobs that ended last."""
+        query = (
+            select(product.c.key)
+            .join(job, job.c.id == product.c.job_id)
+            .where(job.c.phase == Phase.COMPLETED.value)
+            .order_by(job.c.serial.desc())
+            .limit(count)
+        )
+        with self.database.read() as connection:
+            return list(connection.execute(query).scalars())
+
     def census(self) -> Census:
         """Count the jobs, and the tasks that wait and run."""
         first = (

@@ -118,6 +118,29 @@ def demo(data: Path | None) -> None:
             raise click.exceptions.Exit(FAILED)
 
 
+@amora.command()
+def check() -> None:
+    """Find out what is wrong with this installation, and how to mend it.
+
+    Run it as the service's user, with the service's settings, on each machine. It changes nothing. Each line is ok, a
+    warning or a problem; with a problem the exit code is 1.
+
+    \b
+    Example:
+      amora check
+    """
+    from uws import installation
+
+    problems = 0
+    for finding in installation.settings_and_all():
+        problems += finding.level == "problem"
+        click.echo(f"{finding.level:8}  {finding.what}: {finding.message}")
+        if finding.cure:
+            click.echo(f"{'':10}{finding.cure}")
+    if problems:
+        raise click.exceptions.Exit(FAILED)
+
+
 @amora.group()
 def db() -> None:
     """Look after the database."""
