@@ -148,7 +148,7 @@ class Database:
 
         :raises DatabaseError: the database does not answer.
         """
-        with self._answering(), self._reader.connect() as connection:
+        with self.answering(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -157,7 +157,7 @@ class Database:
 
         :raises DatabaseError: the database does not answer, is locked by somebody else for too long, or is full.
         """
-        with self._answering(), self.engine.begin() as connection:
+        with self.answering(), self.engine.begin() as connection:
             yield connection
 
     @property
@@ -195,7 +195,7 @@ class Database:
         import psycopg  # noqa: PLC0415 - the embedded service does without
 
         try:
-            with self._answering(), self.engine.connect() as pooled:
+            with self.answering(), self.engine.connect() as pooled:
                 driver: Any = pooled.connection.driver_connection
                 pooled.detach()  # from the pool: it is kept for as long as the process lives
                 driver.autocommit = True
@@ -244,7 +244,7 @@ class Database:
 
     def _ask(self, statement: str, values: tuple[str, ...] = ()) -> list[Sequence[Any]]:
         """Ask SQLite on a connection that is kept for this, and to the end: an unread row would keep an old state."""
-        with self._glancing, self._answering():
+        with self._glancing, self.answering():
             if self._glancer is None:
                 self._glancer = self.engine.raw_connection()
                 self._glancer.driver_connection.execute(f"PRAGMA busy_timeout={GLANCE_TIMEOUT}")
@@ -257,7 +257,7 @@ class Database:
         return rows
 
     @contextmanager
-    def _answering(self) -> Iterator[None]:
+    def answering(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:

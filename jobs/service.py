@@ -214,6 +214,11 @@ class Jobs:
         keys = self._store.newest_products(count)
         return [key for key in keys if not self._storage.path(key).is_file()], len(keys)
 
+    @property
+    def files_folder(self) -> Path | None:
+        """The folder in which the files of jobs are kept; None if they are in a bucket."""
+        return self._storage.folder
+
     def slots(self) -> int:
         """Return how many tasks all workers that live do at once."""
         return self._slots()

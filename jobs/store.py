@@ -321,6 +321,24 @@ class JobStore:
             rows = connection.execute(select(job.c.phase, func.count()).group_by(job.c.phase)).all()
         return {Phase(phase): count for phase, count in rows}
 
+    def kept_files(self) -> Iterator[tuple[str, str]]:
+        """Yield the job and the key of each product and upload, read a page at a time."""
+        for table in (product, parameter):
+            last = ("", "")
+            while True:
+                query = (
+                    select(table.c.job_id, table.c.key)
+                    .where(table.c.key.is_not(None), tuple_(table.c.job_id, table.c.key) > last)
+                    .order_by(table.c.job_id, table.c.key)
+                    .limit(PAGE)
+                )
+                with self.database.read() as connection:
+                    rows = [(job_id, key) for job_id, key in connection.execute(query)]
+                yield from rows
+                if len(rows) < PAGE:
+                    break
+                last = rows[-1]
+
     def newest_products(self, count: int) -> list[str]:
         """Return the keys of products of the jobs that ended last."""
         query = (
