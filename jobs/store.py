@@ -721,6 +721,16 @@ class JobStore:
 
     # ------------------------------------------------------------------ the sweeper's questions
 
+    def is_void(self, task_id: str, attempt: int) -> bool:
+        """Whether nothing that an attempt has made can count, now or later."""
+        counts = and_(
+            task.c.id == task_id,
+            task.c.attempt == attempt,
+            task.c.phase.in_([Phase.EXECUTING.value, Phase.COMPLETED.value]),
+        )
+        with self.database.read() as connection:
+            return connection.execute(select(task.c.id).where(counts)).one_or_none() is None
+
     def held(self) -> list[Held]:
         """Return all tasks that workers hold."""
         columns = task.c["id", "job_id", "number", "attempt", "worker"]

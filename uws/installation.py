@@ -100,7 +100,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     try:
         database = Database(settings.database)
         database.check()
-    except DatabaseError as error:
+    except (DatabaseError, OSError) as error:
         yield Finding(
             "problem",
             "database",
@@ -111,7 +111,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
     finally:
         if database is not None:
             database.close()
-    yield from tables(settings)
+    try:
+        yield from tables(settings)
+    except DatabaseError as error:
+        yield Finding(
+            "problem", "database", f"{error}.", "See what its own log says; if it is damaged: `amora db restore`."
+        )
 
 
 def stray_variables() -> Iterator[Finding]:
