@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from uws import access, api, datalink, errors, files, job, joblist, observations, openapi, pages, sync, vosi
+from uws import access, api, datalink, errors, files, job, joblist, metrics, observations, openapi, pages, sync, vosi
 from uws.accounts import Accounts
 from uws.addresses import Addresses
 from uws.context import Context
@@ -22,6 +22,7 @@ from uws.limits import BodyLimit
 from uws.routing import Handler, Resource
 from uws.settings import Settings
 from uws.store import AccountStore
+from uws.traffic import Traffic
 
 if TYPE_CHECKING:
     from jobs.engine import Engine
@@ -38,6 +39,7 @@ def create_app(engine: Engine, settings: Settings) -> Starlette:
     app = Starlette(
         routes=_routes(),
         middleware=[
+            Middleware(Traffic, lines=settings.logs_access),
             # Web pages of the VO (Aladin Lite) read from here; never with credentials of whoever looks at them.
             Middleware(
                 CORSMiddleware,
@@ -50,6 +52,7 @@ def create_app(engine: Engine, settings: Settings) -> Starlette:
                     "X-VO-Authenticated",
                     "Amora-Log-Next",
                     "Amora-Log-Ended",
+                    "X-Request-ID",
                 ),
             ),
             Middleware(Identify, settings=settings, accounts=Accounts(AccountStore(engine.database))),
@@ -100,6 +103,7 @@ def _routes() -> list[BaseRoute]:
         *_resource("/availability", vosi.show_availability),
         *_resource("/tables", vosi.show_tables),
         *_resource("/healthz", vosi.healthz),
+        *_resource("/metrics", metrics.show),
         *_resource("/", pages.front),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]

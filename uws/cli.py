@@ -79,6 +79,25 @@ def serve() -> None:
         server.serve(read_settings())
 
 
+@amora.command(short_help="Do tasks, with the queue in Redis.")
+@click.option("--slots", type=click.IntRange(1, 256), help="How many tasks at once; by default AMORA_WORKERS.")
+def worker(slots: int | None) -> None:
+    """Do tasks until stopped with Ctrl-C or SIGTERM; running ones are handed back then.
+
+    It takes them from the Redis queue of AMORA_REDIS_URL, as many workers on as many machines as wanted. Database and
+    storage must be those of `amora serve`. It prints one line when it is ready.
+
+    \b
+    Example:
+      AMORA_REDIS_URL=redis://queue:6379/0 amora worker --slots 8
+    """
+    with mistakes():
+        from uws import worker as working
+
+        settings = read_settings()
+        working.work(settings, slots or settings.workers)
+
+
 @amora.command()
 @click.option(
     "--data",
@@ -106,11 +125,11 @@ def db() -> None:
 
 @db.command("upgrade", short_help="Bring the database to the tables of this version.")
 def db_upgrade() -> None:
-    """Bring the database to the tables of this version; the embedded service does so by itself.
+    """Bring the database to the tables of this version; with SQLite the service does so by itself.
 
     \b
     Example:
-      AMORA_DATABASE_URL=postgresql+psycopg://amora@db/amora amora db upgrade
+      AMORA_DATABASE_URL=postgresql://amora@db/amora amora db upgrade
     """
     with mistakes():
         from index.database import Database

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import signal
 import socket
@@ -12,6 +13,7 @@ from typing import NoReturn
 import uvicorn
 from starlette.applications import Starlette
 
+from jobs import logs
 from jobs.engine import Engine
 from jobs.errors import AmoraError
 from uws.app import create_app
@@ -34,6 +36,9 @@ def serve(settings: Settings) -> None:
 
     :raises ListenError: the address cannot be listened on.
     """
+    logs.configure(settings.log_format, settings.log_level)
+    # The same, with the id of the request, is in the log already.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not record.msg.startswith("Exception in ASGI"))
     _raise_limit()
     listening = listen(settings)
     if settings.port == 0:
@@ -41,14 +46,13 @@ def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     engine = Engine(settings)
-    for reason in engine.jobs.scripts.broken.values():
-        sys.stderr.write(f"amora: left out: {reason}\n")
     try:
         engine.start()
         app = create_app(engine, settings)
         config = uvicorn.Config(
             app,
             lifespan="off",
+            log_config=None,  # it goes where all else goes
             log_level="warning",
             access_log=False,
             server_header=False,
