@@ -13,7 +13,22 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from uws import access, api, datalink, errors, files, job, joblist, metrics, observations, openapi, pages, sync, vosi
+from uws import (
+    access,
+    api,
+    coverage,
+    datalink,
+    errors,
+    files,
+    job,
+    joblist,
+    metrics,
+    observations,
+    openapi,
+    pages,
+    sync,
+    vosi,
+)
 from uws.accounts import Accounts
 from uws.addresses import Addresses
 from uws.context import Context
@@ -97,6 +112,7 @@ def _routes() -> list[BaseRoute]:
         *_resource("/datalink/links", datalink.links, post=datalink.links),
         *_resource(f"{DATASET}/{datalink.COVERAGE}", datalink.coverage),
         *_resource(f"{DATASET}/{{file}}", datalink.file),
+        *_resource("/coverage", coverage.show, post=coverage.show),
         *_resource("/openapi.json", openapi.show),
         *_resource("/scripts", pages.scripts),
         *_resource("/capabilities", vosi.show_capabilities),
