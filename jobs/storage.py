@@ -196,6 +196,15 @@ class Storage:
             if task_id and attempt.isdigit():
                 yield task_id, int(attempt), path / "run"
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder in which the files of jobs are kept; None if they are in none."""
+        return self._jobs
+
+    def free(self) -> int:
+        """Return the free bytes on the disk on which scripts work."""
+        return shutil.disk_usage(self._work).free
+
     def check(self) -> int:
         """Write and remove a file; return the free bytes on the disk.
 
