@@ -203,6 +203,15 @@ class BucketStorage(Storage):
                         found.add((job_id, int(task), int(attempt)))
         return iter(found)
 
+    @property
+    def folder(self) -> Path | None:
+        """They are in no folder."""
+        return None
+
+    def free(self) -> int:
+        """Return the free bytes on the disk of the working folders; a bucket has no end."""
+        return Workspaces.free(self)
+
     def check(self) -> int:
         """Put and remove an object; return the free bytes on the disk of the working folders."""
         key = f".probe-{secrets.token_hex(4)}"

@@ -17,7 +17,7 @@ from index.errors import CoverageError, DatabaseError
 from index.service import Index
 from jobs.changes import Changes
 from jobs.descriptor import Script
-from jobs.errors import NotFoundError, ParameterError, PhaseError, RequestError
+from jobs.errors import LimitError, NotFoundError, ParameterError, PhaseError, RequestError
 from jobs.models import Census, Job, JobRef, JobState, Line, Parameter, Product, Task, Upload
 from jobs.phases import FINAL, Phase
 from jobs.queue import Queue
@@ -80,6 +80,7 @@ class Jobs:
         self._changes = changes
         self._settings = settings
         self._inboxes = inboxes
+        self._slots = slots
         self._quotes = Quotes(store, slots)
         self._checks = checks
 
@@ -209,6 +210,20 @@ class Jobs:
         """Look at each part of the service."""
         return [check() for check in self._checks]
 
+    def lost_products(self, count: int) -> tuple[list[str], int]:
+        """Look for the newest products where they should lie; return those that do not, and how many were looked at."""
+        keys = self._store.newest_products(count)
+        return [key for key in keys if not self._storage.path(key).is_file()], len(keys)
+
+    @property
+    def files_folder(self) -> Path | None:
+        """The folder in which the files of jobs are kept; None if they are in a bucket."""
+        return self._storage.folder
+
+    def slots(self) -> int:
+        """Return how many tasks all workers that live do at once."""
+        return self._slots()
+
     def census(self) -> Census:
         """Count the jobs, and the tasks that wait and run in each resource class, also where there are none.
 
@@ -244,6 +259,7 @@ class Jobs:
         :raises ParameterError: a value is not allowed; no job is made.
         :raises RequestError: the values do not go together; no job is made.
         """
+        self._require_room()
         found = self.scripts.get(script)
         given = canonical(found, parameters)
         check(found, [*given, *_uploads(files)], self._index)
@@ -348,7 +364,16 @@ class Jobs:
         """
         found = self.scripts.get(script)
         self.get(script, job_id)
+        self._require_room()
         self._run(found, job_id)
+
+    def _require_room(self) -> None:
+        """Accept nothing once the disk is nearly full: what runs is to find room for its products.
+
+        :raises LimitError: it is.
+        """
+        if self._storage.free() < self._settings.min_free:
+            raise LimitError("The disk of the service is nearly full, and it accepts no work; please try again later.")
 
     def _run(self, script: Script, job_id: str) -> None:
         while True:

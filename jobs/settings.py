@@ -116,7 +116,8 @@ class Settings(BaseSettings):
     min_free: int = Field(
         default=100 * 2**20,
         ge=0,
-        description="Bytes of free disk below which the service says that it is not available.",
+        description="Bytes of free disk below which no job is accepted and no task begun, and the service says that it "
+        "is not available.",
     )
     upload_max: int = Field(
         default=2**30, ge=0, description="The most bytes that the files sent with one request may have together."

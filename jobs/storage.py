@@ -238,6 +238,15 @@ class Storage(Workspaces):
             if task.isdigit() and attempt.isdigit():
                 yield path.parent.name, int(task), int(attempt)
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder in which the files of jobs are kept; None if they are in none."""
+        return self._jobs
+
+    def free(self) -> int:
+        """Return the free bytes on the fullest disk that is written to."""
+        return min(super().free(), shutil.disk_usage(self._jobs).free)
+
     def check(self) -> int:
         """Write and remove a file; return the free bytes on the fullest disk that is written to.
 
@@ -246,7 +255,7 @@ class Storage(Workspaces):
         probe = self._jobs / f".probe-{secrets.token_hex(4)}"
         probe.write_bytes(b"?")
         probe.unlink()
-        return min(super().check(), shutil.disk_usage(self._jobs).free)
+        return min(super().check(), self.free())
 
 
 PART = ".part"

@@ -135,7 +135,9 @@ class Sweeper:
                 FAILURES.labels("lost").inc()
                 self._store.give_back(held.id, held.attempt, LOST, lost=True, limit=self._settings.attempts)
                 self._recovered = True
-                self._storage.clear(held.job_id, held.id, held.number, held.attempt)
+                # Not if it was completed since we looked: a worker that was cut off may be back just now.
+                if self._store.is_void(held.id, held.attempt):
+                    self._storage.clear(held.job_id, held.id, held.number, held.attempt)
 
     def call_again(self) -> None:
         """Call workers to the tasks that wait: whoever was called to them may have died with the call.

@@ -99,7 +99,8 @@ class Worker:
         """Do tasks, of one resource class first, until none waits any more in those that are done here."""
         names = [queue, *(name for name in self.queues if name != queue)]
         try:
-            while not self.stopping.is_set() and (claim := self._insist(lambda: self._claim(names))):
+            # With a disk nearly full what runs is to find room; the sweeper calls again.
+            while self._may_begin() and (claim := self._insist(lambda: self._claim(names))):
                 here = {"job": claim.task.job_id, "task": claim.task.number, "attempt": claim.task.attempt}
                 with about(**here), self._presence.keeping(claim):
                     self._attempt(claim)
@@ -109,6 +110,9 @@ class Worker:
                 names.append(names.pop(0))  # they take turns: one that is never empty keeps no other waiting
         except DatabaseError:  # and the service is being stopped: the next one finds the tasks as they are
             log.exception("the work in %s was left", queue)
+
+    def _may_begin(self) -> bool:
+        return not self.stopping.is_set() and self._storage.free() >= self._settings.min_free
 
     @property
     def queues(self) -> list[str]:
