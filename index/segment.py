@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import DamagedIndexError
-from index.healpix import Ranges
+from index.healpix import Ints, Ranges
 from index.merging import Lengths
 from index.postings import U32, Asked, Overlaps, Postings
 
@@ -74,6 +74,13 @@ class Segment:
         """Give the keys that count here, sorted."""
         removed = self.removed()
         return self.postings.key[~np.isin(self.postings.key, removed)] if len(removed) else self.postings.key
+
+    def among(self, keys: Ints | None) -> Ints | None:
+        """Give those of some keys, or of all, that count here; None where all in the postings do."""
+        if not self.without:
+            return keys
+        mine = self.keys().astype(np.int64)
+        return mine if keys is None else np.intersect1d(mine, keys)
 
     def removed(self) -> U32:
         """Give the keys of older segments, or of this one, that newer ones have removed."""

@@ -7,11 +7,12 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import http, index, jobs, large, setup
+from tests.bench import answers, http, index, jobs, large, setup
 from tests.bench.figure import Part
 
 PARTS: dict[str, Part] = {
     "http": http.figures,
+    "answers": answers.figures,
     "index": index.figures,
     "index-large": large.figures,
     "jobs": jobs.figures,

@@ -15,6 +15,7 @@ from mocpy import MOC
 from index.database import Database
 from index.dataset import File
 from index.errors import DamagedIndexError, DatasetIdError, RegionError, UnknownDatasetError, UnusableDatasetError
+from index.query import Query
 from index.region import Region
 from index.service import Added, Index
 
@@ -216,6 +217,9 @@ def test_what_is_new_goes_to_small_segments(index: Index, found: Make, monkeypat
     assert 3 <= most <= 8
     index.verify()
     assert all(index.coverage(f"{name}/M1/S001") == found(name, ra=ra).coverage for name, ra in expected.items())
+    _, union = index.union(Query(), 13)
+    both = [found(name, ra=ra).coverage for name, ra in (("a", 35.0), ("a", 90.0))]
+    assert union == both[0].union(both[1])
     before, generation = index.statistics(), index.generation()
     assert index.merge() == before.segments
     after = index.statistics()
