@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from index.database import Database
 from index.dataset import Dataset, FoundDataset
@@ -20,6 +20,9 @@ from index.store import DatasetStore, SourceFile
 
 if TYPE_CHECKING:
     from mocpy import MOC
+
+
+Relation: TypeAlias = Literal["touches", "within", "holds"]
 
 
 @dataclass(frozen=True)
@@ -246,6 +249,24 @@ class Index:
             if key in rows
         ]
         return sorted(matches, key=lambda match: (-(match.overlap or 0), match.dataset.id))
+
+    def keys(self, region: Region, relation: Relation = "touches") -> list[int]:
+        """Give the keys of the datasets whose coverage ``touches`` a region, lies ``within`` it, or ``holds`` it.
+
+        By their MOCs, each a little larger than what it stands for. Raises RegionError and DamagedIndexError.
+        """
+        ranges = ranges_of(region.moc())
+        size = int((ranges[:, 1] - ranges[:, 0]).sum())
+        found: list[int] = []
+        for segment in self._newest().segments:
+            overlaps = segment.overlaps(ranges)
+            chosen = {
+                "touches": overlaps.overlap > 0,
+                "within": overlaps.overlap == overlaps.area,
+                "holds": overlaps.overlap == size,
+            }
+            found += overlaps.key[chosen[relation]].tolist()
+        return found
 
     def region(self, text: str) -> Region:
         """Read a region in any form, also around a target of the datasets. Raises RegionError."""
