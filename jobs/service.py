@@ -23,6 +23,7 @@ from jobs.models import Job, JobRef, JobState, Parameter, Product, Task, Upload
 from jobs.phases import FINAL, Phase
 from jobs.queue import Queue
 from jobs.quote import Quotes
+from jobs.record import Record
 from jobs.registry import Registry
 from jobs.settings import Settings
 from jobs.storage import Storage
@@ -172,6 +173,14 @@ class Jobs:
             if product.name == name and (path := self._storage.path(product.key)).is_file():
                 return product, path
         raise NotFoundError(f"The job {job_id} has no result {name}.")
+
+    def records(self, script: str, job_id: str) -> dict[int, Record]:
+        """Return what each completed task of a job really used, by its number.
+
+        :raises NotFoundError: the script has no such job.
+        """
+        self.state(script, job_id)
+        return {number: Record.of(text) for number, text in self._store.records(job_id).items()}
 
     def upload(self, script: str, job_id: str, name: str) -> tuple[Upload, Path] | None:
         """Return the file that was sent as a parameter and where it lies; None if it is no file.

@@ -14,7 +14,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -36,12 +36,13 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from index.database import Database
 from jobs.errors import ConflictError, NotFoundError, PhaseError
 from jobs.models import NOTHING, Job, JobRef, JobState, Parameter, Product, Task, Upload, Usage
 from jobs.phases import ACTIVE, FINAL, JOB_MOVES, TASK_MOVES, Phase, sources
-from jobs.tables import job, parameter, phase_change, product, task
+from jobs.tables import file_checksum, job, parameter, phase_change, product, record, task
 
 
 def now() -> int:
@@ -252,6 +253,31 @@ class JobStore:
                 select(phase_change).where(phase_change.c.job_id == job_id).order_by(phase_change.c.id)
             ).all()
         return [(row.task, Phase(row.origin), Phase(row.target), row.reason) for row in rows]
+
+    def records(self, job_id: str) -> dict[int, str]:
+        """Return what each completed task used (:mod:`jobs.record`), by its number."""
+        with self.database.read() as connection:
+            rows = connection.execute(select(record.c.task, record.c.content).where(record.c.job_id == job_id)).all()
+        return {row.task: row.content for row in rows}
+
+    def file_checksum(self, path: str, size: int, changed: int) -> str | None:
+        """Return the checksum of a file of the archive if it is known for this size and time of change."""
+        with self.database.read() as connection:
+            return connection.execute(
+                select(file_checksum.c.checksum).where(
+                    file_checksum.c.path == path, file_checksum.c.size == size, file_checksum.c.changed == changed
+                )
+            ).scalar_one_or_none()
+
+    def keep_file_checksum(self, path: str, size: int, changed: int, checksum: str) -> None:
+        """Write down the checksum of a file of the archive."""
+        values = {"size": size, "changed": changed, "checksum": checksum}
+        with self.database.write() as connection:
+            if not connection.execute(
+                update(file_checksum).where(file_checksum.c.path == path).values(**values)
+            ).rowcount:
+                with suppress(IntegrityError), connection.begin_nested():  # somebody else has just written it down
+                    connection.execute(insert(file_checksum).values(path=path, **values))
 
     def counts(self) -> dict[Phase, int]:
         """Return how many jobs are in each phase."""
@@ -474,11 +500,14 @@ class JobStore:
                 _touch(connection, claim.task.job_id)
         return bool(done)
 
-    def complete(self, claim: Claim, products: Sequence[Product], usage: Usage = NOTHING, message: str = "") -> bool:
+    def complete(
+        self, claim: Claim, products: Sequence[Product], usage: Usage = NOTHING, message: str = "", used: str = ""
+    ) -> bool:
         """End a task as COMPLETED with its products, and the job with its last task; False when the claim is lost.
 
         :param usage: what this attempt took.
         :param message: what its script said last, if anything.
+        :param used: the record of what it used.
         :raises ConflictError: another task has handed back a product of the same name; nothing is changed.
         """
         total = claim.task.usage + usage
@@ -490,6 +519,10 @@ class JobStore:
                 return False
             if products:
                 _insert_products(connection, claim.task.job_id, products)
+            if used:
+                connection.execute(
+                    insert(record).values(job_id=claim.task.job_id, task=claim.task.number, content=used)
+                )
             _close(connection, claim.task.job_id)
         return True
 

@@ -98,6 +98,23 @@ product = Table(
     Column("key", Text, nullable=False),
 )
 
+record = Table(
+    "record",
+    metadata,
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    Column("task", Integer, primary_key=True),
+    Column("content", Text, nullable=False, comment="JSON: what the attempt that completed the task used"),
+)
+
+file_checksum = Table(
+    "file_checksum",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False, comment="time of change, ns"),
+    Column("checksum", String(64), nullable=False),
+)
+
 phase_change = Table(
     "phase_change",
     metadata,

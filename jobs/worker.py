@@ -11,15 +11,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from index.dataset import Dataset
 from index.errors import CoverageError, DatabaseError
 from index.service import Index
-from jobs import contract
+from jobs import contract, record
+from jobs.checksums import Checksums
 from jobs.descriptor import Script
 from jobs.errors import AmoraError, ConflictError
 from jobs.guardhouse import GuardhouseError
@@ -48,6 +49,16 @@ class TaskError(Exception):
     """The task has failed; the message is for the user."""
 
 
+class Work(NamedTuple):
+    """What an attempt at a task starts from."""
+
+    script: Script
+    values: Values
+    datasets: Sequence[Dataset]
+    created: datetime
+    """When the job was made."""
+
+
 class Worker:
     """Does the tasks of this process, several at once from as many threads."""
 
@@ -57,6 +68,7 @@ class Worker:
         self._index = index
         self._storage = storage
         self._settings = settings
+        self._checksums = Checksums(store)
         self.identity = Identity.of()
         self.stopping = threading.Event()
         """When it is set, running tasks are stopped and handed back."""
@@ -113,19 +125,20 @@ class Worker:
 
     def _do(self, claim: Claim) -> None:
         task = claim.task
-        script, values, datasets, created = self._look_up(claim)
+        work = self._look_up(claim)
+        script, values = work.script, work.values
         workspace = self._storage.workspace(task.id, task.attempt)
         try:
-            contract.write(contract.describe(task, created, values, datasets), values, workspace)
+            contract.write(contract.describe(task, work.created, values, work.datasets), values, workspace)
             self._provide(values, workspace)
-            command, environment = contract.command(script), contract.environment(workspace, created)
+            command, environment = contract.command(script), contract.environment(workspace, work.created)
             with self._storage.open_log(task.job_id, task.number) as output:
                 if task.attempt > 1:
                     output.write(f"--- attempt {task.attempt} ---\n".encode())
                 with Run(command, workspace, environment, output, self._settings.grace) as run:
                     self._storage.note_guardian(workspace, str(Identity.of(run.guardian)))
                     outcome = run.wait(self._watch(claim, script), INTERVAL)
-            self._conclude(claim, script, outcome, workspace)
+            self._conclude(claim, work, outcome, workspace)
         finally:
             self._storage.discard(workspace)
 
@@ -163,7 +176,7 @@ class Worker:
 
         return going_on
 
-    def _look_up(self, claim: Claim) -> tuple[Script, Values, list[Dataset], datetime]:
+    def _look_up(self, claim: Claim) -> Work:
         try:
             script = self._registry.get(claim.script)
             job = self._store.get(claim.task.job_id)
@@ -177,28 +190,31 @@ class Worker:
             for file in dataset.files:
                 if not file.path.is_file():
                     raise TaskError(f"The file {file.path.name} of dataset {dataset.id} is not where it was indexed.")
-        return script, values, datasets, job.created
+        return Work(script, values, datasets, job.created)
 
-    def _conclude(self, claim: Claim, script: Script, outcome: Outcome, workspace: Path) -> None:
+    def _conclude(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path) -> None:
         if outcome.stopped or outcome.code != 0:
             self._spend(claim, outcome)
         if outcome.stopped:
             if self.stopping.is_set():
                 self._give_back(claim, "the service was stopped", lost=False)
             elif self._store.holds(claim):
-                raise TaskError(f"The script took longer than its limit of {script.limits.wall} s and was stopped.")
+                raise TaskError(
+                    f"The script took longer than its limit of {work.script.limits.wall} s and was stopped."
+                )
             return
         if outcome.code is None:
             self._give_back(claim, LOST, lost=True)
             return
         if outcome.code != 0:
             raise TaskError(outcome.last_error or _silent(outcome.code))
-        self._publish(claim, script, outcome, workspace)
+        self._publish(claim, work, outcome, workspace)
 
-    def _publish(self, claim: Claim, script: Script, outcome: Outcome, workspace: Path) -> None:
+    def _publish(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path) -> None:
         task = claim.task
         try:
-            collected = collect(script, task, workspace / "products")
+            used = record.take(work.script, work.values, work.datasets, workspace, self._checksums.of).as_text()
+            collected = collect(work.script, task, workspace / "products")
             files = self._storage.publish(workspace, task.job_id, task.number, task.attempt)
         except ProductError as error:
             self._spend(claim, outcome)
@@ -218,11 +234,11 @@ class Worker:
             for file in files
         ]
         try:
-            if self._store.complete(claim, products, outcome.usage, outcome.message):
+            if self._store.complete(claim, products, outcome.usage, outcome.message, used):
                 return
         except DatabaseError:
             # Whether it was done is not known: what is published stays until the sweeper knows.
-            self._insist(lambda: self._store.complete(claim, products, outcome.usage, outcome.message))
+            self._insist(lambda: self._store.complete(claim, products, outcome.usage, outcome.message, used))
             return
         except ConflictError as error:
             self._spend(claim, outcome)

@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 from scripts.epic.errors import ScienceError
 
 PRODUCTS = Path("products")
+LIBRARIES = ("numpy", "astropy", "scipy", "PIL", "isal", "mocpy")
+"""The libraries whose versions the provenance of a product tells."""
 
 
 class Parameters:
@@ -115,10 +117,18 @@ def fail(message: str) -> NoReturn:
     raise SystemExit(1)
 
 
+def tell_software() -> None:
+    """Say in ``software.json`` which versions of which libraries this script has really loaded."""
+    loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in LIBRARIES}
+    known = {name: str(version) for name, version in loaded.items() if version}
+    Path("software.json").write_text(json.dumps({"Python": sys.version.partition(" ")[0], **known}), encoding="utf-8")
+
+
 def run(main: Callable[[Task], None]) -> None:
     """Run a script's ``main`` on its task; whatever happens, the last line of stderr is a sentence."""
     try:
         main(read())
+        tell_software()
     except ScienceError as error:
         fail(str(error))
     except MemoryError:

@@ -47,7 +47,8 @@ def script(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def engine(tmp_path: Path, script: Path) -> Iterator[Engine]:
+def engine(tmp_path: Path, script: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    monkeypatch.setattr("jobs.registry.CHECK", 0.0)  # a program that a test writes is seen at once
     engine = Engine(Settings(home=tmp_path / "home", scripts=str(script.parents[1]), workers=1))
     engine.start()
     yield engine
