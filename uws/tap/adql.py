@@ -7,13 +7,14 @@ the result knows the published column it comes from, and with it its unit and UC
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlglot import Dialect, exp, parser, tokens
 from sqlglot.dialects.dialect import NormalizationStrategy
-from sqlglot.errors import OptimizeError, ParseError, TokenError
+from sqlglot.errors import OptimizeError, ParseError, SqlglotError, TokenError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.tokenizer_core import TokenType
 
@@ -23,7 +24,7 @@ from uws.tap.types import CASTS, Types
 
 MAX_LENGTH = 200_000
 """Characters of a query."""
-MAX_DEPTH = 60
+MAX_DEPTH = 30
 """Parentheses in one another."""
 MAX_NODES = 50_000
 
@@ -106,7 +107,9 @@ def _read(text: str, published: Published) -> Query:
     try:
         tree = qualify(tree, schema=_schema(published), dialect=ADQL, quote_identifiers=True)
     except OptimizeError as error:
-        raise QueryError(_tidy(str(error))) from error
+        raise QueryError(_tidy(error)) from error
+    if not tree.selects:
+        raise QueryError("a SELECT asks for columns, and this one for none")
     columns = tuple(_named(Types(published).of_query(tree), shown))
     return Query(tree, columns, _top(tree))
 
@@ -119,7 +122,7 @@ def _parsed(text: str) -> exp.Query:
         _refuse_deep(words)
         trees = [tree for tree in ADQL.Parser(dialect=ADQL()).parse(words, text) if tree is not None]
     except (ParseError, TokenError) as error:
-        raise QueryError(_tidy(str(error))) from error
+        raise QueryError(_tidy(error)) from error
     if len(trees) != 1:
         raise QueryError(f"one query is wanted, not {len(trees)}")
     if not isinstance(trees[0], exp.Select | exp.SetOperation):
@@ -218,8 +221,8 @@ def _named(columns: list[Column], shown: dict[str, str]) -> Iterator[Column]:
     """Give each column a name of its own."""
     taken: set[str] = set()
     for number, column in enumerate(columns, 1):
-        name = shown.get(column.name.lower(), column.name)
-        if name.startswith("_col_"):
+        name = shown.get(column.name.lower()) or column.name
+        if column.name not in shown and (name.startswith("_col_") or not name.isidentifier()):
             name = f"col_{number}"
         stem, count = name, 1
         while name.lower() in taken:
@@ -239,8 +242,16 @@ def _spelt(node: exp.Expr) -> str:
     return text if len(text) <= 60 else text[:60] + "..."
 
 
-def _tidy(message: str) -> str:
-    """Return sqlglot's message on one line, without the colours of a terminal."""
-    for code in ("\x1b[4m", "\x1b[0m"):
-        message = message.replace(code, "")
-    return " ".join(message.split())[:300]
+def _tidy(error: SqlglotError) -> str:
+    """Say what sqlglot found wrong, and where, on one line."""
+    found = getattr(error, "errors", None)
+    if not found:
+        return " ".join(_PLAIN.sub("", str(error)).split())[:300]
+    first = found[0]
+    what = _INCOMPLETE.sub(r"\1 is not complete", str(first["description"])).removesuffix(".")
+    near = f"{first['start_context'][-30:]}>>{first['highlight']}<<{first['end_context'][:30]}"
+    return " ".join(f"{what}, in line {first['line']}, column {first['col']}: {near}".split())
+
+
+_PLAIN = re.compile(r"\x1b\[[0-9]*m")
+_INCOMPLETE = re.compile(r"Required keyword: '\w+' missing for <class '[\w.]*?(\w+)'>")
