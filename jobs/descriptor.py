@@ -112,6 +112,8 @@ class Script(_Model):
     """Folders beside the script's own whose code it uses: a change in them is a change of the script."""
     scope: Literal["dataset", "job"] = "dataset"
     """``dataset``: a task for each dataset; ``job``: one task that gets them all."""
+    resource: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")] = "default"
+    """The resource class: which workers do its tasks."""
     tasks: str | None = None
     """For a script without datasets: the integer parameter that says how many tasks a job has."""
     ordered: tuple[tuple[str, str], ...] = ()

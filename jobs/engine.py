@@ -36,7 +36,7 @@ class Engine:
         upgrade(self.database)
         self.index = Index(settings.folder / "index", self.database, settings.authority)
         self._changes = Changes()
-        self._store = JobStore(self.database, self._changes.publish)
+        self._store = JobStore(self.database, self._changes.publish, settings.user_running)
         self._storage = Storage(settings.folder)
         self._inboxes = Inboxes(settings.folder, settings.upload_max, settings.upload_files)
         registry = Registry(settings.script_folders, settings.folder / "scripts")

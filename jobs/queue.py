@@ -1,61 +1,54 @@
-"""Dramatiq behind one seam: tasks go in, ``work`` is called with them in some thread of some worker.
+"""Dramatiq behind one seam: workers are woken where there is something to do.
 
-SQL is the truth about tasks, so a message carries only a task's id and attempt, and may get lost or come twice: the
-claim in SQL drops the second one, the sweeper sends the lost one again. Most of what Dramatiq does by default is
-wrong for scripts that run for hours, and none of it is asked for here: no retries (20 by default), no time limit
-(10 minutes by default), no age limit, no results.
+SQL is the truth about tasks, and it says which of them is next. So a message carries nothing: it means "there is work
+in this resource class", and may get lost or come twice. Whoever gets one claims tasks until none waits any more; that
+none is overlooked is up to the sweeper. Most of what Dramatiq does by default is wrong for scripts that run for
+hours, and none of it is asked for here: no retries (20 by default), no time limit (10 minutes by default), no age
+limit, no results.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 
 import dramatiq
 from dramatiq.brokers.stub import StubBroker
 
-from jobs.identity import Identity
-
-QUEUE = "tasks"
-
-_numbers = itertools.count(1)
-_open: set[str] = set()
-"""The names of the open queues of this process."""
-
 
 class Queue:
-    """The queue of tasks, in the memory of this process.
+    """The calls for workers, in the memory of this process.
 
-    :param work: does the task with this id and attempt. It must not raise.
+    :param work: does tasks of the resource class of that name, until none is left. It must not raise.
     """
 
-    def __init__(self, work: Callable[[str, int], None]) -> None:
+    def __init__(self, work: Callable[[str], None]) -> None:
         self._broker = StubBroker(middleware=[])
-        self.name = f"{next(_numbers)}@{Identity.of()}"
-        """Which queue this is, for the rows of the tasks sent to it: a queue in memory dies with its process."""
-        _open.add(self.name)
-        self._actor = dramatiq.Actor(
-            work, broker=self._broker, actor_name="task", queue_name=QUEUE, priority=0, options={}
-        )
+        self._work = work
+        self._actors: dict[str, dramatiq.Actor[[], None]] = {}
+        self._threads = 1
         self._worker: dramatiq.Worker | None = None
 
-    def has_lost(self, name: str | None) -> bool:
-        """Whether a message sent to the queue of that name will never arrive; None stands for one never sent."""
-        if name is None:
-            return True
-        if name in _open:
-            return False
-        process = Identity.parse(name.partition("@")[2])
-        return process.local and (process == Identity.of() or not process.alive)
+    def wake(self, name: str, count: int) -> None:
+        """Call workers to ``count`` tasks that wait in a resource class.
 
-    def send(self, task_id: str, attempt: int) -> None:
-        """Send a task to whichever worker is free."""
-        self._actor.send(task_id, attempt)
+        No more calls are ever open than there are workers to hear them: one that has heard takes all there is.
+        """
+        actor = self._actor(name)
+        for _ in range(min(count, self._threads) - self._broker.queues[name].qsize()):
+            actor.send()
+
+    def _actor(self, name: str) -> dramatiq.Actor[[], None]:
+        if name not in self._actors:
+            self._actors[name] = dramatiq.Actor(
+                lambda: self._work(name), broker=self._broker, actor_name=name, queue_name=name, priority=0, options={}
+            )
+        return self._actors[name]
 
     def start(self, threads: int) -> None:
         """Start ``threads`` workers in this process, each doing one task at a time."""
+        self._threads = threads
         self._worker = dramatiq.Worker(self._broker, worker_threads=threads, worker_timeout=100)
-        # By default twice as many: a task would wait behind an hour-long one while another worker is idle.
+        # By default twice as many: a call would wait behind an hour-long task while another worker is idle.
         self._worker.queue_prefetch = threads
         self._worker.start()
 
@@ -65,7 +58,6 @@ class Queue:
             self._worker.stop(timeout=int(seconds * 1000))
             self._worker = None
         self._broker.close()
-        _open.discard(self.name)
 
     @property
     def working(self) -> bool:

@@ -57,6 +57,10 @@ class Registry:
         self._look()
         return sorted(self._scripts)
 
+    def queues(self) -> list[str]:
+        """Return the resource classes of the scripts on offer, in alphabetical order."""
+        return sorted({script.resource for script in self._scripts.values()})
+
     def get(self, name: str) -> Script:
         """Return a script.
 

@@ -242,8 +242,8 @@ class Jobs:
                     script, given, run_id=run_id, owner=owner, duration=duration, destruction=until, job_id=job_id
                 )
                 if run:
-                    tasks = self._queue_tasks(job_id, work)
-        self._send(tasks)
+                    tasks = self._queue_tasks(found, job_id, work)
+        self._queue.wake(found.resource, len(tasks))
         return self._store.get(job_id)
 
     def set_parameters(
@@ -333,7 +333,8 @@ class Jobs:
             if job.phase is not Phase.PENDING:
                 raise PhaseError(f"The job {job_id} is {job.phase}; it can be run only while it is PENDING.")
             with suppress(StaleError):  # its parameters may be others now, and with them the datasets
-                self._send(self._queue_tasks(job_id, self._select(script, job.parameters), job.version))
+                tasks = self._queue_tasks(script, job_id, self._select(script, job.parameters), job.version)
+                self._queue.wake(script.resource, len(tasks))
                 return
 
     def _select(self, script: Script, parameters: Sequence[Parameter]) -> Sequence[Sequence[str]] | str:
@@ -345,16 +346,14 @@ class Jobs:
         except (RequestError, CoverageError) as error:
             return str(error)
 
-    def _queue_tasks(self, job_id: str, work: Sequence[Sequence[str]] | str, version: int | None = None) -> list[str]:
+    def _queue_tasks(
+        self, script: Script, job_id: str, work: Sequence[Sequence[str]] | str, version: int | None = None
+    ) -> list[str]:
         """Move a PENDING job to QUEUED and return its tasks, or to ERROR if it cannot be run."""
         if isinstance(work, str):
             self._store.fail(job_id, work, version=version)
             return []
-        return self._store.queue(job_id, work, self._queue.name, version)
-
-    def _send(self, tasks: Sequence[str]) -> None:
-        for task_id in tasks:
-            self._queue.send(task_id, 1)
+        return self._store.queue(job_id, work, script.resource, version)
 
     def abort(self, script: str, job_id: str) -> None:
         """Abort a job that has not ended; its scripts are stopped within a second.

@@ -44,6 +44,15 @@ class Settings(BaseSettings):
         ge=1.0,
         description="Seconds after which a silent worker is taken for dead and its task is given to another.",
     )
+    queues: str = Field(
+        default="",
+        description="The resource classes of scripts whose tasks are done here, separated by blanks; empty for all.",
+    )
+    user_running: int = Field(
+        default=0,
+        ge=0,
+        description="How many tasks of one user may run at once; 0 for any number. All anonymous users count as one.",
+    )
     attempts: int = Field(
         default=3,
         ge=1,

@@ -24,13 +24,16 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Select,
     and_,
     bindparam,
+    case,
     cast,
     delete,
     false,
     func,
     insert,
+    literal_column,
     or_,
     select,
     tuple_,
@@ -67,6 +70,8 @@ def from_ms(instant: int | None) -> datetime | None:
 PAGE = 1000
 """Rows that are read at once."""
 
+# As a literal: the indexes of what waits are used for no bound value.
+_WAITING = task.c.phase == literal_column("'QUEUED'")
 _PHASES = {phase.value: phase for phase in Phase}
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -115,10 +120,14 @@ class JobStore:
     """All that is known about jobs.
 
     :param changed: called with a job's id after each committed change of it.
+    :param user_running: how many tasks of one user may run at once; 0 for any number.
     """
 
-    def __init__(self, database: Database, changed: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, database: Database, changed: Callable[[str], None] = lambda _: None, user_running: int = 0
+    ) -> None:
         self.database = database
+        self._user_running = user_running
         self._changed = changed
         self._open = threading.local()
         self._state = database.glance(
@@ -356,7 +365,7 @@ class JobStore:
         """Move a job from PENDING to QUEUED together with its tasks, one for each of ``work``; return their ids.
 
         :param work: the short ids of the datasets of each task.
-        :param queue: the queue that is to have their messages.
+        :param queue: the resource class whose workers are to do them.
         :param version: the version of the job whose parameters led to the datasets.
         :raises PhaseError: the job is not PENDING.
         :raises StaleError: the job has another version by now.
@@ -365,18 +374,24 @@ class JobStore:
         with self._change(job_id) as connection:
             _require(connection, job_id, version)
             _move_job(connection, job_id, Phase.QUEUED, "RUN")
-            script = connection.execute(select(job.c.script).where(job.c.id == job_id)).scalar_one()
+            parent = connection.execute(select(job.c.script, job.c.owner, job.c.run_id).where(job.c.id == job_id)).one()
+            owner, session = parent.owner or "", parent.run_id or job_id
+            turn, place = self._line_up(connection, queue, owner, session)
             connection.execute(
                 insert(task),
                 [
                     {
                         "id": id_,
                         "job_id": job_id,
-                        "script": script,
+                        "script": parent.script,
                         "number": number,
                         "datasets": " ".join(ids_),
                         "phase": Phase.QUEUED.value,
                         "queue": queue,
+                        "owner": owner,
+                        "session": session,
+                        "turn": turn + number,
+                        "place": place + number,
                     }
                     for number, (id_, ids_) in enumerate(zip(ids, work, strict=True), 1)
                 ],
@@ -429,30 +444,25 @@ class JobStore:
 
     # ------------------------------------------------------------------ the worker's changes
 
-    def sent(self, tasks: Sequence[tuple[str, int, str | None]], queue: str) -> list[tuple[str, int]]:
-        """Write down which queue is to have the messages of QUEUED tasks.
+    def claim(self, queue: str, worker: str, lease: float) -> Claim | None:
+        """Claim the QUEUED task of a resource class whose turn it is, for ``lease`` seconds; None if none waits.
 
-        :param tasks: id, attempt and queue until now of each.
-        :return: id and attempt of those that nobody else has just sent.
+        Users take turns, and so do the sessions of a user; in a session the oldest job comes first.
         """
-        with self.database.write() as connection:
-            return [
-                (task_id, attempt)
-                for task_id, attempt, before in tasks
-                if connection.execute(
-                    update(task)
-                    .where(
-                        task.c.id == task_id,
-                        task.c.attempt == attempt,
-                        task.c.phase == Phase.QUEUED.value,
-                        task.c.queue.is_not_distinct_from(before),
-                    )
-                    .values(queue=queue)
-                ).rowcount
-            ]
+        while True:
+            with self.database.read() as connection:
+                found = connection.execute(self._next(queue)).one_or_none()
+            if found is None:
+                return None
+            claim = self._claim(found.id, found.first, worker, lease)
+            if claim is not None:  # else somebody else was faster
+                return claim
 
-    def claim(self, task_id: str, attempt: int, worker: str, lease: float) -> Claim | None:
-        """Claim a QUEUED task for ``lease`` seconds; None when it is not there to be had (any more)."""
+    def _claim(self, task_id: str, first: str, worker: str, lease: float) -> Claim | None:
+        """Claim a task; None if it is not there to be had any more.
+
+        :param first: the task of the same user whose turn it is, and which gets the claimed task's turn instead.
+        """
         at = now()
         job_id = task_id.partition(".")[0]
         with self._change(job_id) as connection:
@@ -461,7 +471,6 @@ class JobStore:
                 task_id,
                 Phase.EXECUTING,
                 f"claimed by {worker}",
-                attempt,
                 worker=worker,
                 lease=at + int(lease * 1000),
                 started=at,
@@ -470,12 +479,52 @@ class JobStore:
             )
             if moved is None:
                 return None
+            if first != task_id:
+                connection.execute(
+                    update(task).where(task.c.id == first, task.c.phase == Phase.QUEUED.value).values(turn=moved.turn)
+                )
             parent = connection.execute(select(job).where(job.c.id == moved.job_id)).one()
             if parent.phase == Phase.QUEUED.value:
                 _move_job(connection, moved.job_id, Phase.EXECUTING, "first task started", started=at)
             else:
                 _touch(connection, moved.job_id)
         return Claim(_task(moved), worker, parent.script)
+
+    def _next(self, queue: str) -> Select[Any]:
+        """The query of the task whose turn it is: ``id``, and ``first`` and ``turn`` as they put its user in front.
+
+        Both steps are the first entry of an index, however many tasks wait.
+        """
+        turns = select(task.c.id, task.c.owner, task.c.turn).where(_WAITING, task.c.queue == queue)
+        if self._user_running:
+            busy = select(task.c.owner).where(task.c.phase == Phase.EXECUTING.value).group_by(task.c.owner)
+            turns = turns.where(task.c.owner.not_in(busy.having(func.count() >= self._user_running)))
+        first = turns.order_by(task.c.turn, task.c.place).limit(1).subquery()
+        own = (
+            select(task.c.id)
+            .where(_WAITING, task.c.queue == queue, task.c.owner == first.c.owner)
+            .order_by(task.c.place)
+            .limit(1)
+        )
+        return select(own.scalar_subquery().label("id"), first.c.id.label("first"), first.c.turn)
+
+    def _line_up(self, connection: Connection, queue: str, owner: str, session: str) -> tuple[int, int]:
+        """Return the turn and the place behind which the next task of a session comes.
+
+        Start-time fair queueing (Goyal, Vin and Cheng 1997, IEEE/ACM Transactions on Networking 5, 690), twice: a user
+        lines up behind whoever's turn it is or behind the last of his own tasks, whichever is later; a session does
+        the same among those of its user. Nothing is kept of whom nothing waits for.
+        """
+        at_turn = self._next(queue).subquery()
+        found = connection.execute(
+            select(
+                select(at_turn.c.turn).scalar_subquery().label("turn"),
+                func.max(task.c.turn).label("last_turn"),
+                func.min(task.c.place).label("place"),
+                func.max(case((task.c.session == session, task.c.place))).label("last_place"),
+            ).where(_WAITING, task.c.queue == queue, task.c.owner == owner)
+        ).one()
+        return max(found.turn or 0, found.last_turn or 0), max(found.place or 0, found.last_place or 0)
 
     def renew(self, claim: Claim, lease: float) -> bool:
         """Renew the lease of a claim; False when the claim is lost and the work must stop."""
@@ -576,7 +625,6 @@ class JobStore:
                 losses=losses,
                 worker=None,
                 lease=None,
-                queue=None,
                 started=None,
                 progress=0.0,
                 message=reason,
@@ -594,16 +642,13 @@ class JobStore:
             rows = connection.execute(select(*columns).where(task.c.phase == Phase.EXECUTING.value)).all()
         return [Held(*row) for row in rows]
 
-    def waiting(self) -> list[tuple[str, int, str | None]]:
-        """Return id, attempt and queue of all QUEUED tasks, the oldest job first."""
+    def waiting(self) -> dict[str, int]:
+        """Return how many tasks wait in each resource class that has any."""
         with self.database.read() as connection:
             rows = connection.execute(
-                select(task.c.id, task.c.attempt, task.c.queue)
-                .join(job, job.c.id == task.c.job_id)
-                .where(task.c.phase == Phase.QUEUED.value)
-                .order_by(job.c.serial, task.c.number)
+                select(task.c.queue, func.count().label("number")).where(_WAITING).group_by(task.c.queue)
             ).all()
-        return [(row.id, row.attempt, row.queue) for row in rows]
+        return {row.queue: row.number for row in rows}
 
     def overdue(self) -> list[tuple[str, int]]:
         """Return the jobs that have taken longer than their executionDuration, and that duration in seconds."""
@@ -803,7 +848,10 @@ def _parameter(row: Row[Any]) -> Parameter:
 
 
 def _insert_products(connection: Connection, job_id: str, products: Sequence[Product]) -> None:
-    rows = connection.execute(select(product.c.name, product.c.task).where(product.c.job_id == job_id)).all()
+    names = [item.name for item in products]
+    rows = connection.execute(
+        select(product.c.name, product.c.task).where(product.c.job_id == job_id, product.c.name.in_(names))
+    ).all()
     taken = {row.name: row.task for row in rows}
     for item in products:
         if item.name in taken:

@@ -29,8 +29,6 @@ TICK = 0.5
 """Seconds between two looks for changes that other processes made."""
 SWEEP = 2.0
 """Seconds between two sweeps."""
-BATCH = 500
-"""Tasks that are sent again in one transaction: one for each would take minutes after a restart."""
 CLEAR = 600.0
 """Seconds between two looks for files that nobody refers to."""
 
@@ -84,7 +82,7 @@ class Sweeper:
 
     def sweep(self) -> None:
         """Do each step once; one that fails does not keep the others from being done."""
-        for step in (self.recover, self.resend, self.destroy_expired):
+        for step in (self.recover, self.call_again, self.destroy_expired):
             self._safely(step)
         self.last_sweep = time.monotonic()
 
@@ -111,15 +109,10 @@ class Sweeper:
                 self._store.give_back(held.id, held.attempt, LOST, lost=True, limit=self._settings.attempts)
                 self._storage.clear(held.job_id, held.id, held.number, held.attempt)
 
-    def resend(self) -> None:
-        """Send the QUEUED tasks whose message was never sent, or was in the memory of a process that is gone."""
-        waiting = self._store.waiting()
-        lost = {queue for queue in {queue for _, _, queue in waiting} if self._queue.has_lost(queue)}
-        tasks = [item for item in waiting if item[2] in lost]
-        for start in range(0, len(tasks), BATCH):
-            # SQL first: a message that is lost in between belongs to a queue that dies with this process.
-            for task_id, attempt in self._store.sent(tasks[start : start + BATCH], self._queue.name):
-                self._queue.send(task_id, attempt)
+    def call_again(self) -> None:
+        """Call workers to the tasks that wait: whoever was called to them may have died with the call."""
+        for name, count in self._store.waiting().items():
+            self._queue.wake(name, count)
 
     def end_overdue(self) -> None:
         """Abort the jobs that have taken longer than their executionDuration (UWS 1.1, section 2.1.4)."""

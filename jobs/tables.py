@@ -7,6 +7,7 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -16,12 +17,16 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
 )
 
 metadata = MetaData()
 
 # SQLite counts up by itself only in a column of exactly the type INTEGER.
 _Serial = BigInteger().with_variant(Integer, "sqlite")
+
+# Of what has ended, which is nearly all, nobody asks in which order it was to be done.
+_WAITING: ColumnElement[bool] = literal_column("phase = 'QUEUED'")
 
 job = Table(
     "job",
@@ -70,7 +75,11 @@ task = Table(
     Column("phase", String(16), nullable=False),
     Column("attempt", Integer, nullable=False, default=1),
     Column("losses", Integer, nullable=False, default=0, comment="how many workers were lost while they did it"),
-    Column("queue", String(200), comment="the queue its message was sent to"),
+    Column("queue", String(64), nullable=False, comment="the resource class whose workers do it"),
+    Column("owner", String(255), nullable=False, comment="who made its job; empty for anybody"),
+    Column("session", String(64), nullable=False, comment="the run id of its job, or the job itself"),
+    Column("turn", BigInteger, nullable=False, default=0, comment="its place among the waiting tasks of all users"),
+    Column("place", BigInteger, nullable=False, default=0, comment="its place among those of its user"),
     Column("worker", String(200), comment="the identity of the process that has claimed it"),
     Column("lease", BigInteger, comment="until when the worker may be silent"),
     Column("progress", Float, nullable=False, default=0.0),
@@ -81,6 +90,11 @@ task = Table(
     Column("memory", BigInteger, nullable=False, default=0, comment="peak memory of its largest process, in bytes"),
     UniqueConstraint("job_id", "number"),
     Index("task_by_phase", "phase", "lease"),
+    Index("task_by_job", "job_id", "phase"),
+    Index("task_by_turn", "queue", "turn", "place", "owner", sqlite_where=_WAITING, postgresql_where=_WAITING),
+    Index(
+        "task_by_place", "queue", "owner", "place", "session", "turn", sqlite_where=_WAITING, postgresql_where=_WAITING
+    ),
     Index("task_by_script", "script", "phase", "ended"),
 )
 

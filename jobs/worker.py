@@ -73,18 +73,27 @@ class Worker:
         self.stopping = threading.Event()
         """When it is set, running tasks are stopped and handed back."""
 
-    def work(self, task_id: str, attempt: int) -> None:
-        """Do one attempt of a task, unless somebody else has it or it is not wanted any more."""
-        if self.stopping.is_set():
-            return
+    def work(self, queue: str) -> None:
+        """Do tasks, of one resource class first, until none waits any more in those that are done here."""
+        names = [queue, *(name for name in self.queues if name != queue)]
         try:
-            # Without this message nobody would think of the task again before the next start.
-            claim = self._insist(lambda: self._store.claim(task_id, attempt, str(self.identity), self._settings.lease))
-            if claim is not None:
+            while not self.stopping.is_set() and (claim := self._insist(lambda: self._claim(names))):
                 self._attempt(claim)
                 self._tidy_up(claim.task.job_id)
-        except DatabaseError:  # and the service is being stopped: the next one finds the task as it is
-            log.exception("task %s was left", task_id)
+                names.append(names.pop(0))  # they take turns: one that is never empty keeps no other waiting
+        except DatabaseError:  # and the service is being stopped: the next one finds the tasks as they are
+            log.exception("the work in %s was left", queue)
+
+    @property
+    def queues(self) -> list[str]:
+        """The resource classes whose tasks are done here."""
+        return self._settings.queues.split() or self._registry.queues()
+
+    def _claim(self, names: Sequence[str]) -> Claim | None:
+        for name in names:
+            if claim := self._store.claim(name, str(self.identity), self._settings.lease):
+                return claim
+        return None
 
     def _attempt(self, claim: Claim) -> None:
         """Do a claimed task, and end it or hand it back whatever happens."""

@@ -88,7 +88,7 @@ def _crash(owner: type, name: str, when: str, settings: Settings, monkeypatch: p
         else:
             engine.jobs.run("probe", job.id)
             with pytest.raises(Crash):
-                engine._worker.work(f"{job.id}.1", 1)
+                engine._worker.work("default")
         assert crashed.is_set()
     engine.stop()
     yield job.id

@@ -32,15 +32,20 @@ def store(tmp_path: Path, changes: list[str]) -> Iterator[JobStore]:
 
 
 def make(
-    store: JobStore, *, script: str = "probe", parameters: tuple[Parameter, ...] = (), owner: str | None = None
+    store: JobStore,
+    *,
+    script: str = "probe",
+    parameters: tuple[Parameter, ...] = (),
+    owner: str | None = None,
+    run_id: str | None = None,
 ) -> str:
-    return store.create(script, parameters, run_id=None, owner=owner, duration=60, destruction=None)
+    return store.create(script, parameters, run_id=run_id, owner=owner, duration=60, destruction=None)
 
 
 def claimed(store: JobStore, tasks: int = 1) -> tuple[str, list[Claim]]:
     job_id = make(store)
     ids = store.queue(job_id, [()] * tasks, "q")
-    claims = [store.claim(id_, 1, "host/1/2", 30) for id_ in ids]
+    claims = [store.claim("q", "host/1/2", 30) for _ in ids]
     assert all(claims)
     return job_id, [claim for claim in claims if claim]
 
@@ -102,11 +107,9 @@ def test_all_failed_tasks_make_an_error_with_the_first_reason(store: JobStore) -
 
 def test_a_task_is_claimed_once(store: JobStore) -> None:
     job_id = make(store)
-    (task_id,) = store.queue(job_id, [()], "q")
+    store.queue(job_id, [()], "q")
     got: list[Claim | None] = []
-    threads = [
-        threading.Thread(target=lambda n=n: got.append(store.claim(task_id, 1, f"host/{n}/0", 30))) for n in range(8)
-    ]
+    threads = [threading.Thread(target=lambda n=n: got.append(store.claim("q", f"host/{n}/0", 30))) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -117,9 +120,9 @@ def test_a_task_is_claimed_once(store: JobStore) -> None:
 def test_a_lost_attempt_can_neither_publish_nor_fail_nor_report(store: JobStore) -> None:
     job_id, (old,) = claimed(store)
     assert store.give_back(old.task.id, 1, "lost", lost=True, limit=3)
-    assert store.claim(old.task.id, 1, "host/1/2", 30) is None, "a message of the old attempt is dropped"
-    new = store.claim(old.task.id, 2, "host/3/4", 30)
+    new = store.claim("q", "host/3/4", 30)
     assert new is not None
+    assert (new.task.id, new.task.attempt) == (old.task.id, 2)
     assert not store.complete(old, [product(job_id, "old")])
     assert not store.fail_task(old, "late")
     assert not store.report(old, 0.5, "late")
@@ -133,7 +136,7 @@ def test_a_task_lost_too_often_fails_its_job(store: JobStore) -> None:
     job_id, (claim,) = claimed(store)
     for attempt in (1, 2):
         assert store.give_back(claim.task.id, attempt, "lost", lost=True, limit=3)
-        assert store.claim(claim.task.id, attempt + 1, "w/1/2", 30)
+        assert store.claim("q", "w/1/2", 30)
     assert not store.give_back(claim.task.id, 3, "lost", lost=True, limit=3)
     job = store.get(job_id)
     assert (job.phase, job.error_transient) == (Phase.ERROR, True)
@@ -144,7 +147,7 @@ def test_handing_back_is_no_loss(store: JobStore) -> None:
     _, (claim,) = claimed(store)
     for attempt in range(1, 10):
         assert store.give_back(claim.task.id, attempt, "stopped", lost=False, limit=1 + 1)
-        assert store.claim(claim.task.id, attempt + 1, "w/1/2", 30)
+        assert store.claim("q", "w/1/2", 30)
 
 
 def test_abort_takes_the_tasks_along(store: JobStore) -> None:
@@ -192,7 +195,7 @@ def test_what_all_attempts_took_is_added_up(store: JobStore) -> None:
     job_id, (first,) = claimed(store)
     store.spend(first, Usage(1.5, 2000))
     store.give_back(first.task.id, 1, "lost", lost=True, limit=3)
-    second = store.claim(first.task.id, 2, "host/1/2", 30)
+    second = store.claim("q", "host/1/2", 30)
     assert second is not None
     assert store.complete(second, [], Usage(0.25, 1000))
     assert store.get(job_id).usage == Usage(1.75, 2000)
@@ -308,7 +311,7 @@ def test_every_change_makes_a_new_version(store: JobStore) -> None:
         lambda: store.set_duration(job_id, 5),
         lambda: store.set_parameters(job_id, [], run_id="r"),
         lambda: store.queue(job_id, [()], "q"),
-        lambda: store.claim(f"{job_id}.1", 1, "w/1/2", 30),
+        lambda: store.claim("q", "w/1/2", 30),
         lambda: store.abort(job_id, ""),
     )
     for step in steps:
@@ -338,13 +341,6 @@ def test_pages_of_the_list_fit_together(store: JobStore, monkeypatch: pytest.Mon
     assert [ref.id for ref in store.refs("probe", (), None, None)] == expected
     for last in range(1, 9):
         assert [ref.id for ref in store.refs("probe", (), None, last)] == expected[:last]
-
-
-def test_lost_messages_are_sent_again_once(store: JobStore) -> None:
-    ids = store.queue(make(store), [()] * 2, "q")
-    tasks = [(id_, 1, "q") for id_ in ids]
-    assert store.sent([*tasks, (ids[0], 2, "q")], "r") == [(id_, 1) for id_ in ids]
-    assert store.sent(tasks, "s") == []
 
 
 def test_every_change_locks_its_job_first(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
