@@ -48,6 +48,7 @@ def describe(task: Task, created: datetime, values: Values, datasets: Sequence[D
 
 def write(description: dict[str, Any], values: Values, workspace: Path) -> None:
     """Write task.json and the region's MOC into a working folder."""
+    # One name on each line, for scripts in languages that have no reader of JSON.
     (workspace / "task.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
     if values.region is not None:
         values.region.moc().save(workspace / REGION, format="fits")

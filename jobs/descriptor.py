@@ -39,6 +39,8 @@ class ParameterSpec(_Model):
     unit: str = ""
     ucd: str = ""
     default: Value | None = None
+    example: Value | None = None
+    """A value to try a required parameter with; for a file, its name in the script's folder."""
     default_description: str = ""
     """What happens without a value where there is no one default (e.g. "per camera")."""
     minimum: float | None = None

@@ -64,6 +64,10 @@ class Engine:
         self._queue.start(self.settings.workers)
         self._sweeper.start()
 
+    def keep_workspaces(self, *, keep: bool) -> None:
+        """Leave the working folders of ended tasks where they are, for whoever writes a script."""
+        self._storage.keeping = keep
+
     def stop(self) -> None:
         """Stop running scripts and hand their tasks back; wake all who wait; close everything."""
         self._worker.stopping.set()

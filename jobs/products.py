@@ -11,8 +11,11 @@ from jobs.descriptor import Script, slug
 from jobs.models import Task
 from jobs.storage import ProductError
 
-RESERVED = frozenset({"result"})
+RESERVED = frozenset({"result", "provenance.json", "provenance.svg"})
 """Names of results that are not products."""
+
+UNDESCRIBED = "Not described by the script"
+"""What is said of a product that the descriptor does not declare."""
 
 # Not in the standard table of media types (IVOA DALI 1.1, section 3.3; RFC 4047).
 _TYPES = {
@@ -56,9 +59,7 @@ def collect(script: Script, task: Task, folder: Path) -> dict[str, Description]:
             raise ProductError(f"its product {path.name} has the name of the task's log; give it another one")
         spec_ = declared.get(path.name)
         found[path.name] = (
-            Description(spec_.content_type, spec_.description)
-            if spec_
-            else Description(_guess(path), "Not described by the script")
+            Description(spec_.content_type, spec_.description) if spec_ else Description(_guess(path), UNDESCRIBED)
         )
     return found
 

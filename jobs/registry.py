@@ -22,6 +22,7 @@ from jobs.settings import BUILT_IN_SCRIPTS
 from jobs.sources import Signature, checksum, copy, signature
 
 log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # a command line says by itself what is broken
 
 CHECK = 1.0
 """Seconds between two looks at the folders."""

@@ -218,8 +218,11 @@ class Jobs:
         duration: int | None = None,
         destruction: datetime | None = None,
         files: Mapping[str, Incoming] | None = None,
+        again: Job | None = None,
     ) -> Job:
         """Make a job, and run it if told to.
+
+        :param again: a job of another installation that is made once more: with the same id and instant of creation.
 
         :param files: the files that came with the request, by the names of their parameters.
         :param duration: the executionDuration in seconds; cut to the largest allowed.
@@ -232,14 +235,21 @@ class Jobs:
         given = canonical(found, parameters)
         check(found, [*given, *_uploads(files)], self._index)
         run_id, duration, until = _run_id(run_id), self._duration(duration), self._destruction(destruction)
-        job_id = new_id()
+        job_id = again.id if again else new_id()
         tasks: list[str] = []
         with self._kept(job_id, files) as uploads:
             given += uploads
             work = self._select(found, given) if run else ()
             with self._store.together(job_id):
                 self._store.create(
-                    script, given, run_id=run_id, owner=owner, duration=duration, destruction=until, job_id=job_id
+                    script,
+                    given,
+                    run_id=run_id,
+                    owner=owner,
+                    duration=duration,
+                    destruction=until,
+                    job_id=job_id,
+                    created=again.created if again else None,
                 )
                 if run:
                     tasks = self._queue_tasks(found, job_id, work)

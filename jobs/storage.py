@@ -44,6 +44,8 @@ class Storage:
     """A folder on a local or shared disk."""
 
     def __init__(self, home: Path) -> None:
+        self.keeping = False
+        """Whether working folders stay when their tasks have ended."""
         self._jobs = home / "jobs"
         self._work = home / "work"
         self._jobs.mkdir(parents=True, exist_ok=True)
@@ -72,6 +74,8 @@ class Storage:
 
     def discard(self, workspace: Path) -> None:
         """Remove the working folder of an attempt."""
+        if self.keeping:
+            return
         shutil.rmtree(workspace.parent, ignore_errors=True)
 
     def publish(self, workspace: Path, job_id: str, task: int, attempt: int) -> list[StoredFile]:

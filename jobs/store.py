@@ -306,10 +306,12 @@ class JobStore:
         duration: int,
         destruction: datetime | None,
         job_id: str | None = None,
+        created: datetime | None = None,
     ) -> str:
         """Make a PENDING job and return its id.
 
         :param job_id: a :func:`new_id` under which files of the job are kept already.
+        :param created: the instant of its creation, by default now.
         """
         job_id = job_id or new_id()
         with self._change(job_id) as connection:
@@ -320,7 +322,7 @@ class JobStore:
                     phase=Phase.PENDING.value,
                     run_id=run_id,
                     owner=owner,
-                    created=now(),
+                    created=now() if created is None else to_ms(created),
                     duration=duration,
                     destruction=None if destruction is None else to_ms(destruction),
                 )

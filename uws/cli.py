@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from uws.indexing import index
+from uws.kit import scripts
 from uws.terminal import FAILED, USAGE, Mistake, engine_of, mistakes, read_settings, table
 from uws.users import users
-
-if TYPE_CHECKING:
-    from jobs.registry import Registry
 
 
 def main() -> None:
@@ -58,6 +55,7 @@ def amora() -> None:
 
 
 amora.add_command(index)
+amora.add_command(scripts)
 amora.add_command(users)
 
 
@@ -97,54 +95,6 @@ def demo(data: Path | None) -> None:
 
         if not demonstration.run(read_settings(), data):
             raise click.exceptions.Exit(FAILED)
-
-
-@amora.group()
-def scripts() -> None:
-    """List and check the science scripts."""
-
-
-@scripts.command("list")
-def scripts_list() -> None:
-    """List the scripts that can be run.
-
-    \b
-    Example:
-      AMORA_SCRIPTS=/my/scripts amora scripts list
-    """
-    with mistakes():
-        registry = _registry()
-        for reason in registry.broken.values():
-            click.echo(f"left out: {reason}", err=True)
-        table(
-            ("SCRIPT", "VERSION", "SUMMARY"),
-            ((name, registry.get(name).version, registry.get(name).summary) for name in registry.names()),
-        )
-
-
-@scripts.command("check", short_help="Check the descriptors and documentation of scripts.")
-@click.argument("name", required=False)
-def scripts_check(name: str | None) -> None:
-    """Check the descriptor and the documentation of each script, or of the one named NAME.
-
-    Exits 1 if one of them does not follow the script contract.
-
-    \b
-    Example:
-      amora scripts check spectrum
-    """
-    with mistakes():
-        registry = _registry()
-        broken = [reason for found, reason in registry.broken.items() if name in (None, found)]
-        fine = [found for found in registry.names() if name in (None, found)]
-        if name and not (broken or fine):
-            registry.get(name)  # says that there is none, and which there are
-        for reason in broken:
-            click.echo(f"broken  {reason}")
-        for found in fine:
-            click.echo(f"ok      {found}")
-    if broken:
-        raise click.exceptions.Exit(FAILED)
 
 
 @amora.group()
@@ -197,9 +147,3 @@ def db_upgrade() -> None:
 
         upgrade(Database(read_settings().database))
         click.echo("The database is up to date.")
-
-
-def _registry() -> Registry:
-    from jobs.registry import Registry
-
-    return Registry(read_settings().script_folders)

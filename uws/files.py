@@ -8,8 +8,9 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
+from jobs.errors import NotFoundError
 from jobs.service import Jobs
-from uws import context, dali, document, results
+from uws import context, dali, document, picture, provenance, results
 from uws.context import call, job_of
 
 _PIECE = 1 << 18
@@ -23,7 +24,7 @@ async def show_all(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """Serve one result: the product list, a log or a product."""
+    """Serve one result: the product list, the provenance, a log or a product."""
     here, result_id = context.of(request), request.path_params["result"]
     if result_id == results.LIST or result_id.endswith(".log"):
         job = await call(here.jobs.get, *job_of(request))
@@ -34,7 +35,30 @@ async def show(request: Request) -> Response:
             return Response(listed, media_type=chosen.content_type)
         if task := results.logged_task(job, result_id):
             return StreamingResponse(_log(here.jobs, job.script, job.id, task.number), media_type="text/plain")
+    if result_id in {provenance.JSON_ID, provenance.SVG_ID}:
+        return await _provenance(request, result_id)
     return await _product(request, result_id)
+
+
+async def _provenance(request: Request, result_id: str) -> Response:
+    here = context.of(request)
+
+    def gather() -> provenance.Provenance:
+        job = here.jobs.get(*job_of(request))
+        if not provenance.has_ended(job):
+            raise NotFoundError(
+                f"The job {job.id} has no {result_id} in phase {job.phase}; it has one when it has ended."
+            )
+        records = here.jobs.records(job.script, job.id)
+        used = {record.checksum for record in records.values()}
+        script = here.jobs.scripts.version(job.script, used.pop()) if len(used) == 1 else None
+        return provenance.Provenance(job, records, script, here.settings.authority)
+
+    found = await call(gather)
+    if result_id == provenance.JSON_ID:
+        return Response(await call(provenance.as_json, found, here.addresses), media_type="application/json")
+    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return Response(await call(picture.as_svg, found), headers=headers, media_type="image/svg+xml")
 
 
 async def _product(request: Request, name: str) -> Response:

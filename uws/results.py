@@ -1,4 +1,4 @@
-"""What a job hands back: the product list, its products and the logs, as results of UWS 1.1, section 2.2.2.3.
+"""What a job hands back: product list, products, provenance and logs, as results of UWS 1.1, section 2.2.2.3.
 
 The first result is always ``result``, a VOTable that lists the products: clients made for TAP look for it alone.
 """
@@ -14,6 +14,7 @@ from jobs.models import Job, Task
 from jobs.phases import Phase
 from uws.addresses import Addresses
 from uws.dali import Form, Format, response_format
+from uws.provenance import JSON_ID, SVG_ID, has_ended
 from uws.tabular import CSV, VOTABLE, csv_table
 from uws.votable import Cell, Column, table
 
@@ -51,6 +52,8 @@ def results(job: Job) -> list[Result]:
         return []
     listed = [Result(LIST, form(job).content_type)]
     listed += [Result(product.name, product.content_type, product.size) for product in job.products]
+    if has_ended(job):
+        listed += [Result(JSON_ID, "application/json"), Result(SVG_ID, "image/svg+xml")]
     listed += [Result(log_id(task), "text/plain") for task in job.tasks if task.started]
     return listed
 

@@ -72,7 +72,10 @@ def test_results_are_addressed_with_names_quoted(make_job: Callable[..., Job]):
         "https://amora.example/base/scripts/image/async/j1/results/result",
         "https://amora.example/base/scripts/image/async/j1/results/image%201.fits",
     ]
-    assert [result.get("id") for result in root][3:] == ["0002970201_M1_S001.log", "0002970201_M2_S002.log"]
+    assert [result.get("id") for result in root][3:] == [
+        *("provenance.json", "provenance.svg"),
+        *("0002970201_M1_S001.log", "0002970201_M2_S002.log"),
+    ]
     assert root[1].get("size") == "2880"
 
 
