@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.healpix import Ints, Ranges, merged, shift
+from index.healpix import MAX_ORDER, Ints, Ranges, bits_of, merged, shift
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 Flags: TypeAlias = NDArray[np.bool_]
@@ -61,6 +61,41 @@ def cap_ranges(ra: float, dec: float, radius: float, order: int) -> Ranges:
         return away < radius + reach, away + reach <= radius
 
     return _ranges(judge, order)
+
+
+def places(ranges: Ranges) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the corners of the cells of ranges, degrees, shape (n,) each; of the largest cells that make a range up."""
+    begin, end = ranges[:, 0].copy(), ranges[:, 1]
+    cells: list[tuple[Ints, int]] = []
+    while len(begin):
+        # as large as its place allows, and as the rest of the range does
+        free = np.where(begin == 0, MAX_ORDER, _zeros(begin) // 2)
+        room = (bits_of(end - begin) - 1) // 2
+        up = np.minimum(np.minimum(free, room), MAX_ORDER)
+        for level in np.unique(up).tolist():
+            cells.append((begin[up == level] >> (2 * level), MAX_ORDER - level))
+        begin = begin + (np.int64(1) << (2 * up))
+        left = begin < end
+        begin, end = begin[left], end[left]
+    found = [_corners(number, order) for number, order in cells]
+    return np.concatenate([ra for ra, _ in found]), np.concatenate([dec for _, dec in found])
+
+
+def _corners(number: Ints, order: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    base, rest = number >> (2 * order), number & ((1 << (2 * order)) - 1)
+    x, y = np.zeros(len(number), np.int64), np.zeros(len(number), np.int64)
+    for bit in range(order):
+        x |= ((rest >> (2 * bit)) & 1) << bit
+        y |= ((rest >> (2 * bit + 1)) & 1) << bit
+    side = 0.5**order
+    both = [_place(base, (x + dx) * side, (y + dy) * side) for dx, dy in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    longitudes, latitudes = (np.concatenate(one).astype(np.float64) for one in zip(*both, strict=True))
+    return longitudes % 360, latitudes
+
+
+def _zeros(values: Ints) -> Ints:
+    """Give the number of zero bits at the end of positive integers."""
+    return bits_of(values & -values) - 1
 
 
 def _ranges(judge: Judge, order: int) -> Ranges:

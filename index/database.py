@@ -23,6 +23,8 @@ GLANCE_TIMEOUT = 200
 
 Glance: TypeAlias = Callable[[str], Sequence[Any] | None]
 """Returns the one row of a key, or None."""
+Look: TypeAlias = Callable[[Any], Sequence[Sequence[Any]]]
+"""Returns the rows of a key."""
 
 
 class Database:
@@ -96,24 +98,29 @@ class Database:
         return self._sqlite
 
     def glance(self, query: Select[Any]) -> Glance:
-        """Prepare a query of one row by the one value bound in it; the columns must be plain texts and numbers.
+        """Prepare a query of one row at most by the one value bound in it, as :meth:`look` does."""
+        look = self.look(query)
+
+        def glance(key: str) -> Sequence[Any] | None:
+            rows = look(key)
+            return rows[0] if rows else None
+
+        return glance
+
+    def look(self, query: Select[Any]) -> Look:
+        """Prepare a query of few rows by the one value bound in it; the columns must be plain texts and numbers.
 
         On SQLite it takes some 10 us: it does without all that SQLAlchemy does for a statement.
         """
         if not self._sqlite:
 
-            def look(key: str) -> Sequence[Any] | None:
+            def look(key: Any) -> Sequence[Sequence[Any]]:
                 with self.read() as connection:
-                    return connection.execute(query, {"key": key}).one_or_none()
+                    return connection.execute(query, {"key": key}).all()
 
             return look
         text = str(query.compile(self.engine))
-
-        def look_directly(key: str) -> Sequence[Any] | None:
-            rows = self._ask(text, (key,))
-            return rows[0] if rows else None
-
-        return look_directly
+        return lambda key: self._ask(text, (key,))
 
     def revision(self) -> str:
         """Name the committed state of the database: another name after each commit, by whatever process.

@@ -25,7 +25,8 @@ class File:
 class FoundDataset(Protocol):
     """What a reader yields for each dataset; names follow ObsCore 1.1 where it has one.
 
-    A property may be None where the archive does not say it, but the ids, the position and the coverage.
+    A property may be None where the archive does not say it, but the ids, the position and the coverage. Whatever
+    else ObsCore asks for may be there too, by the names of ``index.columns.EXTRA``.
     """
 
     @property
@@ -128,3 +129,27 @@ class Dataset:
     files: tuple[File, ...] = ()
     degraded_from: int | None = None
     """The order that the coverage came with, where that was finer than the index keeps."""
+    dataproduct_type: str | None = None
+    calib_level: int = 1
+    s_fov: float | None = None
+    """Degrees."""
+    s_region: str | None = None
+    """The outline of the coverage in STC-S."""
+    s_resolution: float | None = None
+    """Arcsec."""
+    s_xel1: int | None = None
+    s_xel2: int | None = None
+    t_resolution: float | None = None
+    """Seconds."""
+    t_xel: int | None = None
+    em_min: float | None = None
+    """Metres."""
+    em_max: float | None = None
+    em_res_power: float | None = None
+    em_xel: int | None = None
+    o_ucd: str | None = None
+    pol_states: str | None = None
+    pol_xel: int | None = None
+    access_format: str | None = None
+    access_estsize: int | None = None
+    """Kilobytes."""

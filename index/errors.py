@@ -4,6 +4,7 @@
 
     CoverageError
     ├── RegionError            the text of a region, or the region itself, cannot be used
+    ├── QueryError             what is asked about datasets cannot be asked so
     ├── DatasetIdError         the text is not the id of a dataset
     ├── UnknownDatasetError    there is no dataset with that id
     ├── UnusableDatasetError   a reader yielded a dataset that cannot be indexed
@@ -24,6 +25,10 @@ class CoverageError(Exception):
 
 class RegionError(CoverageError):
     """The text of a region, or the region itself, cannot be used."""
+
+
+class QueryError(CoverageError):
+    """What is asked about datasets cannot be asked so."""
 
 
 class DatasetIdError(CoverageError):

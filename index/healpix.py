@@ -73,3 +73,14 @@ def spans(begin: Ints, end: Ints) -> Ints:
     before = np.cumsum(length) - length
     number: Ints = np.repeat(begin - before, length)
     return number + np.arange(len(number))
+
+
+def bits_of(values: Ints) -> Ints:
+    """Give the number of bits of positive integers below 2^62."""
+    bits: NDArray[np.int64] = np.zeros(values.shape, dtype=np.int64)
+    rest = values.copy()
+    for step in (32, 16, 8, 4, 2, 1):
+        above = rest >> step > 0
+        bits[above] += step
+        rest[above] >>= step
+    return bits + 1

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from index.columns import DATASET, EXTRA
 from index.dataset import FoundDataset
 from index.errors import DatasetIdError, UnusableDatasetError
 from index.healpix import PIXEL_AREA, Ranges, ranges_of
@@ -76,11 +77,34 @@ def take(found: FoundDataset, ids: DatasetIds) -> Taken:
         "area": int((ranges[:, 1] - ranges[:, 0]).sum()) * PIXEL_AREA,
         "order": order,
         "degraded_from": degraded_from,
+        **_extra(short, found),
     }
+    if columns["s_fov"] is None:
+        columns["s_fov"] = 2 * math.sqrt(columns["area"] / math.pi)
     files = tuple((kind, str(path), content_type) for kind, path, content_type in found.files)
     digest = hashlib.sha256(json.dumps([columns, files], sort_keys=True).encode())
     digest.update(ranges.astype("<i8").tobytes())
     return Taken(short, columns, files, ranges, digest.hexdigest())
+
+
+def _extra(short: str, found: FoundDataset) -> dict[str, Any]:
+    """Give what a reader tells beyond what it must; of a calibration level nobody tells, the least is claimed."""
+    extra: dict[str, Any] = {}
+    for column in DATASET:
+        if column.name not in EXTRA:
+            continue
+        value = getattr(found, column.name, None)
+        if column.is_text:
+            extra[column.name] = str(value).encode("ascii", "replace").decode() if value else None
+        elif column.datatype == "double":
+            extra[column.name] = _number(value)
+        else:
+            extra[column.name] = None if value is None else int(value)
+    if extra["calib_level"] is None:
+        extra["calib_level"] = 1
+    if not 0 <= extra["calib_level"] <= 4:
+        raise UnusableDatasetError(f"{short}: calib_level must be from 0 to 4, not {extra['calib_level']}")
+    return extra
 
 
 def _coverage(short: str, found: FoundDataset) -> tuple[int, int | None, Ranges]:

@@ -11,10 +11,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from index.errors import RegionError
-from index.healpix import MAX_ORDER, SKY_PIXELS, Ints, merged, moc_of, shift
+from index.healpix import MAX_ORDER, SKY_PIXELS, Ints, bits_of, merged, moc_of, shift
 
 if TYPE_CHECKING:
     from mocpy import MOC
@@ -165,7 +164,7 @@ def _of_nuniq(values: Ints, told: int) -> MOC:
     if values.size and values.min() < 4:
         raise RegionError(f"MOC: a NUNIQ number must be at least 4, not {values.min()}")
     # the numbers of an order begin at a power of 4
-    orders = (_bits(values) - 1) // 2 - 1
+    orders = (bits_of(values) - 1) // 2 - 1
     cells = values - (np.int64(4) << (2 * orders))
     if values.size and (orders.max() > MAX_ORDER or bool((cells >= 12 << (2 * np.minimum(orders, MAX_ORDER))).any())):
         raise RegionError("MOC: a NUNIQ number lies beyond the last cell of order 29")
@@ -194,17 +193,6 @@ def _made(begin: list[Ints], end: list[Ints], order: int) -> MOC:
     if not sum(map(len, begin)):
         raise RegionError("MOC: it has no cell")
     return moc_of(merged(np.concatenate(begin), np.concatenate(end)), order)
-
-
-def _bits(values: Ints) -> Ints:
-    """Give the number of bits of positive integers below 2^62."""
-    bits: NDArray[np.int64] = np.zeros(values.shape, dtype=np.int64)
-    rest = values.copy()
-    for step in (32, 16, 8, 4, 2, 1):
-        above = rest >> step > 0
-        bits[above] += step
-        rest[above] >>= step
-    return bits + 1
 
 
 def _order(order: int) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
+from index.answers import Answer, answer, sharing
 from index.database import Database
 from index.dataset import Dataset, FoundDataset
 from index.errors import DamagedIndexError, LostDatasetsError, UnknownDatasetError
@@ -15,14 +16,12 @@ from index.healpix import PIXEL_AREA, moc_of, ranges_of
 from index.ids import DatasetIds
 from index.ingest import Taken, take
 from index.postings import Postings
+from index.query import Query, Relation
 from index.region import Region
 from index.store import DatasetStore, SourceFile
 
 if TYPE_CHECKING:
     from mocpy import MOC
-
-
-Relation: TypeAlias = Literal["touches", "within", "holds"]
 
 
 @dataclass(frozen=True)
@@ -250,23 +249,22 @@ class Index:
         ]
         return sorted(matches, key=lambda match: (-(match.overlap or 0), match.dataset.id))
 
-    def keys(self, region: Region, relation: Relation = "touches") -> list[int]:
-        """Give the keys of the datasets whose coverage ``touches`` a region, lies ``within`` it, or ``holds`` it.
+    def answer(self, query: Query) -> Answer:
+        """Find the datasets that answer a query.
 
-        By their MOCs, each a little larger than what it stands for. Raises RegionError and DamagedIndexError.
+        Raises DatasetIdError, RegionError if the region cannot be built, and DamagedIndexError.
+        """
+        return answer(
+            self._store, self._ids, lambda newest: self._newest() if newest else self._snapshot or self._newest(), query
+        )
+
+    def keys(self, region: Region, relation: Relation = "overlaps") -> list[int]:
+        """Give the keys in SQL of the datasets that stand in a relation to a region, by their MOCs.
+
+        Raises RegionError and DamagedIndexError.
         """
         ranges = ranges_of(region.moc())
-        size = int((ranges[:, 1] - ranges[:, 0]).sum())
-        found: list[int] = []
-        for segment in self._newest().segments:
-            overlaps = segment.overlaps(ranges)
-            chosen = {
-                "touches": overlaps.overlap > 0,
-                "within": overlaps.overlap == overlaps.area,
-                "holds": overlaps.overlap == size,
-            }
-            found += overlaps.key[chosen[relation]].tolist()
-        return found
+        return list(sharing(self._newest(), ranges, int((ranges[:, 1] - ranges[:, 0]).sum()), relation))
 
     def region(self, text: str) -> Region:
         """Read a region in any form, also around a target of the datasets. Raises RegionError."""

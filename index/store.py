@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import json
+import math
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -10,99 +13,54 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
-    Boolean,
     Column,
+    ColumnElement,
     Connection,
-    Double,
-    ForeignKey,
+    FromClause,
     Integer,
-    MetaData,
     Row,
-    SmallInteger,
+    Select,
     String,
-    Table,
     Text,
+    and_,
     bindparam,
+    case,
     cast,
     delete,
-    false,
     func,
     insert,
+    literal_column,
+    or_,
     select,
+    true,
     update,
 )
 
+from index.columns import DATASET
 from index.database import Database
 from index.dataset import Dataset, File
 from index.errors import CoverageError
 from index.files import NOTHING
 from index.ids import DatasetIds
+from index.query import ORDERS, AnyOf, Filter, Mark, Numbers, Order, Within
+from index.tables import coverage, dataset, dataset_file, metadata, source
+
+__all__ = ["CHUNK", "FEW", "DatasetStore", "Entry", "Known", "Line", "SourceFile", "metadata"]
 
 CHUNK = 900
 """Values in one statement; SQLite before 3.32 takes 999."""
-
-metadata = MetaData()
-
-dataset = Table(
-    "dataset",
-    metadata,
-    # given by the writer, who has put it into the coverages before the row is there
-    Column("key", Integer, primary_key=True, autoincrement=False),
-    Column("id", String(200), nullable=False, unique=True),
-    Column("obs_collection", Text, nullable=False),
-    Column("facility_name", Text),
-    Column("instrument_name", Text),
-    Column("obs_id", String(64), nullable=False),
-    Column("camera", String(64), nullable=False),
-    Column("exposure_id", String(64), nullable=False),
-    Column("target_name", Text),
-    Column("s_ra", Double, nullable=False),
-    Column("s_dec", Double, nullable=False),
-    Column("position_angle", Double),
-    Column("t_min", Double),
-    Column("t_max", Double),
-    Column("t_exptime", Double),
-    Column("filter", Text),
-    Column("mode", Text),
-    Column("simulated", Boolean, nullable=False),
-    Column("approximate", Boolean, nullable=False, server_default=false()),
-    Column("area", Double, nullable=False),
-    Column("order", SmallInteger, nullable=False),
-    Column("degraded_from", SmallInteger),
-    Column("added", BigInteger, nullable=False),  # milliseconds since 1970, UTC
-    Column("fingerprint", String(64), nullable=False),
-    Column("source", Text),  # the file it was read from
-)
-
-source = Table(
-    "source",
-    metadata,
-    Column("path", Text, primary_key=True),
-    Column("reader", Text, nullable=False),
-    Column("stamp", Text, nullable=False),
-    Column("checksum", String(64), nullable=False),
-)
-
-dataset_file = Table(
-    "dataset_file",
-    metadata,
-    Column("key", ForeignKey(dataset.c.key, ondelete="CASCADE"), primary_key=True),
-    Column("position", SmallInteger, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("path", Text, nullable=False),
-    Column("content_type", Text, nullable=False),
-)
-
-coverage = Table(
-    "coverage",
-    metadata,
-    Column("one", Integer, primary_key=True, autoincrement=False),  # 1: there is one row at most
-    Column("generation", String(32), nullable=False),
-)
+FEW = 200
+"""Rows that are asked for past SQLAlchemy, on a connection that all threads share."""
 
 _COLUMNS = [column for column in dataset.c if column.name not in ("key", "added", "fingerprint", "source")]
-_GENERATION = func.coalesce(select(coverage.c.generation).scalar_subquery(), NOTHING)
+CELLS = ("order", *(column.name for column in DATASET if column.name in dataset.c))
+"""The columns whose cells are read for answers."""
+_CELLS = [dataset.c.key, *(dataset.c[name] for name in CELLS)]
+_AS_GIVEN = frozenset({"id", "obs_id"})
+"""Columns whose texts are compared as they are, and by an index."""
+_GENERATION = func.coalesce(select(coverage.c.generation).scalar_subquery(), literal_column(f"'{NOTHING}'"))
 
 
 @dataclass(frozen=True)
@@ -137,12 +95,22 @@ class Known(NamedTuple):
     approximate: bool
 
 
+class Line(NamedTuple):
+    """A dataset in an order: its key, its value and its id."""
+
+    key: int
+    value: float | str | None
+    id: str
+
+
 class DatasetStore:
     """Reads and writes the tables; each reading comes with the generation that it belongs to."""
 
     def __init__(self, database: Database, ids: DatasetIds) -> None:
         self._database = database
         self._ids = ids
+        self._sqlite = database.engine.dialect.name == "sqlite"
+        self._look = database.look(_with_generation(_CELLS, self._keyed("key"), []))
 
     def generation(self) -> str:
         """Give the generation of the coverages that belongs to the datasets."""
@@ -178,6 +146,98 @@ class DatasetStore:
             if len(found) < CHUNK:
                 return
             after = list(found.values())[-1].id
+
+    def cells(
+        self, keys: Sequence[int], ids: Collection[str] = (), filters: Sequence[Filter] = ()
+    ) -> tuple[str | None, dict[int, Sequence[Any]]]:
+        """Give the cells of datasets by key, in the order of :data:`CELLS`, and their generation: None if it changed.
+
+        Only of those of the keys that have one of the ids, if there are any, and fit the filters.
+        """
+        if len(keys) <= FEW and not ids and not filters:
+            return _found(self._look(_list(keys)) if self._sqlite else self._look(keys))
+        generations = set()
+        found: dict[int, Sequence[Any]] = {}
+        statement = _with_generation(_CELLS, self._keyed("key"), self._conditions(ids, filters))
+        with self._database.read() as connection:
+            for chunk in _chunks(keys) or [[]]:
+                values = {"key": _list(chunk) if self._sqlite else chunk}
+                generation, some = _found(connection.execute(statement, values).all())
+                generations.add(generation)
+                found.update(some)
+        return (generations.pop() if len(generations) == 1 else None), found
+
+    def lines(
+        self, keys: Sequence[int], ids: Collection[str], filters: Sequence[Filter], order: Order
+    ) -> tuple[str, list[Line]]:
+        """Give the generation, and of the keys those that have one of the ids, if any, and fit the filters."""
+        columns = (dataset.c.key, _value_of(order).label("value"), dataset.c.id)
+        statement = _with_generation(columns, self._keyed("key"), self._conditions(ids, filters))
+        values = {"key": _list(keys) if self._sqlite else list(keys)}
+        with self._database.read() as connection:
+            rows = connection.execute(statement, values).all()
+        return rows[0][0], [Line(*row[1:]) for row in rows if row[1] is not None]
+
+    def page(
+        self,
+        ids: Collection[str],
+        filters: Sequence[Filter],
+        order: Order,
+        *,
+        after: Mark | None,
+        offset: int,
+        limit: int | None,
+    ) -> list[Line]:
+        """Give some of the datasets that have one of the ids, if there are any, and fit the filters, in an order."""
+        value = _value_of(order)
+        statement = select(dataset.c.key, value, dataset.c.id).where(*self._conditions(ids, filters))
+        if after is not None:
+            statement = statement.where(_behind(after, order))
+        by_id = dataset.c.id.desc() if order.by == "id" and order.descending else dataset.c.id
+        if order.by != "id":
+            known = value.desc() if order.descending else value
+            statement = statement.order_by(case((value.is_(None), 1), else_=0), known)
+        statement = statement.order_by(by_id).offset(offset).limit(limit)
+        with self._database.read() as connection:
+            return [Line(*row) for row in connection.execute(statement)]
+
+    def total(self, ids: Collection[str], filters: Sequence[Filter]) -> int:
+        """Count the datasets that have one of the ids, if there are any, and fit the filters."""
+        statement = select(func.count()).select_from(dataset).where(*self._conditions(ids, filters))
+        with self._database.read() as connection:
+            return int(connection.scalar(statement) or 0)
+
+    def matching(self, ids: Collection[str], filters: Sequence[Filter]) -> tuple[str, list[int]]:
+        """Give the keys of the datasets that have one of the ids, if there are any, and fit the filters."""
+        statement = select(_GENERATION, dataset.c.key).where(*self._conditions(ids, filters))
+        with self._database.read() as connection:
+            rows = connection.execute(statement).all()
+            return (rows[0][0], [row[1] for row in rows]) if rows else (self.generation(), [])
+
+    def widths(self) -> dict[str, int]:
+        """Give the longest text of each column that has texts."""
+        texts = [column for column in dataset.c if isinstance(column.type, Text | String)]
+        statement = select(*(func.max(func.length(column)) for column in texts))
+        with self._database.read() as connection:
+            row = connection.execute(statement).one()
+        return {column.name: width or 0 for column, width in zip(texts, row, strict=True)}
+
+    def _keyed(self, name: str) -> FromClause:
+        """Give the datasets whose keys are bound to a name."""
+        if self._sqlite:
+            keys = func.json_each(bindparam(name, type_=Text)).table_valued("value")
+        else:
+            keys = func.unnest(bindparam(name, type_=ARRAY(BigInteger))).table_valued("value")
+        return keys.join(dataset, dataset.c.key == keys.c.value)
+
+    def _conditions(self, ids: Collection[str], filters: Sequence[Filter]) -> list[ColumnElement[bool]]:
+        conditions = list(map(_condition, filters))
+        if not ids:
+            return conditions
+        if self._sqlite:  # it takes a text of any length, but not any number of values
+            one = func.json_each(bindparam(None, json.dumps(sorted(ids)), type_=Text)).table_valued("value")
+            return [*conditions, dataset.c.id.in_(select(one.c.value))]
+        return [*conditions, dataset.c.id == func.any(bindparam(None, sorted(ids), type_=ARRAY(Text)))]
 
     def known(self, ids: Iterable[str]) -> dict[str, Known]:
         """Give what is known of those of these short ids that are there."""
@@ -323,6 +383,72 @@ class DatasetStore:
             added=datetime.fromtimestamp(row.added / 1000, UTC),
             files=tuple(files),
         )
+
+
+def _with_generation(
+    columns: Sequence[Any], source: FromClause, conditions: Sequence[ColumnElement[bool]]
+) -> Select[Any]:
+    """Ask for columns of datasets, each row with the generation before it, and one row if there is none."""
+    now = select(_GENERATION.label("generation")).subquery()
+    found = select(*columns).select_from(source).where(*conditions).subquery()
+    return select(now.c.generation, found).select_from(now.outerjoin(found, true()))
+
+
+def _found(rows: Sequence[Sequence[Any]]) -> tuple[str, dict[int, Sequence[Any]]]:
+    return rows[0][0], {row[1]: row[2:] for row in rows if row[1] is not None}
+
+
+def _list(keys: Sequence[int]) -> str:
+    return f"[{','.join(map(str, keys))}]"
+
+
+def _condition(given: Filter) -> ColumnElement[bool]:
+    if isinstance(given, AnyOf):
+        return or_(*(_is(given, text) for text in given.texts))
+    if isinstance(given, Numbers):
+        return dataset.c[given.column].in_(given.values)
+    return or_(*(_touches(given, low, high) for low, high in given.intervals))
+
+
+def _is(given: AnyOf, text: str) -> ColumnElement[bool]:
+    column: ColumnElement[Any] = dataset.c[given.column]
+    if given.column in _AS_GIVEN and "*" not in text:
+        return column == text
+    if given.folded:
+        column, text = func.replace(column, " ", ""), "".join(text.split())
+    # the database makes both sides small, since each has its own idea of what that is
+    if "*" not in text:
+        return func.lower(column) == func.lower(text)
+    pattern = re.sub(r"([\\%_])", r"\\\1", text).replace("*", "%")
+    return func.lower(column).like(func.lower(pattern), escape="\\")
+
+
+def _touches(given: Within, low: float, high: float) -> ColumnElement[bool]:
+    first, last = dataset.c[given.low], dataset.c[given.high]
+    begin, end = (func.coalesce(first, last), func.coalesce(last, first)) if given.low != given.high else (first, last)
+    conditions: list[ColumnElement[bool]] = [begin.is_not(None)]
+    if math.isfinite(low):
+        conditions.append(end >= low)
+    if math.isfinite(high):
+        conditions.append(begin <= high)
+    return and_(*conditions)
+
+
+def _value_of(order: Order) -> ColumnElement[Any]:
+    """Give the column of an order; the overlap is none, and stands in no table."""
+    name = ORDERS[order.by]
+    return dataset.c[name] if name else dataset.c.id
+
+
+def _behind(mark: Mark, order: Order) -> ColumnElement[bool]:
+    """Ask for what comes after a mark: what is not known comes last."""
+    value, key = _value_of(order), dataset.c.id
+    if order.by == "id":
+        return key < mark.id if order.descending else key > mark.id
+    if mark.value is None:
+        return and_(value.is_(None), key > mark.id)
+    beyond = value < mark.value if order.descending else value > mark.value
+    return or_(value.is_(None), beyond, and_(value == mark.value, key > mark.id))
 
 
 _FILE_COLUMNS = (dataset_file.c.kind, dataset_file.c.path, dataset_file.c.content_type)

@@ -73,6 +73,15 @@ class Form:
             return int(text)
         raise ParameterError(name, value, f"an integer from {minimum} to {maximum} is allowed")
 
+    def flag(self, name: str) -> bool:
+        """Return the value of the parameter as a boolean, False where it is not given (DALI 1.1, section 3.1.1)."""
+        value = self.one(name)
+        if value is None or value.strip().lower() in ("false", "0"):
+            return False
+        if value.strip().lower() in ("true", "1"):
+            return True
+        raise ParameterError(name, value, "true or false is allowed")
+
     def without(self, names: Collection[str]) -> list[tuple[str, str]]:
         """Return the parameters that are not in ``names``."""
         return [pair for pair in self.pairs if pair[0].upper() not in names]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from uws.querying import query
 from uws.terminal import FAILED, Mistake, engine_of, mistakes, plural, read_settings, table
 
 if TYPE_CHECKING:
@@ -198,67 +199,7 @@ def index_list() -> None:
         )
 
 
-@index.command("query")
-@click.option("--circle", metavar='"RA DEC RADIUS"', help="A circle, ICRS degrees.")
-@click.option("--polygon", metavar='"RA DEC RA DEC ..."', help="A polygon, ICRS degrees.")
-@click.option("--pos", metavar='"CIRCLE ..."', help="A region in any form that docs/regions.md tells of.")
-@click.option(
-    "--region",
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file with a region: a MOC (FITS, JSON, ASCII), DS9 or any other form.",
-)
-@click.option("--id", "ids", multiple=True, metavar="OBS/CAMERA/EXPOSURE", help="Only this dataset; repeatable.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv", "votable"]),
-    default="table",
-    show_default=True,
-)
-def index_query(
-    circle: str | None, polygon: str | None, pos: str | None, file: Path | None, ids: tuple[str, ...], form: str
-) -> None:
-    """Ask which datasets cover a region, and how much of it.
-
-    \b
-    Examples:
-      amora index query --circle "35.665 43.036 0.1"
-      amora index query --pos "POLYGON 35 43 36 43 36 44" --format csv
-      amora index query --pos "TARGET 3C 66B 5'"
-      amora index query --region survey_moc.fits --format votable
-    """
-    with mistakes():
-        from index.region import Region
-        from uws import dali, observations
-
-        if file and (circle or polygon or pos):
-            raise Mistake("--region and another region were given; one region is allowed")
-        given = {"CIRCLE": circle, "POLYGON": polygon, "POS": pos}
-        pairs = [(name, value) for name, value in given.items() if value is not None]
-        query = dali.Form((*pairs, *(("ID", value) for value in ids)))
-        with engine_of(read_settings()) as engine:
-            region = Region.read(file.read_bytes()) if file else observations.region_of(query, engine.index)
-            if form != "table":
-                chosen = next(offered for offered in observations.FORMATS if offered.name == form)
-                click.echo(observations.answer(engine.index, region, query, chosen), nl=False)
-                return
-            matches = engine.index.search(region, ids=ids)
-        table(
-            ("DATASET", "TARGET", "EXPOSURE", "REGION COVERED", "OVERLAP (deg2)", ""),
-            (
-                (
-                    match.dataset.id,
-                    match.dataset.target_name or "",
-                    "" if match.dataset.t_exptime is None else f"{match.dataset.t_exptime:.0f}",
-                    "" if match.region_fraction is None else f"{100 * match.region_fraction:.1f} %",
-                    "" if match.overlap is None else f"{match.overlap:.3g}",
-                    _label(match.dataset),
-                )
-                for match in matches
-            ),
-        )
-        click.echo(f"{len(matches)} dataset{plural(len(matches))}", err=True)
+index.add_command(query)
 
 
 @contextmanager

@@ -1,187 +1,160 @@
 """Which datasets cover a region: ``/observations``.
 
-The region is one of ``POS`` (``CIRCLE ra dec r``, ``POLYGON ra dec ra dec ...``, ``RANGE ...``), ``CIRCLE``
-(``ra dec r``) and ``POLYGON``, in ICRS degrees (DALI 1.1, section 3.3; SIA 2.0, section 2.1.1). ``ID`` (repeatable)
-keeps the datasets named. ``POS`` takes the other forms of regions too (``docs/regions.md``). Without a region every
-dataset answers. RESPONSEFORMAT is ``json`` (default), ``votable``, ``csv`` or ``html``. MAXREC is the most rows that
-are wanted; where it cuts the answer short the VOTable ends with the QUERY_STATUS OVERFLOW, and ``overflow`` is true in
-JSON (DALI 1.1, section 3.4.4).
+The region is one of ``POS`` (any form of ``docs/regions.md``), ``CIRCLE`` and ``POLYGON``, or a file sent as
+``REGION``; without one every dataset answers. :mod:`uws.asking` has the parameters that filter by metadata.
+``RELATION`` says what a dataset must be to the region (``overlaps``, ``contains``, ``inside``), ``ORDER`` how the rows
+are ordered (``-overlap``, ``time``, ...), ``MAXREC`` how many are wanted, from row ``OFFSET`` on or behind the row
+``AFTER`` which the page before ended; ``COUNT`` asks for their number alone. RESPONSEFORMAT is ``json`` (default),
+``votable``, ``csv``, ``fits`` or ``html``. Where there are more rows than wanted the VOTable ends with the QUERY_STATUS
+OVERFLOW (DALI 1.1, section 3.4.4), ``overflow`` is true in JSON, and the header ``Link`` tells the next page.
 
-JSON: ``{"region": {"text", "shape", and the numbers of the shape} or null, "count": n, "overflow": boolean,
-"observations": [...]}`` in the order of the index. An observation has the names of :data:`COLUMNS` and ``ivoid``, which
-is its ``obs_publisher_did``; what is not known is null.
+JSON: ``{"region": {"text", "shape", and the numbers of the shape} or null, "total": n, "count": n, "overflow": boolean,
+"next": address or null, "observations": [...]}``. An observation has the names of ``index.columns.COLUMNS`` and
+``ivoid``, which is its ``obs_publisher_did``; what is not known is null.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
-from index.region import Region
-from jobs.errors import RequestError
-from uws import context, errors, pages
+from index.answers import Answer, Link
+from index.columns import COLUMNS, Column
+from index.region import MAX_FILE, Region
+from jobs.errors import RequestError, TooLargeError
+from uws import context, errors, fitstable, pages, votable
+from uws.asking import query_of, region_of
 from uws.context import call
 from uws.dali import Form, Format, read, response_format
-from uws.tabular import CSV, VOTABLE, csv_table
-from uws.votable import Cell, Column, table
+from uws.tabular import CSV, FITS, VOTABLE, csv_document
+from uws.uploads import sort_out
 
 if TYPE_CHECKING:
-    from index.service import Index, Match
+    from uws.addresses import Addresses
 
 JSON = Format("json", "application/json", ("text/json",))
 HTML = Format("html", "text/html")
-FORMATS = (JSON, VOTABLE, CSV, HTML)
-
-_OBSCORE = "obscore:"
-_WHERE = f"{_OBSCORE}Char.SpatialAxis.Coverage.Location.Coord.Position2D.Value2"
-_WHEN = f"{_OBSCORE}Char.TimeAxis.Coverage"
+FORMATS = (JSON, VOTABLE, CSV, FITS, HTML)
 
 NAME = "observations"
 DESCRIPTION = "Datasets that cover the region"
-COLUMNS = (
-    Column("id", "unicodeChar", "Short id of the dataset: OBS/CAMERA/EXPOSURE", ucd="meta.id;meta.dataset"),
-    Column(
-        "obs_publisher_did",
-        "unicodeChar",
-        "IVOA id of the dataset",
-        ucd="meta.ref.ivoid",
-        utype=f"{_OBSCORE}Curation.PublisherDID",
-    ),
-    Column(
-        "obs_collection",
-        "unicodeChar",
-        "Collection the dataset belongs to",
-        ucd="meta.id",
-        utype=f"{_OBSCORE}DataID.Collection",
-    ),
-    Column(
-        "facility_name",
-        "unicodeChar",
-        "Observatory",
-        ucd="meta.id;instr.tel",
-        utype=f"{_OBSCORE}Provenance.ObsConfig.Facility.name",
-    ),
-    Column(
-        "instrument_name",
-        "unicodeChar",
-        "Instrument",
-        ucd="meta.id;instr",
-        utype=f"{_OBSCORE}Provenance.ObsConfig.Instrument.name",
-    ),
-    Column("obs_id", "unicodeChar", "Observation", ucd="meta.id", utype=f"{_OBSCORE}DataID.observationID"),
-    Column("camera", "unicodeChar", "Camera", ucd="meta.id;instr.det"),
-    Column("exposure_id", "unicodeChar", "Exposure of the camera", ucd="meta.id;obs.exposure"),
-    Column("target_name", "unicodeChar", "Target", ucd="meta.id;src", utype=f"{_OBSCORE}Target.Name"),
-    Column("s_ra", "double", "Right ascension of the pointing, ICRS", "deg", "pos.eq.ra", f"{_WHERE}.C1"),
-    Column("s_dec", "double", "Declination of the pointing, ICRS", "deg", "pos.eq.dec", f"{_WHERE}.C2"),
-    Column("position_angle", "double", "Position angle, east of north", "deg", "pos.posAng"),
-    Column("t_min", "double", "Start, MJD", "d", "time.start;obs.exposure", f"{_WHEN}.Bounds.Limits.StartTime"),
-    Column("t_max", "double", "End, MJD", "d", "time.end;obs.exposure", f"{_WHEN}.Bounds.Limits.StopTime"),
-    Column(
-        "t_exptime",
-        "double",
-        "Exposure time",
-        "s",
-        "time.duration;obs.exposure",
-        f"{_WHEN}.Support.Extent",
-    ),
-    Column("filter", "unicodeChar", "Filter", ucd="meta.id;instr.filter"),
-    Column("mode", "unicodeChar", "Mode of the instrument", ucd="meta.code;instr.setup"),
-    Column("simulated", "boolean", "Whether the data are simulated", ucd="meta.code"),
-    Column("approximate", "boolean", "Whether the coverage is a guess from the pointing", ucd="meta.code"),
-    Column("area", "double", "Area of the dataset's coverage", "deg**2", "phys.angArea;obs.field"),
-    Column("overlap", "double", "Area that region and dataset share", "deg**2", "phys.angArea"),
-    Column("dataset_fraction", "double", "Part of the dataset inside the region", ucd="stat.value;arith.ratio"),
-    Column("region_fraction", "double", "Part of the region the dataset covers", ucd="stat.value;arith.ratio"),
-    Column("order", "int", "HEALPix order at which the overlap was measured", ucd="meta.number"),
-)
-"""Names, units, UCDs and utypes are those of ObsCore 1.1 where it has them."""
+FILE = "REGION"
+"""The name under which a file with a region is sent."""
+WHOLE = 200
+"""Rows up to which an answer is sent in one piece."""
 
-_OF_MATCH = ("overlap", "dataset_fraction", "region_fraction", "order")
+_TOTAL = (Column("total", "long", "Number of datasets", ucd="meta.number"),)
+_NAMES = tuple(column.name for column in COLUMNS)
+_DID = _NAMES.index("obs_publisher_did")
 
 
-def region_of(form: Form, index: Index) -> Region | None:
-    """Return the region that the form gives, None where it gives none; the index knows the targets.
+def as_json(region: Region | None, answer: Answer, following: str | None, link: Link | None) -> Iterator[bytes]:
+    """Give the answer as JSON, piece by piece.
 
-    :raises RequestError: there are several regions.
-    :raises index.errors.CoverageError: the region cannot be read.
+    :param following: the address of the next page.
     """
-    readers: dict[str, Callable[[str], Region]] = {
-        "POS": index.region,
-        "CIRCLE": Region.circle,
-        "POLYGON": Region.polygon,
-    }
-    given = [(name, value) for name in readers if (value := form.one(name)) is not None]
-    if len(given) > 1:
-        raise RequestError(f"{' and '.join(name for name, _ in given)} were given; one region is allowed")
-    return readers[given[0][0]](given[0][1]) if given else None
-
-
-def row(match: Match) -> list[Cell]:
-    """Return the cells of a match in the order of :data:`COLUMNS`."""
-    cells: list[Cell] = []
-    for column in COLUMNS:
-        if column.name in _OF_MATCH:
-            cells.append(getattr(match, column.name))
-        else:
-            name = "ivoid" if column.name == "obs_publisher_did" else column.name
-            cells.append(getattr(match.dataset, name))
-    return cells
-
-
-def as_json(region: Region | None, matches: Sequence[Match], *, overflow: bool = False) -> bytes:
-    """Return the answer as JSON."""
-    names = [column.name for column in COLUMNS]
-    found: list[dict[str, Any]] = [
-        {**dict(zip(names, row(match), strict=True)), "ivoid": match.dataset.ivoid} for match in matches
-    ]
-    answer = {
+    head = {
         "region": region and region.as_dict(),
-        "count": len(found),
-        "overflow": overflow,
-        "observations": found,
+        "total": answer.total,
+        "count": len(answer),
+        "overflow": answer.more,
+        "next": following,
     }
-    return json.dumps(answer, ensure_ascii=False, allow_nan=False, indent=1).encode() + b"\n"
+    yield json.dumps(head, ensure_ascii=False, allow_nan=False)[:-1].encode() + b', "observations": ['
+    before = b"\n"
+    for row in answer.rows(link):
+        cells: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
+        cells["ivoid"] = row[_DID]
+        yield before + json.dumps(cells, ensure_ascii=False, allow_nan=False).encode()
+        before = b",\n"
+    yield b"\n]}\n"
 
 
-def as_votable(matches: Sequence[Match], *, overflow: bool = False) -> bytes:
-    """Return the answer as a VOTable."""
-    return table(NAME, DESCRIPTION, COLUMNS, map(row, matches), overflow=overflow)
+def document(
+    region: Region | None, answer: Answer, chosen: Format, *, following: str | None = None, link: Link | None = None
+) -> Iterator[bytes]:
+    """Give the answer piece by piece in a format (JSON, VOTable, CSV or FITS).
+
+    :param link: gives address and media type of a dataset.
+    """
+    if chosen.name == JSON.name:
+        return as_json(region, answer, following, link)
+    rows = answer.rows(link)
+    if chosen.name == CSV.name:
+        return csv_document(COLUMNS, rows)
+    if chosen.name == FITS.name:
+        widths = {**answer.widths(), "access_url": 255}
+        return fitstable.document(NAME, DESCRIPTION, COLUMNS, rows, len(answer), widths)
+    infos = [("total", str(answer.total))] + ([("next", following)] if following else [])
+    return votable.document(NAME, DESCRIPTION, COLUMNS, rows, overflow=answer.more, infos=infos)
 
 
-def as_csv(matches: Sequence[Match]) -> bytes:
-    """Return the answer as CSV (RFC 4180) with a header line."""
-    return csv_table(COLUMNS, map(row, matches))
+def counted(total: int, chosen: Format) -> Iterator[bytes]:
+    """Give the number of datasets, in JSON as ``{"total": n}``, else as a table of one cell."""
+    if chosen.name == JSON.name:
+        return iter([json.dumps({"total": total}).encode() + b"\n"])
+    if chosen.name == CSV.name:
+        return csv_document(_TOTAL, [[total]])
+    if chosen.name == FITS.name:
+        return fitstable.document(NAME, DESCRIPTION, _TOTAL, [[total]], 1, {})
+    return votable.document(NAME, DESCRIPTION, _TOTAL, [[total]])
 
 
-def answer(index: Index, region: Region | None, form: Form, chosen: Format) -> bytes:
-    """Search the index for a region as the form asks; return the answer in the format chosen (JSON, VOTable or CSV)."""
-    matches = index.search(region, ids=form.all("ID"))
-    wanted = form.integer("MAXREC", 0, 2**31 - 1)
-    overflow = wanted is not None and wanted < len(matches)
-    matches = matches[:wanted]
-    if chosen.name == VOTABLE.name:
-        return as_votable(matches, overflow=overflow)
-    return as_csv(matches) if chosen.name == CSV.name else as_json(region, matches, overflow=overflow)
+def linked(addresses: Addresses) -> Link:
+    """Return what tells where a dataset is described."""
+    base = addresses.at("observations")
+    return lambda ivoid: (f"{base}?{urlencode({'ID': ivoid, 'RESPONSEFORMAT': 'votable'})}", votable.CONTENT_TYPE)
+
+
+def _following(form: Form, answer: Answer, addresses: Addresses) -> str | None:
+    """Return the address of the next page, None where there is none, or no address could have the region."""
+    if answer.next is None or form.files:
+        return None
+    query = [*form.without(("AFTER", "OFFSET")), ("AFTER", str(answer.next))]
+    return f"{addresses.at('observations')}?{urlencode(query)}"
+
+
+async def _read(request: Request) -> tuple[Form, bytes | None]:
+    """Return the form, and the content of the file that was sent as the region."""
+    here = context.of(request)
+    with here.jobs.inbox() as inbox:
+        form, files = await sort_out(await read(request, inbox), inbox, here.settings)
+        if unknown := files.keys() - {FILE}:
+            raise RequestError(f"A file was sent as {min(unknown)}; a region can be sent as {FILE}")
+        if FILE not in files:
+            return form, None
+        if files[FILE].size > MAX_FILE:
+            raise TooLargeError(f"A file with a region can have at most {MAX_FILE} bytes")
+        return form, await call(Path(files[FILE].path).read_bytes)
 
 
 async def show(request: Request) -> Response:
     """Answer with the datasets that cover a region."""
     errors.set_form(request, "json")
-    form = await read(request)
+    form, file = await _read(request)
     chosen = response_format(form, FORMATS)
-    index = context.of(request).engine.index
+    if chosen.name in (HTML.name, VOTABLE.name):
+        errors.set_form(request, "html" if chosen.name == HTML.name else "votable")
+    return await call(_respond, request, form, file, chosen)
+
+
+def _respond(request: Request, form: Form, file: bytes | None, chosen: Format) -> Response:
+    here = context.of(request)
+    region = region_of(form, here.engine.index, file)
+    answer = here.engine.index.answer(query_of(form, region))
     if chosen.name == HTML.name:
-        errors.set_form(request, "html")
-        region = await call(region_of, form, index)
-        matches = await call(index.search, region, ids=form.all("ID"))
-        return pages.observations(request, region, matches)
-    if chosen.name == VOTABLE.name:
-        errors.set_form(request, "votable")
-    region = await call(region_of, form, index)
-    content = await call(answer, index, region, form, chosen)
-    return Response(content, media_type=chosen.content_type)
+        return pages.observations(request, region, answer, form.without(("RESPONSEFORMAT",)))
+    if form.flag("COUNT"):
+        return Response(b"".join(counted(answer.total, chosen)), media_type=chosen.content_type)
+    following = _following(form, answer, here.addresses)
+    pieces = document(region, answer, chosen, following=following, link=linked(here.addresses))
+    headers = {"Link": f'<{following}>; rel="next"'} if following else {}
+    if len(answer) <= WHOLE:
+        return Response(b"".join(pieces), media_type=chosen.content_type, headers=headers)
+    return StreamingResponse(pieces, media_type=chosen.content_type, headers=headers)

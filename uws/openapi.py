@@ -17,10 +17,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from index.query import RELATIONS
 from jobs.descriptor import ParameterSpec, Script
 from jobs.phases import Phase
 from jobs.service import MAX_RUN_ID
-from uws import api, context, job, joblist, observations, representation, sync, votable
+from uws import api, asking, context, job, joblist, observations, representation, sync, votable
 from uws.joblist import MAX_SECONDS
 from uws.routing import Handler, Resource
 
@@ -75,6 +76,39 @@ _REGION: dict[str, Schema] = {
     "POLYGON": {"type": "string", "description": "A polygon: ra and dec of three corners or more, in ICRS degrees."},
 }
 
+_FILE: Schema = {
+    "type": "string",
+    "format": "binary",
+    "description": "A file with a region: a MOC in FITS, JSON or ASCII, a region file of DS9, or text in another form.",
+}
+_PAGE: dict[str, Schema] = {
+    "MAXREC": {"type": "integer", "minimum": 0, "maximum": asking.MAX_ROWS, "description": "The most rows wanted."},
+    "OFFSET": {"type": "integer", "minimum": 0, "maximum": asking.MAX_ROWS, "description": "Rows to leave out first."},
+    "AFTER": {"type": "string", "description": "Where the page before ended, as its address of the next one tells."},
+}
+
+
+def _filter(parameter: asking.Parameter) -> Schema:
+    """Return the schema of a parameter that filters by metadata."""
+    words = [f"{parameter.description}."]
+    if parameter.unit:
+        words.append(f"In {parameter.unit}.")
+    if parameter.kind in ("interval", "time"):
+        words.append("An interval of two numbers, or one number; -Inf and +Inf leave an end open.")
+    if parameter.kind == "time":
+        words.append("MJD, or dates as in ISO 8601.")
+    if parameter.kind in ("text", "folded"):
+        words.append("In either case; * stands for any characters.")
+    item: Schema = {"type": "string", "examples": [parameter.example]}
+    if parameter.kind == "integer":
+        item = {"type": "integer", "minimum": 0, "maximum": 4}
+    elif parameter.kind == "flag":
+        item = {"type": "boolean"}
+    found = {"unit": parameter.unit, "ucd": parameter.ucd}
+    described = {"type": "array", "items": item, "description": " ".join([*words, "Any of several."])}
+    return described | {f"x-{key}": value for key, value in found.items() if value}
+
+
 QUERY: dict[Handler, dict[str, Schema]] = {
     joblist.show: _FILTERS,
     api.show_list: {**_FILTERS, "SCRIPT": {"type": "string", "description": "Jobs of this script."}},
@@ -83,7 +117,21 @@ QUERY: dict[Handler, dict[str, Schema]] = {
     api.show_log: {"OFFSET": {"type": "integer", "minimum": 0, "description": "The byte to begin at."}},
     observations.show: {
         **_REGION,
+        "RELATION": {
+            "type": "string",
+            "enum": list(RELATIONS),
+            "default": RELATIONS[0],
+            "description": "What a dataset is to the region: overlaps it, contains all of it, or lies inside it.",
+        },
         "ID": _DATASETS,
+        **{parameter.name: _filter(parameter) for parameter in asking.FILTERS},
+        "ORDER": {
+            "type": "string",
+            "enum": list(asking.ORDER_OPTIONS),
+            "description": "How rows are ordered, descending with -; by default -overlap, without a region id.",
+        },
+        **_PAGE,
+        "COUNT": {"type": "boolean", "description": "Only count the datasets."},
         "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in observations.FORMATS]},
     },
 }
@@ -95,7 +143,7 @@ FORM: dict[Handler, dict[str, Schema]] = {
     job.set_destruction: {"DESTRUCTION": _INSTANT},
     job.set_parameters: {"RUNID": _RUN_ID},
     job.post: {"ACTION": {"type": "string", "enum": ["DELETE"]}},
-    observations.show: QUERY[observations.show],
+    observations.show: QUERY[observations.show] | {observations.FILE: _FILE},
 }
 """The members of the form that is posted to each handler, but for those that make jobs."""
 

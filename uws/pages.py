@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from index.columns import COLUMNS
 from jobs.descriptor import Script
 from uws import access, context, dali
 from uws.addresses import Addresses
@@ -19,8 +20,8 @@ from uws.context import Context, call
 from uws.times import format_instant
 
 if TYPE_CHECKING:
+    from index.answers import Answer
     from index.region import Region
-    from index.service import Match
 
 LATEST = 20
 """How many jobs the first page shows."""
@@ -108,18 +109,17 @@ async def script(request: Request) -> Response:
     return _page(request, "script.html", script=found, documentation=documentation)
 
 
-def observations(request: Request, region: Region | None, matches: Sequence[Match]) -> Response:
-    """Show the datasets that cover a region."""
-    query = [("POS", region.text)] if region else []
-    query += [("ID", value) for key, value in request.query_params.multi_items() if key.upper() == "ID"]
+def observations(request: Request, region: Region | None, answer: Answer, query: Sequence[tuple[str, str]]) -> Response:
+    """Show the datasets that answer a query, the parameters of which link to the same in other formats."""
+    names = [column.name for column in COLUMNS]
     here = context.of(request).addresses.at("observations")
-    others = {name: f"{here}?{urlencode([*query, ('RESPONSEFORMAT', name)])}" for name in ("votable", "csv", "json")}
+    formats = ("votable", "csv", "fits", "json")
     return _page(
         request,
         "observations.html",
         region=region,
         circle=_circle(request),
-        matches=matches[:SHOWN],
-        count=len(matches),
-        others=others,
+        found=[dict(zip(names, row, strict=True)) for row in islice(answer.rows(), SHOWN)],
+        count=answer.total,
+        others={name: f"{here}?{urlencode([*query, ('RESPONSEFORMAT', name)])}" for name in formats},
     )

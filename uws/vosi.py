@@ -11,6 +11,7 @@ from lxml import etree
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from index.columns import COLUMNS
 from jobs.descriptor import Script
 from uws import context, document, errors, observations
 from uws.addresses import Addresses
@@ -101,13 +102,14 @@ def tables(addresses: Addresses) -> bytes:
     table = add(schema, "table", type="output")
     add(table, "name", observations.NAME)
     add(table, "description", f"{observations.DESCRIPTION}, as {addresses.at('observations')} returns them")
-    for column in observations.COLUMNS:
+    for column in COLUMNS:
         element = add(table, "column")
         for name in ("name", "description", "unit", "ucd", "utype"):
             if text := getattr(column, name):
                 add(element, name, text)
-        size = {"arraysize": "*"} if column.datatype in ("char", "unicodeChar") else {}
-        add(element, "dataType", column.datatype, **{_TYPE: "vs:VOTableType"}, **size)
+        size = {"arraysize": "*"} if column.is_text else {}
+        extended = {"extendedType": column.xtype} if column.xtype else {}
+        add(element, "dataType", column.datatype, **{_TYPE: "vs:VOTableType"}, **size, **extended)
     return serialise(root, addresses.stylesheet)
 
 

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+from xml.sax.saxutils import escape
 
 from lxml import etree
 
+from index.columns import Cell, Column
 from uws.markup import add, clean, serialise
+
+__all__ = ["CONTENT_TYPE", "NAMESPACE", "Cell", "Column", "cell_text", "document", "error", "table"]
 
 NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
 """That of 1.4 too: the namespace kept its name."""
 CONTENT_TYPE = "application/x-votable+xml"
+ROWS = 100
+"""In one piece of a document."""
 
-Cell = str | int | float | bool | None
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: what VOTable calls a FIELD."""
-
-    name: str
-    datatype: Literal["char", "unicodeChar", "int", "long", "double", "boolean"]
-    description: str
-    unit: str = ""
-    ucd: str = ""
-    utype: str = ""
+_BETWEEN = "\x1f"
+_ROW = "\x1e"
+_SPECIAL = re.compile("[^\t\n\r\u001e-%'-;=?-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML cannot carry as it is, or not at all."""
 
 
 def table(
@@ -41,20 +39,53 @@ def table(
 
     :param overflow: whether there are more rows than were wanted (DALI 1.1, section 4.4.1).
     """
+    return b"".join(document(name, description, columns, rows, overflow=overflow))
+
+
+def document(
+    name: str,
+    description: str,
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    overflow: bool = False,
+    infos: Iterable[tuple[str, str]] = (),
+    resources: Iterable[etree._Element] = (),
+) -> Iterator[bytes]:
+    """Give the same document as :func:`table` piece by piece, some rows at a time.
+
+    :param infos: further INFO elements, names and values.
+    :param resources: further RESOURCE elements, after the one with the table.
+    """
     root, resource = _results()
     _info(resource, "QUERY_STATUS", "OK")
+    for key, value in infos:
+        _info(resource, key, value)
     element = add(resource, "TABLE", name=name)
     add(element, "DESCRIPTION", description)
     for column in columns:
         _field(element, column)
-    data = add(add(element, "DATA"), "TABLEDATA")
-    for row in rows:
-        line = add(data, "TR")
-        for cell in row:
-            add(line, "TD", cell_text(cell))
+    add(add(element, "DATA"), "TABLEDATA")
     if overflow:
         _info(resource, "QUERY_STATUS", "OVERFLOW")
-    return serialise(root)
+    root.extend(resources)
+    head, _, tail = serialise(root).partition(b"<TABLEDATA/>")
+    yield head + b"<TABLEDATA>\n"
+    left = iter(rows)
+    while some := list(islice(left, ROWS)):
+        yield _lines(some).encode()
+    yield b"</TABLEDATA>" + tail
+
+
+def _lines(rows: Sequence[Sequence[Cell]]) -> str:
+    """Write rows; the whole is looked through at once for what must be escaped, which is rare."""
+    cells = [[TEXTS[type(cell)](cell) for cell in row] for row in rows]
+    text = _ROW.join(map(_BETWEEN.join, cells))
+    whole = text.count(_ROW) == len(rows) - 1 and text.count(_BETWEEN) == sum(len(row) - 1 for row in rows)
+    if not whole or _SPECIAL.search(text):
+        text = _ROW.join(_BETWEEN.join(escape(clean(cell)) for cell in row) for row in cells)
+    body = text.replace(_BETWEEN, "</TD><TD>").replace(_ROW, "</TD></TR>\n<TR><TD>")
+    return f"<TR><TD>{body}</TD></TR>\n"
 
 
 def error(message: str) -> bytes:
@@ -75,18 +106,24 @@ def _info(parent: etree._Element, name: str, value: str) -> etree._Element:
 
 def _field(parent: etree._Element, column: Column) -> None:
     attributes = {"name": column.name, "datatype": column.datatype}
-    if column.datatype in ("char", "unicodeChar"):
+    if column.is_text:
         attributes["arraysize"] = "*"
-    for key in ("unit", "ucd", "utype"):
+    for key in ("unit", "ucd", "utype", "xtype"):
         if getattr(column, key):
             attributes[key] = getattr(column, key)
     add(add(parent, "FIELD", **attributes), "DESCRIPTION", column.description)
 
 
+TEXTS: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "",
+    bool: lambda flag: "true" if flag else "false",
+    float: repr,
+    int: str,
+    str: str,
+}
+"""How each kind of cell is written, in VOTable and in CSV."""
+
+
 def cell_text(cell: Cell) -> str:
     """Return a cell as text, in VOTable and in CSV; empty for None."""
-    if cell is None:
-        return ""
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    return repr(cell) if isinstance(cell, float) else str(cell)
+    return TEXTS[type(cell)](cell)

@@ -32,6 +32,24 @@ class Found:
     simulated: bool = False
     approximate: bool = False
     files: tuple[tuple[str, Path, str], ...] = ()
+    dataproduct_type: str | None = None
+    calib_level: int | None = None
+    s_fov: float | None = None
+    s_region: str | None = None
+    s_resolution: float | None = None
+    s_xel1: int | None = None
+    s_xel2: int | None = None
+    t_resolution: float | None = None
+    t_xel: int | None = None
+    em_min: float | None = None
+    em_max: float | None = None
+    em_res_power: float | None = None
+    em_xel: int | None = None
+    o_ucd: str | None = None
+    pol_states: str | None = None
+    pol_xel: int | None = None
+    access_format: str | None = None
+    access_estsize: int | None = None
 
 
 def id_part(text: str) -> str:

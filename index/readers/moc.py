@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from index import mocs
+from index import mocs, outline
 from index.dataset import Skipped
 from index.errors import RegionError
 from index.readers.found import Found, id_part
@@ -74,6 +74,7 @@ class MocReader:
             t_max=end,
             t_exptime=_number(keywords, "EXPOSURE"),
             filter=_text(keywords, "FILTER"),
+            s_region=outline.of_moc(moc),
             files=(("moc", part.resolve(), "application/fits" if content[:6] == b"SIMPLE" else "text/plain"),),
         )
 

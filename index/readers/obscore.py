@@ -14,12 +14,14 @@ import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from index import outline
 from index.dataset import Skipped
 from index.errors import RegionError
 from index.postings import PIXEL_ORDER
@@ -33,6 +35,9 @@ ROWS = 200
 LEAST_ORDER = 13
 """Of a coverage: cells of 26 arcsec, or finer ones for what is small."""
 
+_TEXTS = ("dataproduct_type", "o_ucd", "pol_states", "access_format")
+_NUMBERS = ("s_fov", "s_resolution", "t_resolution", "em_min", "em_max", "em_res_power")
+_INTEGERS = ("calib_level", "s_xel1", "s_xel2", "t_xel", "em_xel", "pol_xel", "access_estsize")
 _EMPTY = frozenset({"", "null", "none", "nan", "--"})
 
 Row = Mapping[str, str]
@@ -123,7 +128,7 @@ def _dataset(row: Row) -> Found:
         ra, dec = float(centre.ra.deg), float(centre.dec.deg)
     instrument = _cell(row, "instrument_name")
     unique = _cell(row, "obs_publisher_did") or " ".join(row.get(name, "") for name in ("s_region", "t_min", "t_max"))
-    return Found(
+    found = Found(
         obs_collection=_cell(row, "obs_collection") or "ObsCore",
         obs_id=obs_id,
         camera=id_part(_cell(row, "camera") or instrument or "") or "unknown",
@@ -142,7 +147,12 @@ def _dataset(row: Row) -> Found:
         mode=_cell(row, "mode"),
         simulated=(_cell(row, "simulated") or "").lower() in ("true", "t", "1"),
         approximate=approximate or (_cell(row, "approximate") or "").lower() in ("true", "t", "1"),
+        s_region=outline.of_moc(moc),
     )
+    texts = {name: _cell(row, name) for name in _TEXTS}
+    numbers = {name: _number(row, name) for name in _NUMBERS}
+    integers = {name: None if (value := _number(row, name)) is None else int(value) for name in _INTEGERS}
+    return replace(found, **texts, **numbers, **integers)  # type: ignore[arg-type]
 
 
 def _region(row: Row) -> tuple[Region, bool]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,8 @@ from mocpy import MOC
 from numpy.typing import NDArray
 
 from scripts.epic.ccd import FIELD, Chip, clip, nominal_to_det, nominal_to_sky
+from scripts.epic.characteristics import CHARACTERISTICS
+from scripts.epic.outline import hull, stcs
 from scripts.epic.projection import Projection
 
 ORDER = 13
@@ -65,6 +67,19 @@ class ListedDataset:
     t_max: float | None
     t_exptime: float | None
     coverage: MOC
+    s_region: str
+    """The convex hull of the coverage, STC-S."""
+    s_resolution: float
+    """Arcsec."""
+    em_res_power: float
+    t_resolution: float
+    """Seconds."""
+    dataproduct_type: str
+    calib_level: int
+    em_min: float
+    """Metres."""
+    em_max: float
+    o_ucd: str
     obs_collection: str = "XMM-Newton"
     facility_name: str = "XMM-Newton"
     position_angle: None = None
@@ -149,29 +164,33 @@ def _datasets(observation: Row, exposures: list[Row]) -> Iterator[tuple[dict[str
             "t_max": _mjd(observation.get("date_end", "")),
             "t_exptime": None if kiloseconds is None else 1000 * kiloseconds,
         }
-        yield facts, _on_sky(camera, ra, dec, angle, revolution)
+        field, *outlines = _on_sky(camera, ra, dec, angle, revolution)
+        yield {**facts, **asdict(CHARACTERISTICS[camera]), "s_region": stcs(*field)}, outlines
 
 
 def _on_sky(camera: str, ra: float, dec: float, angle: float | None, revolution: float | None) -> list[Floats]:
-    """Lay the outlines of a camera on the sky: longitudes and latitudes, degrees, shape (2, n) each."""
+    """Lay the outlines of a camera on the sky, that of all first: longitudes and latitudes, degrees, shape (2, n)."""
     to_sky = nominal_to_sky(camera, (0.0, 0.0), angle or 0.0)
     projection = Projection(ra, dec, (0.0, 0.0), (-_STEP, _STEP))
     lost = frozenset(
         n for n, since in LOST.items() if camera == "M1" and revolution is not None and revolution >= since
     )
-    outlines = _outlines(camera, lost) if angle is not None else [FIELD[camera][0].outline()]
+    outlines = _outlines(camera, lost if angle is not None else None)
     return [np.stack(projection.to_sky(*to_sky(corners[:, 0], corners[:, 1]))) for corners in outlines]
 
 
 @cache
-def _outlines(camera: str, lost: frozenset[int]) -> list[Floats]:
-    """Give what the CCDs see as convex polygons in DET."""
+def _outlines(camera: str, lost: frozenset[int] | None) -> list[Floats]:
+    """Give the hull of what the CCDs see and then each, as convex polygons in DET; the whole field for None."""
+    if lost is None:
+        return [hull([FIELD[camera][0].outline()]), FIELD[camera][0].outline()]
     ccds, width, height = (12, 64, 200) if camera == "PN" else (7, 600, 600)
     outlines = []
     for ccd in (number for number in range(1, ccds + 1) if number not in lost):
         chip = Chip(ccd, nominal_to_det(camera, ccd), (1, width, 1, height))
         outlines += [clip(part.outline(), chip.corners()) for part in FIELD[camera]]
-    return [corners for corners in outlines if len(corners) >= 3]
+    seen = [corners for corners in outlines if len(corners) >= 3]
+    return [hull(seen), *seen]
 
 
 def _mocs(polygons: list[Floats]) -> list[MOC]:

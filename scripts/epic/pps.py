@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from astropy.coordinates import Latitude, Longitude
 from mocpy import MOC
 
-from scripts.epic.ccd import Geometry
+from scripts.epic.ccd import Floats, Geometry
+from scripts.epic.characteristics import CHARACTERISTICS
 from scripts.epic.errors import EventFileError
 from scripts.epic.events import DAMAGED, EventList
+from scripts.epic.outline import hull, stcs
 
 ORDER = 13
 """HEALPix order of a coverage: cells of 26 arcsec."""
@@ -52,6 +54,22 @@ class PPSDataset:
     files: tuple[tuple[str, Path, str], ...]
     """Kind, path, content type."""
     coverage: MOC
+    dataproduct_type: str
+    calib_level: int
+    s_resolution: float
+    """Arcsec."""
+    s_region: str | None
+    """The convex hull of the coverage, STC-S."""
+    t_resolution: float
+    """Seconds."""
+    em_min: float
+    """Metres."""
+    em_max: float
+    em_res_power: float
+    o_ucd: str
+    access_format: str
+    access_estsize: int
+    """Kilobytes."""
 
 
 Skipped = Callable[[Path, str], None]
@@ -117,6 +135,10 @@ def describe(path: Path) -> PPSDataset:
         raise EventFileError(f"{path.name}[EVENTS]: the keyword {'EXPIDSTR' if obs_id else 'OBS_ID'} is missing")
     reference = events.number("MJDREF")
     start, stop = (reference + events.number(name) / 86400.0 for name in ("TSTART", "TSTOP"))
+    outlines = Geometry(events).outlines()
+    if not outlines:
+        raise EventFileError(f"{path.name}: no CCD observed the sky")
+    files = (("events", path.resolve(), FITS_TYPE), *_companions(path))
     return PPSDataset(
         obs_collection="Simulated" if events.simulated else "XMM-Newton",
         facility_name="XMM-Newton",
@@ -135,22 +157,24 @@ def describe(path: Path) -> PPSDataset:
         mode=text("SUBMODE"),
         simulated=events.simulated,
         approximate=False,
-        files=(("events", path.resolve(), FITS_TYPE), *_companions(path)),
-        coverage=coverage(events),
+        files=files,
+        coverage=coverage(events, outlines),
+        s_region=stcs(*events.projection.to_sky(*hull(outlines).T)),
+        access_format=FITS_TYPE,
+        access_estsize=-(-path.stat().st_size // 1000),
+        **asdict(CHARACTERISTICS[events.camera.name]),
     )
 
 
-def coverage(events: EventList) -> MOC:
+def coverage(events: EventList, outlines: Sequence[Floats]) -> MOC:
     """Return where an exposure saw the sky: its CCDs, cut to the field of view, at order 13.
 
-    :raises EventFileError: no CCD observed.
+    :param outlines: of the CCDs, in X and Y, each of shape (n, 2).
     """
     parts: list[MOC] = []
-    for outline in Geometry(events).outlines():
+    for outline in outlines:
         ra, dec = events.projection.to_sky(outline[:, 0], outline[:, 1])
         parts.append(MOC.from_polygon(Longitude(ra, "deg"), Latitude(dec, "deg"), max_depth=ORDER))
-    if not parts:
-        raise EventFileError(f"{events.path.name}: no CCD observed the sky")
     return parts[0].union(*parts[1:]) if len(parts) > 1 else parts[0]
 
 

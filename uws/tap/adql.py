@@ -18,8 +18,9 @@ from sqlglot.errors import OptimizeError, ParseError, SqlglotError, TokenError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.tokenizer_core import TokenType
 
+from index.columns import Column
 from uws.tap.errors import QueryError
-from uws.tap.published import Column, Published, Table
+from uws.tap.published import Published, Table
 from uws.tap.types import CASTS, Types
 
 MAX_LENGTH = 200_000

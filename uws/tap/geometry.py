@@ -15,8 +15,8 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from index.errors import CoverageError
+from index.query import Relation
 from index.region import Region
-from index.service import Relation
 from uws.tap.errors import QueryError
 from uws.tap.published import Table
 from uws.tap.types import GEOMETRY, OF_GEOMETRY, PREDICATES
@@ -71,7 +71,7 @@ class Positions:
 class Rows:
     """The rows of one table for which a predicate on a fixed region is true.
 
-    :param relation: ``touches`` the region, lies ``within`` it, or ``holds`` it.
+    :param relation: ``overlaps``, ``contains`` or ``inside``, as in :mod:`index.query`.
     """
 
     name: str
@@ -179,11 +179,11 @@ class Rewriter:
             reach = exp.Sub(this=exp.Paren(this=outer.radius.copy()), expression=exp.Paren(this=inner.radius.copy()))
             return exp.LTE(this=_distance(inner.centre, outer.centre), expression=reach)
         if isinstance(inner, Coverage) and (region := self._fixed(outer)):
-            return self._rows(inner, region, "within")
+            return self._rows(inner, region, "inside")
         if isinstance(outer, Coverage) and (region := self._fixed(inner)):
-            return self._rows(outer, region, "holds")
+            return self._rows(outer, region, "contains")
         if isinstance(outer, Coverage) and isinstance(inner, Circle):
-            return self._pairs(inner.centre, inner.radius, outer, "holds")
+            return self._pairs(inner.centre, inner.radius, outer, "contains")
         raise QueryError(f"CONTAINS cannot be answered for {_kind(inner)} in {_kind(outer)}")
 
     def _intersects(self, first: Geometry, second: Geometry) -> exp.Expr:
@@ -196,9 +196,9 @@ class Rewriter:
             if isinstance(other, Point):
                 other = Circle(other, exp.Literal.number(repr(NO_RADIUS)))
             if region := self._fixed(other):
-                return self._rows(coverage, region, "touches")
+                return self._rows(coverage, region, "overlaps")
             if isinstance(other, Circle):
-                return self._pairs(other.centre, other.radius, coverage, "touches")
+                return self._pairs(other.centre, other.radius, coverage, "overlaps")
         raise QueryError(f"INTERSECTS cannot be answered for {_kind(first)} and {_kind(second)}")
 
     def _near(self, first: Point | Circle, second: Circle) -> exp.Expr:
@@ -210,7 +210,7 @@ class Rewriter:
     def _in_region(self, point: Point, region: Region) -> exp.Expr:
         alias, positions = self._positions(point, exp.Literal.number("0"))
         name = self._name()
-        self.questions.append(Rows(name, positions, region, "within"))
+        self.questions.append(Rows(name, positions, region, "inside"))
         return _member(alias, name)
 
     def _rows(self, coverage: Coverage, region: Region, relation: Relation) -> exp.Expr:

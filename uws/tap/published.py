@@ -4,35 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
+from index.columns import Column
 from uws.tap.errors import QueryError
-
-Datatype = Literal["char", "unicodeChar", "short", "int", "long", "float", "double", "boolean"]
-TEXTS = ("char", "unicodeChar")
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a published table (TAP 1.1, section 4.3)."""
-
-    name: str
-    datatype: Datatype
-    description: str = ""
-    unit: str = ""
-    ucd: str = ""
-    utype: str = ""
-    xtype: str = ""
-    arraysize: str = ""
-    """As in VOTable; that of a text is ``*`` if nothing else is said."""
-    principal: bool = False
-    indexed: bool = False
-    std: bool = False
-
-    @property
-    def size(self) -> str:
-        """The arraysize, empty for a scalar."""
-        return self.arraysize or ("*" if self.datatype in TEXTS else "")
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from index.columns import Column
 from index.readonly import Session
 from index.region import Region
 from index.service import Index
 from uws.tap.adql import Query
 from uws.tap.errors import QueryError
 from uws.tap.geometry import NO_RADIUS, Pairs, Positions, Question
-from uws.tap.published import Column, Published, Table
+from uws.tap.published import Published, Table
 from uws.tap.translate import source_of, translate
 
 MAX_POSITIONS = 100_000

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from index.columns import Column
 from uws.tap.adql import Query
 from uws.tap.geometry import KEY, Question, Rewriter
-from uws.tap.published import Column, Published, Table
+from uws.tap.published import Published, Table
 
 DIALECTS = {"sqlite": "sqlite", "postgresql": "postgres"}
 """The languages, by what SQLAlchemy calls the database."""

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from index.columns import Column, Datatype
 from uws.tap.errors import QueryError
-from uws.tap.published import Column, Datatype, Published
+from uws.tap.published import Published
 
 GEOMETRY = ("POINT", "CIRCLE", "BOX", "POLYGON", "REGION", "CENTROID")
 """Functions whose value is a geometry."""
@@ -16,11 +17,11 @@ PREDICATES = ("CONTAINS", "INTERSECTS")
 OF_GEOMETRY = (*PREDICATES, "DISTANCE", "AREA", "COORD1", "COORD2", "COORDSYS")
 
 CASTS: dict[str, Datatype] = {
-    **{"SMALLINT": "short", "INT": "int", "BIGINT": "long", "FLOAT": "double", "DOUBLE": "double"},
+    **{"SMALLINT": "int", "INT": "int", "BIGINT": "long", "FLOAT": "double", "DOUBLE": "double"},
     **{"CHAR": "unicodeChar", "VARCHAR": "unicodeChar", "TEXT": "unicodeChar"},
 }
 """The types that CAST can make."""
-_WHOLE = {"short", "int", "long"}
+_WHOLE = {"int", "long"}
 
 
 class Types:
@@ -53,9 +54,9 @@ class Types:
             found = self.of_query(node)[0]
         elif isinstance(node, exp.Min | exp.Max | exp.Neg | exp.Coalesce | exp.Sum | exp.Avg):
             inner = self.of(node.this, scope)
-            found = Column("", _of_aggregate(node, inner.datatype), unit=inner.unit, arraysize=inner.arraysize)
+            found = Column("", _of_aggregate(node, inner.datatype), "", unit=inner.unit)
         else:
-            found = Column("", self._type(node, scope))
+            found = Column("", self._type(node, scope), "")
         return found
 
     def _of_column(self, node: exp.Column, scope: exp.Select) -> Column:

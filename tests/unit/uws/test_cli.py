@@ -79,7 +79,7 @@ def test_help_imports_nothing_slow(tmp_path: Path):
         (["index", "remove", "1/M1/S001"], "there is no dataset '1/M1/S001'"),
         (["index", "remove", "nonsense"], "nonsense"),
         (["index", "query", "--id", "nonsense"], "nonsense"),
-        (["index", "query", "--format", "fits"], "fits"),
+        (["index", "query", "--format", "bogus"], "bogus"),
         (["scripts", "check", "nosuch"], "nosuch"),
         (["jobs", "list", "--script", "nosuch"], "nosuch"),
         (["jobs", "list", "--phase", "bogus"], "BOGUS"),
