@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Select, create_engine, event
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, create_engine, event, extract, func, literal
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError as _SqlError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from index.errors import DatabaseError
@@ -20,6 +22,26 @@ BUSY_TIMEOUT = 30.0
 """Seconds that a SQLite writer waits for another one."""
 GLANCE_TIMEOUT = 200
 """Milliseconds that a glance waits where it must: while the log of a crashed process is read back."""
+
+POOL, OVERFLOW = 8, 24
+"""Connections to PostgreSQL that a process keeps, and has beyond them while there is much to do."""
+POOL_TIMEOUT = 10
+"""Seconds that whoever needs another one waits."""
+# A server that is cut off is found out after 10 to 15 s, not after the hours that TCP gives it; and a client that is
+# cut off within a transaction keeps its locks no longer than that.
+_POSTGRESQL = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "application_name": "amora",
+    "options": "-c timezone=UTC -c lock_timeout=20s -c idle_in_transaction_session_timeout=30s"
+    " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3",
+}
+
+LISTEN_TIMEOUT = 1.0
+"""Seconds after which a listener looks whether it is to stop."""
 
 Glance: TypeAlias = Callable[[str], Sequence[Any] | None]
 """Returns the one row of a key, or None."""
@@ -55,7 +77,16 @@ class Database:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_immediate)
         else:
-            self.engine = create_engine(parsed, pool_pre_ping=True)
+            if parsed.drivername in ("postgresql", "postgres"):
+                parsed = parsed.set(drivername="postgresql+psycopg")
+            self.engine = create_engine(
+                parsed,
+                pool_pre_ping=True,
+                pool_size=POOL,
+                max_overflow=OVERFLOW,
+                pool_timeout=POOL_TIMEOUT,
+                connect_args=_POSTGRESQL if parsed.get_backend_name() == "postgresql" else {},
+            )
         self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._glancing = threading.Lock()
         self._glancer: Any = None
@@ -96,6 +127,46 @@ class Database:
         for no writer, not of a database behind a network.
         """
         return self._sqlite
+
+    @property
+    def clock(self) -> ColumnElement[int]:
+        """The present instant as the database has it, in milliseconds, for use in a statement.
+
+        The clocks of two machines differ; a lease that is written by one and looked at by another goes by this one.
+        """
+        if self._sqlite:
+            return literal(time.time_ns() // 1_000_000, BigInteger)
+        return cast(extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
+
+    @property
+    def tells(self) -> bool:
+        """Whether :meth:`listen` hears of what :meth:`notice` sends: true of PostgreSQL."""
+        return not self._sqlite
+
+    def notice(self, channel: str, message: str) -> ColumnElement[Any]:
+        """Return what has PostgreSQL, as part of a statement, tell all who listen once the transaction is committed."""
+        return func.pg_notify(channel, message)
+
+    def listen(self, channel: str, stopped: threading.Event) -> Iterator[str | None]:
+        """Yield each message sent on a channel by whatever process; None at the start, and when none has come lately.
+
+        :param stopped: ends it.
+        :raises DatabaseError: the connection is lost; what is sent before the next call is missed.
+        """
+        import psycopg  # noqa: PLC0415 - the embedded service does without
+
+        try:
+            with self._answering(), self.engine.connect() as pooled:
+                driver: Any = pooled.connection.driver_connection
+                pooled.detach()  # from the pool: it is kept for as long as the process lives
+                driver.autocommit = True
+                driver.execute(f"LISTEN {channel}")
+                while not stopped.is_set():
+                    yield None
+                    for notice in driver.notifies(timeout=LISTEN_TIMEOUT):
+                        yield notice.payload
+        except psycopg.Error as error:
+            raise DatabaseError(f"the database {self.url} cannot be used: {error}") from error
 
     def glance(self, query: Select[Any]) -> Glance:
         """Prepare a query of one row at most by the one value bound in it, as :meth:`look` does."""
@@ -150,7 +221,10 @@ class Database:
     def _answering(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
+        except DBAPIError as error:
+            # The bare class: a file that is no database of SQLite. What is left is a mistake in a statement.
+            if not (isinstance(error, OperationalError) or error.connection_invalidated or type(error) is _SqlError):
+                raise
             raise DatabaseError(f"the database {self.url} cannot be used: {str(error.orig).strip()}") from error
         except NoConnectionError as error:
             raise DatabaseError(f"the database {self.url} cannot be used: no connection is free") from error

@@ -25,7 +25,7 @@ from jobs.products import UNDESCRIBED
 from jobs.record import own_software
 from jobs.settings import Settings
 from jobs.sources import signature
-from jobs.trial import copy_datasets, run, trial
+from jobs.trial import Sent, copy_datasets, run, trial
 from jobs.validator import refusal
 
 MAX_DATASETS = 3
@@ -165,10 +165,10 @@ def _needed(script: Script) -> list[tuple[str, str]] | Finding:
     return given
 
 
-def _sent(script: Script) -> dict[str, Path]:
+def _sent(script: Script) -> dict[str, Sent]:
     """Return the files that must be sent: examples in the script's folder."""
     return {
-        spec.name: script.folder / str(spec.example)
+        spec.name: (script.folder / str(spec.example), next(iter(spec.content_types), "application/octet-stream"))
         for spec in script.parameters
         if spec.type == "file" and spec.example is not None
     }
@@ -189,7 +189,7 @@ def refusal_of(script: Script, dataset: Dataset) -> str | None:
 
 
 def _try(
-    engine: Engine, script: Script, given: Sequence[tuple[str, str]], files: dict[str, Path], again: Job | None = None
+    engine: Engine, script: Script, given: Sequence[tuple[str, str]], files: dict[str, Sent], again: Job | None = None
 ) -> Job | Finding:
     try:
         return run(engine, script.name, given, files=files, again=again)
@@ -239,7 +239,7 @@ def _repeated(
     job: Job,
     chosen: Sequence[str],
     given: Sequence[tuple[str, str]],
-    files: dict[str, Path],
+    files: dict[str, Sent],
 ) -> Iterator[Finding]:
     with trial(settings) as engine:
         copy_datasets(sample.index, chosen, engine.index)
@@ -276,7 +276,7 @@ class _Mistakes:
     script: Script
     sample: Sample
     ids: Sequence[str]
-    files: dict[str, Path]
+    files: dict[str, Sent]
 
 
 def _mistaken(these: _Mistakes, given: Sequence[tuple[str, str]], tell: Callable[[str], None]) -> Iterator[Finding]:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from index.database import Database
+from index.errors import DatabaseError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -27,3 +30,19 @@ def upgrade(database: Database) -> None:
     """
     database.check()
     command.upgrade(config(database), "head")
+
+
+def require(database: Database) -> None:
+    """Make sure that a database, which others use too, has the form this version needs.
+
+    :raises DatabaseError: it has not, or does not answer.
+    """
+    database.check()
+    with database.read() as connection:
+        present = MigrationContext.configure(connection).get_current_revision()
+    steps = ScriptDirectory.from_config(config(database))
+    if present == steps.get_current_head():
+        return
+    if present is None or present in {step.revision for step in steps.walk_revisions()}:
+        raise DatabaseError(f"the database {database.url} is to be brought to this version first: amora db upgrade")
+    raise DatabaseError(f"the database {database.url} belongs to a newer version of Amora (its form is {present})")

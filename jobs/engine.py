@@ -1,4 +1,4 @@
-"""Puts the parts together, and starts and stops what runs by itself: the embedded workers and the sweeper."""
+"""Puts the parts together, and starts and stops what runs by itself: the workers of this process and the sweeper."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from index.database import Database
 from index.errors import DatabaseError
 from index.service import Index
 from jobs.changes import Changes
-from jobs.database import upgrade
-from jobs.queue import Queue
+from jobs.database import require, upgrade
+from jobs.notices import Notices
+from jobs.presence import Presence
+from jobs.queue import open_queue
 from jobs.registry import Registry
 from jobs.service import Check, Jobs
 from jobs.settings import Settings
@@ -26,14 +28,18 @@ log = logging.getLogger(__name__)
 class Engine:
     """All of ``jobs`` and ``index`` for one process.
 
-    :param settings: where everything is. The home folder and the database are made if they are not there.
+    :param settings: where everything is. The home folder and a SQLite database are made if they are not there; a
+        database that others use too must have been brought to this version (``amora db upgrade``).
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         settings.folder.mkdir(parents=True, exist_ok=True)
         self.database = Database(settings.database)
-        upgrade(self.database)
+        if self.database.quick:
+            upgrade(self.database)
+        else:
+            require(self.database)
         self.index = Index(settings.folder / "index", self.database, settings.authority)
         self._changes = Changes()
         self._store = JobStore(self.database, self._changes.publish, settings.user_running)
@@ -41,9 +47,11 @@ class Engine:
         self._inboxes = Inboxes(settings.folder, settings.upload_max, settings.upload_files)
         registry = Registry(settings.script_folders, settings.folder / "scripts")
         self._registry = registry
-        self._worker = Worker(self._store, registry, self.index, self._storage, settings)
-        self._queue = Queue(self._worker.work)
-        self._sweeper = Sweeper(self._store, self._queue, self._storage, self._changes, settings, self._inboxes)
+        self._presence = Presence(self._store, settings.lease)
+        self._notices = Notices(self._store, self._changes)
+        self._worker = Worker(self._store, registry, self.index, self._storage, self._presence, settings)
+        self._queue = open_queue(self._worker.work, settings.redis_url)
+        self._sweeper = Sweeper(self._store, self._queue, self._storage, settings, self._inboxes)
         self._started = False
         self.jobs = Jobs(
             self._store,
@@ -54,14 +62,28 @@ class Engine:
             self._changes,
             settings,
             self._inboxes,
-            checks=(self._check_database, self._check_storage, self._check_workers, self._check_sweeper),
+            self._presence.slots,
+            checks=(
+                self._check_database,
+                self._check_queue,
+                self._check_storage,
+                self._check_workers,
+                self._check_sweeper,
+            ),
         )
 
-    def start(self) -> None:
-        """Start the embedded workers and the sweeper, which first takes up what an earlier process left behind."""
+    def start(self, slots: int | None = None) -> None:
+        """Start the workers of this process and the sweeper, which first takes up what an earlier process left behind.
+
+        :param slots: how many tasks it does at once; by default as many as ``amora serve`` does itself.
+        """
         self._started = True
         self._registry.forget(self.settings.retention_max)
-        self._queue.start(self.settings.workers)
+        slots = self.settings.embedded if slots is None else slots
+        if slots:
+            self._presence.start(slots)
+            self._queue.start(slots, lambda: self._worker.queues)
+        self._notices.start()
         self._sweeper.start()
 
     def keep_workspaces(self, *, keep: bool) -> None:
@@ -73,8 +95,10 @@ class Engine:
         self._worker.stopping.set()
         self._changes.close()
         if self._started:
+            self._notices.stop()
             self._sweeper.stop()
         self._queue.stop(self.settings.grace + 10)
+        self._presence.stop()
         self.database.close()
 
     # ------------------------------------------------------------------ is all well?
@@ -96,9 +120,17 @@ class Engine:
             "storage", ok=free >= self.settings.min_free, message=f"{free / 2**30:.1f} GiB are free for products."
         )
 
+    def _check_queue(self) -> Check:
+        ok = self._queue.check()
+        return Check("queue", ok=ok, message="The queue answers." if ok else "The queue does not answer.")
+
     def _check_workers(self) -> Check:
-        ok = self._queue.working
-        return Check("workers", ok=ok, message=f"{self.settings.workers} workers" if ok else "No worker runs here.")
+        try:
+            slots = self._presence.slots()
+        except DatabaseError:
+            return Check("workers", ok=False, message="Whether workers run is not known.")
+        ok = slots > 0 and self._queue.working
+        return Check("workers", ok=ok, message=f"{slots} tasks can be done at once." if ok else "No worker runs.")
 
     def _check_sweeper(self) -> Check:
         ok = self._started and time.monotonic() - self._sweeper.last_sweep < 30 * SWEEP

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,3 +73,22 @@ class Identity:
         except PermissionError:
             return True
         return True
+
+    def end(self, grace: float) -> bool:
+        """Make sure that a process of this machine is gone, by SIGTERM and then by SIGKILL; False if it will not go.
+
+        A process of another machine is none of ours: True.
+
+        :param grace: seconds that it may take to end by itself.
+        """
+        if not self.local:
+            return True
+        for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 2.0)):
+            if not self.alive:
+                break
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+            deadline = time.monotonic() + patience
+            while self.alive and time.monotonic() < deadline:
+                time.sleep(0.02)
+        return not self.alive

@@ -5,14 +5,34 @@ in this resource class", and may get lost or come twice. Whoever gets one claims
 none is overlooked is up to the sweeper. Most of what Dramatiq does by default is wrong for scripts that run for
 hours, and none of it is asked for here: no retries (20 by default), no time limit (10 minutes by default), no age
 limit, no results.
+
+The calls are in the memory of the process, or in Redis, where they reach the workers of all processes. Nothing ever
+fails because Redis is away: the sweeper calls again once it is back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Callable, Collection
 
 import dramatiq
+from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
+from redis import ConnectionPool, Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+log = logging.getLogger(__name__)
+
+NAMESPACE = "amora"
+"""What the names of all keys in Redis begin with."""
+POLL = 25
+"""Milliseconds between two looks of an idle worker into its queue in Redis, at most."""
+PATIENCE = 3.0
+"""Seconds that Redis may take to answer, and for which nothing is sent once it has not."""
+CALLS = 64
+"""How many calls to one resource class are open in Redis, at most."""
 
 
 class Queue:
@@ -21,11 +41,15 @@ class Queue:
     :param work: does tasks of the resource class of that name, until none is left. It must not raise.
     """
 
-    def __init__(self, work: Callable[[str], None]) -> None:
-        self._broker = StubBroker(middleware=[])
+    shared = False
+    """Whether it reaches workers of other processes."""
+
+    def __init__(self, work: Callable[[str], None], broker: dramatiq.Broker | None = None) -> None:
+        self._broker = broker or StubBroker(middleware=[])
         self._work = work
         self._actors: dict[str, dramatiq.Actor[[], None]] = {}
         self._threads = 1
+        self._names: Callable[[], Collection[str]] = list
         self._worker: dramatiq.Worker | None = None
 
     def wake(self, name: str, count: int) -> None:
@@ -34,8 +58,12 @@ class Queue:
         No more calls are ever open than there are workers to hear them: one that has heard takes all there is.
         """
         actor = self._actor(name)
-        for _ in range(min(count, self._threads) - self._broker.queues[name].qsize()):
+        for _ in range(min(count, self._threads) - self._open(name)):
             actor.send()
+
+    def _open(self, name: str) -> int:
+        """Return how many calls nobody has heard yet."""
+        return self._broker.queues[name].qsize()  # type: ignore[no-any-return]
 
     def _actor(self, name: str) -> dramatiq.Actor[[], None]:
         if name not in self._actors:
@@ -44,13 +72,24 @@ class Queue:
             )
         return self._actors[name]
 
-    def start(self, threads: int) -> None:
-        """Start ``threads`` workers in this process, each doing one task at a time."""
+    def start(self, threads: int, names: Callable[[], Collection[str]], poll: int = 100) -> None:
+        """Start ``threads`` workers in this process, each doing one task at a time.
+
+        :param names: the resource classes whose calls they hear.
+        :param poll: milliseconds between two looks for calls.
+        """
         self._threads = threads
-        self._worker = dramatiq.Worker(self._broker, worker_threads=threads, worker_timeout=100)
+        self._names = names
+        self.look()
+        self._worker = dramatiq.Worker(self._broker, worker_threads=threads, worker_timeout=poll)
         # By default twice as many: a call would wait behind an hour-long task while another worker is idle.
         self._worker.queue_prefetch = threads
         self._worker.start()
+
+    def look(self) -> None:
+        """Hear the calls to resource classes that were not there at the start, too."""
+        for name in self._names():
+            self._actor(name)
 
     def stop(self, seconds: float) -> None:
         """Stop the workers of this process; ``work`` must be about to return."""
@@ -61,5 +100,62 @@ class Queue:
 
     @property
     def working(self) -> bool:
-        """Whether the workers of this process are all there."""
-        return self._worker is not None and all(thread.is_alive() for thread in self._worker.workers)
+        """Whether the workers of this process, if it has any, are all there."""
+        return self._worker is None or all(thread.is_alive() for thread in self._worker.workers)
+
+    def check(self) -> bool:
+        """Whether calls can be sent now."""
+        return True
+
+
+class RedisQueue(Queue):
+    """The calls for workers in Redis, heard by the workers of all processes with the same address.
+
+    :param url: ``redis://...``, ``rediss://...`` or ``unix://...``.
+    """
+
+    shared = True
+
+    def __init__(self, work: Callable[[str], None], url: str) -> None:
+        pool = ConnectionPool.from_url(
+            url,
+            socket_connect_timeout=PATIENCE,
+            socket_timeout=PATIENCE,
+            socket_keepalive=True,
+            retry=Retry(NoBackoff(), 1),  # the first try may find a connection that died long ago
+        )
+        self._redis = Redis(connection_pool=pool)
+        broker = RedisBroker(client=self._redis, middleware=[], namespace=NAMESPACE)  # type: ignore[no-untyped-call]
+        super().__init__(work, broker)
+        self._threads = CALLS
+        self._silent_until = 0.0
+
+    def start(self, threads: int, names: Callable[[], Collection[str]], poll: int = POLL) -> None:
+        """Start workers, as they are in memory."""
+        super().start(threads, names, poll)
+        self._threads = CALLS
+
+    def wake(self, name: str, count: int) -> None:
+        """Call workers; while Redis is away nobody is called, and nobody is kept waiting for that."""
+        if time.monotonic() < self._silent_until:
+            return
+        try:
+            super().wake(name, count)
+        except RedisError as error:
+            log.warning("Redis does not answer, tasks wait for the sweeper: %s", error)
+            self._silent_until = time.monotonic() + PATIENCE
+
+    def _open(self, name: str) -> int:
+        return int(self._redis.llen(f"{NAMESPACE}:{name}"))
+
+    def check(self) -> bool:
+        """Whether Redis answers."""
+        try:
+            return bool(self._redis.ping())
+        except RedisError:
+            return False
+
+
+def open_queue(work: Callable[[str], None], url: str | None) -> Queue:
+    """Return the queue in Redis, where an address is given, or else in memory."""
+    return RedisQueue(work, url) if url else Queue(work)

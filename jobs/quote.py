@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -33,15 +33,17 @@ class Outlook:
     waiting: tuple[Waiting, ...] = ()
     running: tuple[tuple[str, str, datetime], ...] = ()
     """Job, script and start of each task that is being done."""
+    workers: int = 1
+    """How many tasks are done at once."""
 
 
 class Quotes:
     """Foretells when jobs will be complete.
 
-    :param workers: how many tasks are done at once.
+    :param workers: says how many tasks are done at once.
     """
 
-    def __init__(self, store: JobStore, workers: int) -> None:
+    def __init__(self, store: JobStore, workers: Callable[[], int]) -> None:
         self._store = store
         self._workers = workers
         self._lock = threading.Lock()
@@ -52,7 +54,7 @@ class Quotes:
         """Return when a job is expected to be complete; None if nobody knows or it has not been started."""
         if job.phase not in (Phase.QUEUED, Phase.EXECUTING):
             return None
-        return foretell(job, self._look(job.script), self._workers, datetime.now(UTC))
+        return foretell(job, self._look(job.script), datetime.now(UTC))
 
     def _look(self, script: str) -> Outlook:
         with self._lock:
@@ -66,10 +68,10 @@ class Quotes:
         scripts = {script, *(part.script for part in waiting), *(script for _, script, _ in running)}
         times = {script: self._store.run_times(script, SAMPLE) for script in scripts}
         typical = {script: median(seconds) if seconds else None for script, seconds in times.items()}
-        return Outlook(typical, waiting, running)
+        return Outlook(typical, waiting, running, max(1, self._workers()))
 
 
-def foretell(job: Job, outlook: Outlook, workers: int, now: datetime) -> datetime | None:
+def foretell(job: Job, outlook: Outlook, now: datetime) -> datetime | None:
     """Return when a QUEUED or EXECUTING job is expected to be complete, by what is known of the queue.
 
     A script ahead of it without a past is expected to take as long as the job's own.
@@ -95,5 +97,5 @@ def foretell(job: Job, outlook: Outlook, workers: int, now: datetime) -> datetim
     queued = own * sum(task.phase is Phase.QUEUED for task in job.tasks)
     # Its last task ends no sooner than a task takes, however many workers there are.
     longest = max([*mine, own if queued else 0.0])
-    seconds = max(longest, ((ahead if queued else 0.0) + sum(mine) + queued) / workers)
+    seconds = max(longest, ((ahead if queued else 0.0) + sum(mine) + queued) / outlook.workers)
     return now + timedelta(seconds=seconds)

@@ -68,6 +68,7 @@ class Jobs:
         changes: Changes,
         settings: Settings,
         inboxes: Inboxes,
+        slots: Callable[[], int],
         checks: Sequence[Callable[[], Check]] = (),
     ) -> None:
         self.scripts = registry
@@ -78,7 +79,7 @@ class Jobs:
         self._changes = changes
         self._settings = settings
         self._inboxes = inboxes
-        self._quotes = Quotes(store, settings.workers)
+        self._quotes = Quotes(store, slots)
         self._checks = checks
 
     # ------------------------------------------------------------------ reading

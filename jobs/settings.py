@@ -27,13 +27,27 @@ class Settings(BaseSettings):
     )
     database_url: str | None = Field(
         default=None,
-        description="SQLAlchemy address of the database; by default a SQLite file in the home folder.",
+        description="Address of the database, e.g. postgresql://amora@db/amora; by default a SQLite file in the home "
+        "folder.",
+    )
+    redis_url: str | None = Field(
+        default=None,
+        pattern=r"^(rediss?|unix)://",
+        description="Address of the Redis server with the queue, e.g. redis://queue:6379/0; `amora worker` does the "
+        "tasks then, on as many machines as wanted. By default the queue is in the memory of `amora serve`, which does "
+        "them itself.",
     )
     scripts: str = Field(
         default="",
         description="Further folders of scripts, separated as in PATH; each holds one folder per script.",
     )
-    workers: int = Field(default=2, ge=1, le=256, description="How many tasks the embedded service runs at once.")
+    workers: int = Field(
+        default=2,
+        ge=1,
+        le=256,
+        description="How many tasks a process does at once: `amora serve`, or with `AMORA_REDIS_URL` each "
+        "`amora worker`.",
+    )
     authority: str = Field(
         default="amora.local",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{2,}$",
@@ -110,6 +124,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The SQLAlchemy address of the database."""
         return self.database_url or f"sqlite:///{self.folder / 'amora.sqlite'}"
+
+    @property
+    def embedded(self) -> int:
+        """How many tasks ``amora serve`` does at once itself."""
+        return 0 if self.redis_url else self.workers
 
     @property
     def script_folders(self) -> tuple[Path, ...]:

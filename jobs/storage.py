@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from jobs.identity import Identity
+
 
 @dataclass(frozen=True)
 class StoredFile:
@@ -65,12 +67,13 @@ class Storage:
         """
         (workspace.parent / "guardian").write_text(identity, encoding="ascii")
 
-    def guardian(self, task_id: str, attempt: int) -> str | None:
+    def guardian(self, task_id: str, attempt: int) -> Identity | None:
         """Return the identity of the process that guards an attempt; None if none does on this machine."""
         try:
-            return (self._work / f"{task_id}.{attempt}" / "guardian").read_text(encoding="ascii") or None
+            text = (self._work / f"{task_id}.{attempt}" / "guardian").read_text(encoding="ascii")
         except FileNotFoundError:
             return None
+        return Identity.parse(text) if text else None
 
     def discard(self, workspace: Path) -> None:
         """Remove the working folder of an attempt."""

@@ -45,7 +45,7 @@ from index.database import Database
 from jobs.errors import ConflictError, NotFoundError, PhaseError
 from jobs.models import NOTHING, Job, JobRef, JobState, Parameter, Product, Task, Upload, Usage
 from jobs.phases import ACTIVE, FINAL, JOB_MOVES, TASK_MOVES, Phase, sources
-from jobs.tables import file_checksum, job, parameter, phase_change, product, record, task
+from jobs.tables import file_checksum, job, office, parameter, phase_change, product, record, task, worker
 
 
 def now() -> int:
@@ -66,6 +66,9 @@ def from_ms(instant: int | None) -> datetime | None:
     """Turn milliseconds into an aware datetime in UTC."""
     return None if instant is None else _instant(instant)
 
+
+CHANNEL = "amora_jobs"
+"""Where PostgreSQL tells of changes: each message is the name of the store that made it and the job's id."""
 
 PAGE = 1000
 """Rows that are read at once."""
@@ -99,7 +102,20 @@ class Held:
     number: int
     attempt: int
     worker: str
-    lease: int
+    lapsed: bool
+    """Whether its lease is over."""
+
+
+@dataclass(frozen=True)
+class Present:
+    """A process that does tasks and lives, as far as its last word tells."""
+
+    id: str
+    slots: int
+    """How many tasks it does at once."""
+    since: datetime
+    silent: float
+    """Seconds since its last word."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +143,8 @@ class JobStore:
         self, database: Database, changed: Callable[[str], None] = lambda _: None, user_running: int = 0
     ) -> None:
         self.database = database
+        self.name = new_id()
+        """Of this object, like that of no other in any process."""
         self._user_running = user_running
         self._changed = changed
         self._open = threading.local()
@@ -155,7 +173,8 @@ class JobStore:
             if not self.database.quick:
                 # Whoever locks a job first and its tasks afterwards never waits for one who waits for him. In SQLite
                 # there is but one writer.
-                connection.execute(select(job.c.id).where(job.c.id == job_id).with_for_update())
+                told = self.database.notice(CHANNEL, f"{self.name} {job_id}")
+                connection.execute(select(job.c.id, told).where(job.c.id == job_id).with_for_update())
             yield connection
         self._changed(job_id)
 
@@ -197,7 +216,7 @@ class JobStore:
 
         :raises NotFoundError: there is no such job.
         """
-        row = self._state(job_id)
+        row = None if "\0" in job_id else self._state(job_id)  # PostgreSQL takes no NUL, not even in a question
         if row is None:
             raise _unknown(job_id)
         script, phase, version, owner = row
@@ -474,7 +493,7 @@ class JobStore:
                 Phase.EXECUTING,
                 f"claimed by {worker}",
                 worker=worker,
-                lease=at + int(lease * 1000),
+                lease=self._after(lease),
                 started=at,
                 progress=0.0,
                 message="",
@@ -528,16 +547,8 @@ class JobStore:
         ).one()
         return max(found.turn or 0, found.last_turn or 0), max(found.place or 0, found.last_place or 0)
 
-    def renew(self, claim: Claim, lease: float) -> bool:
-        """Renew the lease of a claim; False when the claim is lost and the work must stop."""
-        return self._hold(claim, lease=now() + int(lease * 1000))
-
-    def _hold(self, claim: Claim, **values: str | int) -> bool:
-        with self.database.write() as connection:
-            return bool(connection.execute(update(task).where(_held(claim)).values(**values)).rowcount)
-
     def holds(self, claim: Claim) -> bool:
-        """Whether a claim still holds, without renewing it."""
+        """Whether a claim still holds."""
         with self.database.read() as connection:
             return connection.execute(select(task.c.id).where(_held(claim))).one_or_none() is not None
 
@@ -639,10 +650,11 @@ class JobStore:
 
     def held(self) -> list[Held]:
         """Return all tasks that workers hold."""
-        columns = task.c["id", "job_id", "number", "attempt", "worker", "lease"]
+        columns = task.c["id", "job_id", "number", "attempt", "worker"]
+        lapsed = (task.c.lease <= self.database.clock).label("lapsed")
         with self.database.read() as connection:
-            rows = connection.execute(select(*columns).where(task.c.phase == Phase.EXECUTING.value)).all()
-        return [Held(*row) for row in rows]
+            rows = connection.execute(select(*columns, lapsed).where(task.c.phase == Phase.EXECUTING.value)).all()
+        return [Held(**row._mapping) for row in rows]
 
     def waiting(self) -> dict[str, int]:
         """Return how many tasks wait in each resource class that has any."""
@@ -682,6 +694,68 @@ class JobStore:
                 select(job.c.id).where(job.c.destruction <= now(), job.c.phase != Phase.ARCHIVED.value)
             ).all()
         return [row.id for row in rows]
+
+    # ------------------------------------------------------------------ who is there
+
+    def beat(self, worker_id: str, slots: int, claims: Collection[Claim], lease: float) -> None:
+        """Write down that a process that does tasks lives, and renew the leases of its claims that still hold."""
+        seen = self.database.clock
+        with self.database.write() as connection:
+            known = connection.execute(
+                update(worker).where(worker.c.id == worker_id).values(slots=slots, seen=seen)
+            ).rowcount
+            if not known:
+                connection.execute(insert(worker).values(id=worker_id, slots=slots, since=now(), seen=seen))
+            for claim in claims:
+                connection.execute(update(task).where(_held(claim)).values(lease=self._after(lease)))
+
+    def leave(self, worker_id: str) -> None:
+        """Forget a process that does tasks no more."""
+        with self.database.write() as connection:
+            connection.execute(delete(worker).where(worker.c.id == worker_id))
+
+    def workers(self, patience: float) -> list[Present]:
+        """Return the processes that do tasks and have not been silent for more than ``patience`` seconds."""
+        silent = self.database.clock - worker.c.seen
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(worker.c.id, worker.c.slots, worker.c.since, silent)
+                .where(silent <= int(patience * 1000))
+                .order_by(worker.c.since, worker.c.id)
+            ).all()
+        return [Present(id_, slots, _instant(since), silent / 1000) for id_, slots, since, silent in rows]
+
+    def forget_workers(self, patience: float) -> None:
+        """Forget the processes that have been silent for longer."""
+        with self.database.write() as connection:
+            connection.execute(delete(worker).where(self.database.clock - worker.c.seen > int(patience * 1000)))
+
+    def take_office(self, name: str, holder: str, seconds: float, gone: Callable[[str], bool]) -> bool:
+        """Take, or keep, for some seconds what only one process at a time is to do; False while another has it.
+
+        :param gone: whether the process with that identity is known to be dead.
+        """
+        try:
+            with self.database.write() as connection:
+                row = connection.execute(select(office).where(office.c.name == name).with_for_update()).one_or_none()
+                until = self._after(seconds)
+                if row is None:
+                    connection.execute(insert(office).values(name=name, holder=holder, until=until))
+                    return True
+                mine = row.holder == holder or gone(row.holder)
+                free = (office.c.holder == row.holder) if mine else (office.c.until <= self.database.clock)
+                taken = update(office).where(office.c.name == name, free).values(holder=holder, until=until)
+                return bool(connection.execute(taken).rowcount)
+        except IntegrityError:  # another one was the first, at the same moment
+            return False
+
+    def leave_office(self, name: str, holder: str) -> None:
+        """Let another process take over at once."""
+        with self.database.write() as connection:
+            connection.execute(delete(office).where(office.c.name == name, office.c.holder == holder))
+
+    def _after(self, seconds: float) -> ColumnElement[int]:
+        return self.database.clock + int(seconds * 1000)
 
     # ------------------------------------------------------------------ the past and the present, for the quote
 
@@ -761,7 +835,7 @@ def _move_task(
     attempt: int | None = None,
     *,
     new_attempt: bool = False,
-    **values: int | float | str | None,
+    **values: int | float | str | ColumnElement[int] | None,
 ) -> Row[Any] | None:
     """Move a task if its phase (and its attempt, where given) allows it; return the row as it then is, or None."""
     row = connection.execute(select(task).where(task.c.id == task_id).with_for_update()).one_or_none()

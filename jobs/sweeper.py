@@ -1,34 +1,40 @@
 """Puts right, again and again, what crashes and lost messages leave behind; and what time brings about.
 
-Every step looks at SQL and changes it by compare-and-set, so any number of sweepers may run at once.
+Each process sweeps before its own door: what dead processes of this machine left running, or lying about, only another
+process of this machine can see. What is the same seen from anywhere is done by one of all processes, which holds the
+office of the sweeper in SQL for some seconds and keeps it while it lives. Every step changes SQL by compare-and-set, so
+nothing is done twice even where two should take themselves for the holder.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from jobs.changes import Changes
+from index.errors import DatabaseError
 from jobs.errors import AmoraError
 from jobs.identity import Identity
 from jobs.queue import Queue
 from jobs.settings import Settings
 from jobs.storage import Storage
-from jobs.store import JobStore, now
+from jobs.store import JobStore
 from jobs.uploads import Inboxes
 from jobs.worker import LOST
 
 log = logging.getLogger(__name__)
 
 TICK = 0.5
-"""Seconds between two looks for changes that other processes made."""
+"""Seconds between two looks for jobs that have taken too long."""
 SWEEP = 2.0
-"""Seconds between two sweeps."""
+"""Seconds between two sweeps; fewer where a lease is short."""
+OFFICE = "sweeper"
+TENURE = 10.0
+"""Seconds after which another process takes over the office of a silent one of another machine."""
+FORGOTTEN = 3600.0
+"""Seconds after which a silent worker is not remembered any more."""
 CLEAR = 600.0
 """Seconds between two looks for files that nobody refers to."""
 
@@ -41,16 +47,18 @@ class Sweeper:
         store: JobStore,
         queue: Queue,
         storage: Storage,
-        changes: Changes,
         settings: Settings,
         inboxes: Inboxes,
     ) -> None:
         self._store = store
         self._queue = queue
         self._storage = storage
-        self._changes = changes
         self._settings = settings
         self._inboxes = inboxes
+        self._identity = str(Identity.of())
+        self._leading_until = 0.0
+        self._recovered = False
+        self._period = min(SWEEP, settings.lease / 6)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
         self._cleared = 0.0
@@ -65,16 +73,19 @@ class Sweeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread."""
+        """Stop the thread, and let another process sweep."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+        if self.leading:
+            with suppress(DatabaseError):  # after some seconds another one will take over
+                self._store.leave_office(OFFICE, self._identity)
 
     def _run(self) -> None:
-        while not self._stop.wait(TICK):
-            self._safely(self.look_around)
-            self._safely(self.end_overdue)
-            if time.monotonic() - self.last_sweep >= SWEEP:
+        while not self._stop.wait(min(TICK, self._period)):
+            if self.leading:
+                self._safely(self.end_overdue)
+            if time.monotonic() - self.last_sweep >= self._period:
                 self.sweep()
             if time.monotonic() - self._cleared >= CLEAR:
                 self._safely(self.clear_orphans)
@@ -82,9 +93,23 @@ class Sweeper:
 
     def sweep(self) -> None:
         """Do each step once; one that fails does not keep the others from being done."""
-        for step in (self.recover, self.call_again, self.destroy_expired):
+        for step in (self.lead, self.recover, self.call_again):
             self._safely(step)
+        if self.leading:
+            self._safely(self.destroy_expired)
         self.last_sweep = time.monotonic()
+
+    @property
+    def leading(self) -> bool:
+        """Whether this process is the one that sweeps for all."""
+        return time.monotonic() < self._leading_until
+
+    def lead(self) -> None:
+        """Take the office of the sweeper, or keep it."""
+        asked = time.monotonic()
+        if asked > self._leading_until - TENURE / 2:
+            taken = self._store.take_office(OFFICE, self._identity, TENURE, _dead)
+            self._leading_until = asked + TENURE if taken else 0.0
 
     @staticmethod
     def _safely(step: Callable[[], None]) -> None:
@@ -93,26 +118,32 @@ class Sweeper:
         except Exception:  # the database may be away for a while; the next sweep tries again
             log.exception("the sweeper could not %s", step.__name__)
 
-    def look_around(self) -> None:
-        """Tell those who wait here of the changes that other processes made."""
-        self._changes.poll(self._store.versions)
-
     def recover(self) -> None:
-        """Queue the tasks of lost workers again; what is left of their processes on this machine is gone before."""
+        """Queue the tasks of lost workers again; what is left of their processes on this machine is gone before.
+
+        Whether a worker of this machine is dead is seen at once; the silence of another's tells when its lease is over.
+        """
         for held in self._store.held():
-            worker = Identity.parse(held.worker)
-            dead = worker.local and not worker.alive
-            if not dead and held.lease > now():
+            if not (_dead(held.worker) or (held.lapsed and self.leading)):
                 continue
-            if _clear(self._storage.guardian(held.id, held.attempt), self._settings.grace):
+            # The guardian of a dead worker is stopping its script already; it needs the grace at most.
+            guardian = self._storage.guardian(held.id, held.attempt)
+            if guardian is None or guardian.end(self._settings.grace + 2.0):
                 log.warning("task %s: %s, attempt %d", held.id, LOST, held.attempt)
                 self._store.give_back(held.id, held.attempt, LOST, lost=True, limit=self._settings.attempts)
+                self._recovered = True
                 self._storage.clear(held.job_id, held.id, held.number, held.attempt)
 
     def call_again(self) -> None:
-        """Call workers to the tasks that wait: whoever was called to them may have died with the call."""
-        for name, count in self._store.waiting().items():
-            self._queue.wake(name, count)
+        """Call workers to the tasks that wait: whoever was called to them may have died with the call.
+
+        A queue that all share is looked after by one process; to one in memory each process calls its own workers.
+        """
+        self._queue.look()
+        if self.leading or self._recovered or not self._queue.shared:
+            self._recovered = False
+            for name, count in self._store.waiting().items():
+                self._queue.wake(name, count)
 
     def end_overdue(self) -> None:
         """Abort the jobs that have taken longer than their executionDuration (UWS 1.1, section 2.1.4)."""
@@ -134,38 +165,26 @@ class Sweeper:
         """Remove files that no job refers to, and working folders of attempts that nobody holds."""
         self._inboxes.clear()
         # First what is there, then who holds it: an attempt is claimed before it makes its first file.
-        workspaces, folders = list(self._storage.workspaces()), list(self._storage.attempts())
-        jobs = list(self._storage.jobs())
+        workspaces = list(self._storage.workspaces())
         held = {(task.id, task.attempt) for task in self._store.held()}
-        attempts = self._store.attempts()
-        existing = self._store.versions(jobs)
         for task_id, attempt, path in workspaces:
             if (task_id, attempt) not in held:
                 self._storage.discard(path)
+        if not self.leading:
+            return
+        folders, jobs = list(self._storage.attempts()), list(self._storage.jobs())
+        attempts = self._store.attempts()
+        existing = self._store.versions(jobs)
         for job_id, task, attempt in folders:
             if (job_id, task, attempt) not in attempts:
                 self._storage.withdraw(job_id, task, attempt)
         for job_id in jobs:
             if job_id not in existing:
                 self._storage.forget(job_id)
+        self._store.forget_workers(FORGOTTEN)
 
 
-def _clear(text: str | None, grace: float) -> bool:
-    """Make sure that no process of an attempt is left on this machine; False if one cannot be got rid of.
-
-    The guardian of a dead worker is stopping its script already; it needs the grace at most.
-
-    :param text: the guardian's identity; None where there is none.
-    """
-    guardian = Identity.parse(text) if text else None
-    if guardian is None or not guardian.local:
-        return True
-    for number, patience in ((signal.SIGTERM, grace + 2.0), (signal.SIGKILL, 2.0)):
-        if not guardian.alive:
-            break
-        with suppress(ProcessLookupError):
-            os.kill(guardian.pid, number)
-        deadline = time.monotonic() + patience
-        while guardian.alive and time.monotonic() < deadline:
-            time.sleep(0.02)
-    return not guardian.alive
+def _dead(worker: str) -> bool:
+    """Whether a process belonged to this machine and is no more."""
+    process = Identity.parse(worker)
+    return process.local and not process.alive

@@ -141,3 +141,20 @@ phase_change = Table(
     Column("at", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
 )
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", String(200), primary_key=True, comment="the identity of the process"),
+    Column("slots", Integer, nullable=False, comment="how many tasks it does at once"),
+    Column("since", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False, comment="when it last said that it lives, by the database's clock"),
+)
+
+office = Table(
+    "office",
+    metadata,
+    Column("name", String(32), primary_key=True, comment="what only one process at a time is to do"),
+    Column("holder", String(200), nullable=False, comment="the identity of the process that does it"),
+    Column("until", BigInteger, nullable=False, comment="when another may take over, by the database's clock"),
+)

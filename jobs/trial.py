@@ -31,6 +31,8 @@ LOOK = 0.1
 """Seconds between two looks at the log."""
 PIECE = 1 << 16
 
+Sent = tuple[Path, str]
+"""A file that is sent as a parameter: where it is, and its content type."""
 Tell = Callable[[int, str], None]
 """Told of each line of a task's log, with the task's number."""
 TellProgress = Callable[[float, str], None]
@@ -103,7 +105,7 @@ def run(
     script: str,
     parameters: Sequence[tuple[str, str]],
     *,
-    files: Mapping[str, Path] | None = None,
+    files: Mapping[str, Sent] | None = None,
     again: Job | None = None,
     log: Tell = lambda _task, _line: None,
     progress: TellProgress = lambda _done, _text: None,
@@ -119,8 +121,8 @@ def run(
     """
     with engine.jobs.inbox() as inbox:
         sent: dict[str, Incoming] = {}
-        for name, path in (files or {}).items():
-            writer = inbox.open("application/octet-stream")
+        for name, (path, content_type) in (files or {}).items():
+            writer = inbox.open(content_type)
             with path.open("rb") as file:
                 while piece := file.read(PIECE):
                     writer.write(piece)

@@ -26,6 +26,7 @@ from jobs.errors import AmoraError, ConflictError
 from jobs.guardhouse import GuardhouseError
 from jobs.identity import Identity
 from jobs.models import Product
+from jobs.presence import Presence
 from jobs.products import collect
 from jobs.registry import Registry
 from jobs.runner import Outcome, Run
@@ -62,11 +63,20 @@ class Work(NamedTuple):
 class Worker:
     """Does the tasks of this process, several at once from as many threads."""
 
-    def __init__(self, store: JobStore, registry: Registry, index: Index, storage: Storage, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        registry: Registry,
+        index: Index,
+        storage: Storage,
+        presence: Presence,
+        settings: Settings,
+    ) -> None:
         self._store = store
         self._registry = registry
         self._index = index
         self._storage = storage
+        self._presence = presence
         self._settings = settings
         self._checksums = Checksums(store)
         self.identity = Identity.of()
@@ -78,7 +88,8 @@ class Worker:
         names = [queue, *(name for name in self.queues if name != queue)]
         try:
             while not self.stopping.is_set() and (claim := self._insist(lambda: self._claim(names))):
-                self._attempt(claim)
+                with self._presence.keeping(claim):
+                    self._attempt(claim)
                 self._tidy_up(claim.task.job_id)
                 names.append(names.pop(0))  # they take turns: one that is never empty keeps no other waiting
         except DatabaseError:  # and the service is being stopped: the next one finds the tasks as they are
@@ -136,6 +147,10 @@ class Worker:
         task = claim.task
         work = self._look_up(claim)
         script, values = work.script, work.values
+        for before in range(1, task.attempt):  # whoever queued it again cannot look at this machine from another one
+            guardian = self._storage.guardian(task.id, before)
+            if guardian is not None and not guardian.end(self._settings.grace + 2.0):
+                raise TaskError("An earlier attempt still runs on this machine and cannot be ended.")
         workspace = self._storage.workspace(task.id, task.attempt)
         try:
             contract.write(contract.describe(task, work.created, values, work.datasets), values, workspace)
@@ -161,24 +176,15 @@ class Worker:
                 ) from error
 
     def _watch(self, claim: Claim, script: Script) -> Callable[[tuple[float, str] | None], bool]:
-        """Return what says whether a run is to go on: it keeps the lease and passes on the progress."""
-        store, lease = self._store, self._settings.lease
+        """Return what says whether a run is to go on; it passes on the progress."""
+        store = self._store
         limit = time.monotonic() + script.limits.wall
-        renew_at = time.monotonic() + lease / 3
-
-        def wanted(progress: tuple[float, str] | None) -> bool:
-            nonlocal renew_at
-            if time.monotonic() >= renew_at:
-                if not store.renew(claim, lease):
-                    return False
-                renew_at = time.monotonic() + lease / 3
-            return store.report(claim, *progress) if progress else store.holds(claim)
 
         def going_on(progress: tuple[float, str] | None) -> bool:
             if self.stopping.is_set() or time.monotonic() > limit:
                 return False
             try:
-                return wanted(progress)
+                return store.report(claim, *progress) if progress else store.holds(claim)
             except DatabaseError as error:  # an hour's work is worth another look; only SQL can publish it anyway
                 log.warning("task %s goes on although %s", claim.task.id, error)
                 return True

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import index.store
+import jobs.tables
+import uws.tables
+from index.database import Database
+from tests.production import Production, production
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 REAL = SHARED / "data" / "xmm" / "0002970201"
@@ -23,6 +30,39 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of whoever runs the tests out of them."""
     for name in [name for name in os.environ if name.startswith("AMORA_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Production]:
+    """PostgreSQL and Redis for all tests of this run; each test has a database of its own in them."""
+    with production() as running:
+        yield running
+
+
+@pytest.fixture(params=["embedded", "production"])
+def installation(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The settings that tell an installation where its database and its queue are: the test runs with each."""
+    if request.param == "embedded":
+        yield {}
+        return
+    servers: Production = request.getfixturevalue("servers")
+    settings = servers.settings()
+    yield settings
+    servers.postgresql.drop(settings["database_url"])
+
+
+@pytest.fixture
+def database_url(installation: dict[str, str], tmp_path: Path) -> str:
+    """The address of a database with all tables, SQLite and then PostgreSQL."""
+    if "database_url" in installation:
+        return installation["database_url"]
+    url = f"sqlite:///{tmp_path / 'home' / 'amora.sqlite'}"
+    database = Database(url)
+    index.store.metadata.create_all(database.engine)
+    jobs.tables.metadata.create_all(database.engine)
+    uws.tables.metadata.create_all(database.engine)
+    database.close()
+    return url
 
 
 @pytest.fixture(scope="session")

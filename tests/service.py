@@ -13,7 +13,7 @@ import httpx
 
 
 class Service:
-    """``amora serve`` on a free port, for the length of a block.
+    """``amora serve`` on a free port, for the length of a block; with a queue in Redis, ``amora worker`` beside it.
 
     :param home: the home folder.
     :param stderr: where what it logs goes; by default where the tests' does.
@@ -24,37 +24,60 @@ class Service:
         self.home = home
         self._stderr = stderr
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("AMORA_")}
-        self.environment |= {"AMORA_HOME": str(home), "AMORA_PORT": "0"}
-        self.environment |= {f"AMORA_{name}": value for name, value in settings.items()}
+        self.environment |= {"AMORA_HOME": str(home), "AMORA_PORT": "0", "AMORA_ANONYMOUS_LIST": "true"}
+        self.environment |= {f"AMORA_{name.upper()}": value for name, value in settings.items()}
+        self.database_url = self.environment.get("AMORA_DATABASE_URL", f"sqlite:///{home / 'amora.sqlite'}")
+        self.worker: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", "from uws.cli import main; main()", "serve"],
+        if "AMORA_REDIS_URL" in self.environment:
+            self.worker = self.start("worker")
+        self.process = self.start("serve")
+        self.base_url = self._said(self.process, "Amora is ready at http://").split()[-1]
+        if self.worker:
+            self._said(self.worker, "Amora does")
+        self.http = httpx.Client(base_url=self.base_url, timeout=60)
+        return self
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a process of the installation."""
+        return subprocess.Popen(
+            [sys.executable, "-c", "from uws.cli import main; main()", *command],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
         )
-        assert self.process.stdout is not None
-        ready = self.process.stdout.readline()
-        assert ready.startswith("Amora is ready at http://"), f"the service said {ready!r}"
-        self.base_url = ready.split()[-1]
-        self.http = httpx.Client(base_url=self.base_url, timeout=60)
-        return self
+
+    @staticmethod
+    def _said(process: subprocess.Popen[str], beginning: str) -> str:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith(beginning), f"the process said {line!r}"
+        return line
+
+    @property
+    def processes(self) -> list[subprocess.Popen[str]]:
+        """The processes of the installation."""
+        return [process for process in (self.process, self.worker) if process]
 
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.http.close()
-        self.process.terminate()
-        self.process.wait(30)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.wait(30)
+            assert process.stdout is not None
+            process.stdout.close()
 
     def kill(self) -> None:
         """Kill it as a power cut would."""
-        self.process.kill()
-        self.process.wait()
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.wait()
 
     def post(self, script: str, **parameters: str) -> str:
         """Create a job and run it; return its address below the service's."""

@@ -13,8 +13,9 @@ from pathlib import Path
 import click
 
 from uws.indexing import index
+from uws.jobcontrol import jobs
 from uws.kit import scripts
-from uws.terminal import FAILED, USAGE, Mistake, engine_of, mistakes, read_settings, table
+from uws.terminal import FAILED, USAGE, Mistake, mistakes, read_settings
 from uws.users import users
 
 
@@ -55,6 +56,7 @@ def amora() -> None:
 
 
 amora.add_command(index)
+amora.add_command(jobs)
 amora.add_command(scripts)
 amora.add_command(users)
 
@@ -75,6 +77,25 @@ def serve() -> None:
         from uws import server
 
         server.serve(read_settings())
+
+
+@amora.command(short_help="Do tasks, with the queue in Redis.")
+@click.option("--slots", type=click.IntRange(1, 256), help="How many tasks at once; by default AMORA_WORKERS.")
+def worker(slots: int | None) -> None:
+    """Do tasks until stopped with Ctrl-C or SIGTERM; running ones are handed back then.
+
+    It takes them from the Redis queue of AMORA_REDIS_URL, as many workers on as many machines as wanted. Database and
+    storage must be those of `amora serve`. It prints one line when it is ready.
+
+    \b
+    Example:
+      AMORA_REDIS_URL=redis://queue:6379/0 amora worker --slots 8
+    """
+    with mistakes():
+        from uws import worker as working
+
+        settings = read_settings()
+        working.work(settings, slots or settings.workers)
 
 
 @amora.command()
@@ -98,48 +119,17 @@ def demo(data: Path | None) -> None:
 
 
 @amora.group()
-def jobs() -> None:
-    """Look at the jobs."""
-
-
-@jobs.command("list")
-@click.option("--script", help="Only the jobs of this script.")
-@click.option("--phase", "phases", multiple=True, help="Only jobs in this phase; repeatable.")
-@click.option("--last", type=click.IntRange(min=1), help="Only so many of the newest.")
-def jobs_list(script: str | None, phases: tuple[str, ...], last: int | None) -> None:
-    """List the jobs, newest first.
-
-    \b
-    Example:
-      amora jobs list --script spectrum --phase ERROR --last 10
-    """
-    with mistakes():
-        from uws.joblist import phase_named
-        from uws.times import format_instant
-
-        wanted = {phase_named("--phase", phase.upper()) for phase in phases}
-        with engine_of(read_settings()) as engine:
-            table(
-                ("JOB", "SCRIPT", "PHASE", "CREATED", "OWNER", "RUN"),
-                (
-                    (ref.id, ref.script, str(ref.phase), format_instant(ref.created), ref.owner or "", ref.run_id or "")
-                    for ref in engine.jobs.refs(script, phases=wanted, last=last)
-                ),
-            )
-
-
-@amora.group()
 def db() -> None:
     """Look after the database."""
 
 
 @db.command("upgrade", short_help="Bring the database to the tables of this version.")
 def db_upgrade() -> None:
-    """Bring the database to the tables of this version; the embedded service does so by itself.
+    """Bring the database to the tables of this version; with SQLite the service does so by itself.
 
     \b
     Example:
-      AMORA_DATABASE_URL=postgresql+psycopg://amora@db/amora amora db upgrade
+      AMORA_DATABASE_URL=postgresql://amora@db/amora amora db upgrade
     """
     with mistakes():
         from index.database import Database

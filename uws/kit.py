@@ -8,7 +8,9 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from mimetypes import guess_type
 from pathlib import Path
+from shutil import copyfile
 from typing import TYPE_CHECKING
 
 import click
@@ -17,8 +19,10 @@ from uws.terminal import FAILED, Mistake, engine_of, mistakes, plural, read_sett
 
 if TYPE_CHECKING:
     from jobs.checkup import Finding, Sample
+    from jobs.engine import Engine
     from jobs.models import Job
     from jobs.registry import Registry
+    from jobs.trial import Sent
     from uws.settings import Settings
 
 _DATA = click.option(
@@ -160,47 +164,50 @@ def scripts_run(
                 if not source.ids:
                     raise Mistake("the index is empty: name observations with --data FOLDER, or try --sample")
                 copy_datasets(source.index, found or ids or source.ids[:1], engine.index)
-            job = run(engine, name, given, files=files, log=_Log(), progress=_progress)
-            for product in job.products:
-                out.mkdir(parents=True, exist_ok=True)
-                target = out / product.name
-                target.write_bytes(engine.jobs.product(name, job.id, product.name)[1].read_bytes())
-                click.echo(f"{target}  {product.content_type}  {product.size} bytes  {product.description}")
+            job = run(engine, name, given, files=files, log=tell_log, progress=tell_progress)
+            take_products(engine, job, out)
             if keep:
                 for workspace in sorted((engine.settings.folder / "work").glob("*/run")):
                     click.echo(f"working folder: {workspace}")
-    if not _succeeded(job):
+    if not succeeded(job):
         raise click.exceptions.Exit(FAILED)
 
 
-def _parameters(texts: Sequence[str]) -> tuple[list[tuple[str, str]], dict[str, Path]]:
+def _parameters(texts: Sequence[str]) -> tuple[list[tuple[str, str]], dict[str, Sent]]:
     given: list[tuple[str, str]] = []
-    files: dict[str, Path] = {}
+    files: dict[str, Sent] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise Mistake(f"-p {text}: NAME=VALUE is wanted, as in -p EMIN=0.5")
         if value.startswith("@"):
-            files[name.upper()] = Path(value[1:])
-            if not files[name.upper()].is_file():
+            files[name.upper()] = Path(value[1:]), guess_type(value[1:])[0] or "application/octet-stream"
+            if not Path(value[1:]).is_file():
                 raise Mistake(f"-p {text}: there is no file {value[1:]}")
         else:
             given.append((name, value))
     return given, files
 
 
-class _Log:
-    """Prints the log of tasks, each line with the number of its task."""
-
-    def __call__(self, task: int, line: str) -> None:
-        click.echo(f"[{task}] {line}", err=True)
+def tell_log(task: int, line: str) -> None:
+    """Print a line of a task's log."""
+    click.echo(f"[{task}] {line}", err=True)
 
 
-def _progress(done: float, text: str) -> None:
+def tell_progress(done: float, text: str) -> None:
+    """Print how far a job is."""
     click.echo(f"{100 * done:3.0f} %  {text}", err=True)
 
 
-def _succeeded(job: Job) -> bool:
+def take_products(engine: Engine, job: Job, out: Path) -> None:
+    """Put the products of a job into a folder, and say which they are."""
+    for product in job.products:
+        out.mkdir(parents=True, exist_ok=True)
+        copyfile(engine.jobs.product(job.script, job.id, product.name)[1], out / product.name)
+        click.echo(f"{out / product.name}  {product.content_type}  {product.size} bytes  {product.description}")
+
+
+def succeeded(job: Job) -> bool:
     """Say which tasks have failed; whether none has."""
     from jobs.phases import Phase
 

@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.production import Production
 from tests.protocol.client import Probe
+from tests.service import Service
 
 # Read before the fixture that clears the environment of each test.
 TEST_URL = os.environ.get("AMORA_TEST_URL")
 
 
-@pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int | None]]:
-    """The address of a running service, and its process where it is ours."""
+@pytest.fixture(scope="session", params=["embedded", "production"])
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, int | None]]:
+    """The address of a running service, and its process where it is ours: each test runs with each kind of it."""
     if TEST_URL:
+        if request.param == "production":
+            pytest.skip("the service at AMORA_TEST_URL is what it is")
         yield TEST_URL, None
         return
-    folder = tmp_path_factory.mktemp("service")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AMORA_")}
-    environment |= {"AMORA_HOME": str(folder / "home"), "AMORA_PORT": "0", "AMORA_MAX_BODY": str(2**20)}
-    amora = str(Path(sys.executable).with_name("amora"))
-    with subprocess.Popen([amora, "serve"], env=environment, cwd=folder, stdout=subprocess.PIPE, text=True) as service:
-        try:
-            assert service.stdout is not None
-            ready = service.stdout.readline()
-            assert ready.startswith("Amora is ready at http://"), ready
-            yield ready.split()[-1], service.pid
-        finally:
-            service.terminate()
+    servers: Production | None = None if request.param == "embedded" else request.getfixturevalue("servers")
+    installation = servers.settings() if servers else {}
+    with Service(tmp_path_factory.mktemp("service") / "home", **installation, MAX_BODY=str(2**20)) as service:
+        yield service.base_url, service.process.pid
 
 
 @pytest.fixture(scope="session")

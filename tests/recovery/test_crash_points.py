@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ class Crash(BaseException):
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", lease=1.0, workers=1)
+def settings(tmp_path: Path, installation: dict[str, str]) -> Settings:
+    return Settings(home=tmp_path / "home", lease=1.0, workers=1, **installation)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def test_crash(owner: type, name: str, when: str, settings: Settings, monkeypatc
     engine = Engine(settings)
     if engine.jobs.state("probe", job_id).phase is Phase.PENDING:
         engine.jobs.run("probe", job_id)  # the crash came before the client was told anything
-    engine.start()
+    engine.start(1)
     try:
         job = _end(engine, job_id)
         assert job.phase is Phase.COMPLETED, job.error
@@ -60,7 +60,7 @@ def test_crash(owner: type, name: str, when: str, settings: Settings, monkeypatc
             "1.log",
             job.products[0].key.split("/")[1],
         }
-        assert list((home / "work").iterdir()) == []
+        _until(lambda: not list((home / "work").iterdir()))  # it goes after the job has ended
     finally:
         engine.stop()
 
@@ -95,10 +95,14 @@ def _crash(owner: type, name: str, when: str, settings: Settings, monkeypatch: p
 
 
 def _end(engine: Engine, job_id: str) -> Any:
+    _until(lambda: not engine.jobs.get("probe", job_id).active)
+    return engine.jobs.get("probe", job_id)
+
+
+def _until(condition: Callable[[], bool]) -> None:
     waiter = threading.Event()
     for _ in range(300):
-        job = engine.jobs.get("probe", job_id)
-        if not job.active:
-            return job
+        if condition():
+            return
         waiter.wait(0.05)
-    raise AssertionError(f"the job is still {job.phase}")
+    raise AssertionError("it does not come true")

@@ -45,9 +45,9 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def check_store(home: Path, job_id: str) -> list[str]:
+def check_store(service: Service, job_id: str) -> list[str]:
     """Check that only legal moves were made and that files and rows agree; return the reasons of the tasks' moves."""
-    database = Database(f"sqlite:///{home / 'amora.sqlite'}")
+    home, database = service.home, Database(service.database_url)
     store = JobStore(database)
     trail = store.trail(job_id)
     for number, origin, target, _ in trail:
@@ -60,35 +60,35 @@ def check_store(home: Path, job_id: str) -> list[str]:
     return [reason for number, _, _, reason in trail if number is not None]
 
 
-def test_kill_9_of_the_service(home: Path) -> None:
+def test_kill_9_of_the_service(home: Path, installation: dict[str, str]) -> None:
     """The job runs again to COMPLETED; no process is left from before; each product is there once."""
-    with Service(home, LEASE="3") as service:
+    with Service(home, **installation, LEASE="3") as service:
         job = service.post("probe", SECONDS="1.5", TASKS="3", SIZE="1000")
         running(service, job, 2)
         before = processes(home)
         service.kill()
         until(lambda: not processes(home) & before, "the scripts of the killed service are gone", 5)
-    with Service(home, LEASE="3") as service:
+    with Service(home, **installation, LEASE="3") as service:
         assert service.end(job) == "COMPLETED"
         detail = service.detail(job)
     assert [task["attempt"] for task in detail["tasks"]] == [2, 2, 1]
     assert sorted(product["name"] for product in detail["products"]) == sorted(
         f"probe_{number}.{kind}" for number in (1, 2, 3) for kind in ("bin", "vot")
     )
-    reasons = check_store(home, job.rpartition("/")[2])
+    reasons = check_store(service, job.rpartition("/")[2])
     assert reasons.count("the worker that ran it was lost") == 2
     assert reasons.count("script ended") == 3
 
 
-def test_kill_9_again_and_again(home: Path) -> None:
+def test_kill_9_again_and_again(home: Path, installation: dict[str, str]) -> None:
     """A task that kills its service each time is given up, and the message says so."""
     job = ""
     for _ in range(3):
-        with Service(home, LEASE="3") as service:
+        with Service(home, **installation, LEASE="3") as service:
             job = job or service.post("probe", SECONDS="60")
             running(service, job, 1)
             service.kill()
-    with Service(home, LEASE="3") as service:
+    with Service(home, **installation, LEASE="3") as service:
         assert service.end(job) == "ERROR"
         document = service.http.get(job).text
         assert 'type="transient"' in document
@@ -97,33 +97,36 @@ def test_kill_9_again_and_again(home: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_service_hands_its_tasks_back(home: Path, number: signal.Signals) -> None:
-    with Service(home) as service:
+def test_a_stopped_service_hands_its_tasks_back(
+    home: Path, installation: dict[str, str], number: signal.Signals
+) -> None:
+    with Service(home, **installation) as service:
         job = service.post("probe", SECONDS="1")
         running(service, job, 1)
-        service.process.send_signal(number)
-        assert service.process.wait(10) == 0
+        for process in service.processes:
+            process.send_signal(number)
+        assert [process.wait(10) for process in service.processes] == [0] * len(service.processes)
         assert not processes(home)
-    with Service(home) as service:
+    with Service(home, **installation) as service:
         assert service.end(job) == "COMPLETED"
-    reasons = check_store(home, job.rpartition("/")[2])
+    reasons = check_store(service, job.rpartition("/")[2])
     assert reasons == [reasons[0], "the service was stopped", reasons[2], "script ended"]
 
 
-def test_queued_jobs_survive(home: Path) -> None:
+def test_queued_jobs_survive(home: Path, installation: dict[str, str]) -> None:
     """What was only in the memory of the queue is sent again."""
-    with Service(home, WORKERS="1") as service:
+    with Service(home, **installation, WORKERS="1") as service:
         jobs = [service.post("probe", SECONDS="0.3") for _ in range(4)]
         service.kill()
-    with Service(home, WORKERS="1") as service:
+    with Service(home, **installation, WORKERS="1") as service:
         assert [service.end(job) for job in jobs] == ["COMPLETED"] * 4
     for job in jobs:
-        check_store(home, job.rpartition("/")[2])
+        check_store(service, job.rpartition("/")[2])
 
 
-def test_kill_9_of_a_guardian(home: Path) -> None:
+def test_kill_9_of_a_guardian(home: Path, installation: dict[str, str]) -> None:
     """The script goes with its guardian, and the task is done again."""
-    with Service(home) as service:
+    with Service(home, **installation) as service:
         job = service.post("probe", SECONDS="1")
         running(service, job, 1)
         guardian = min(processes(home))
@@ -135,8 +138,8 @@ def test_kill_9_of_a_guardian(home: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["abort", "delete", "action"])
-def test_abort_and_delete_end_the_scripts(home: Path, way: str) -> None:
-    with Service(home) as service:
+def test_abort_and_delete_end_the_scripts(home: Path, installation: dict[str, str], way: str) -> None:
+    with Service(home, **installation) as service:
         job = service.post("probe", SECONDS="60", TASKS="2")
         running(service, job, 2)
         if way == "abort":
@@ -155,16 +158,16 @@ def test_abort_and_delete_end_the_scripts(home: Path, way: str) -> None:
             until(lambda: not list((home / "jobs").iterdir()), "no file is left", 3)
 
 
-def test_execution_duration_is_enforced(home: Path) -> None:
-    with Service(home) as service:
+def test_execution_duration_is_enforced(home: Path, installation: dict[str, str]) -> None:
+    with Service(home, **installation) as service:
         job = service.post("probe", SECONDS="60", EXECUTIONDURATION="1")
         assert service.end(job) == "ABORTED"
         until(lambda: not processes(home), "no process is left", 3)
         assert "longer than its executionDuration of 1 s" in str(service.detail(job)["tasks"])
 
 
-def test_destruction_comes(home: Path) -> None:
-    with Service(home) as service:
+def test_destruction_comes(home: Path, installation: dict[str, str]) -> None:
+    with Service(home, **installation) as service:
         job = service.post("probe", SECONDS="60")
         running(service, job, 1)
         soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))

@@ -12,8 +12,10 @@ from tests.service import Service
 
 
 @pytest.mark.parametrize("change", ["ABORT", "DELETE"])
-def test_a_change_by_another_process_wakes_within_a_second(tmp_path: Path, change: str) -> None:
-    with Service(tmp_path) as one, Service(tmp_path) as other:
+def test_a_change_by_another_process_wakes_within_a_second(
+    tmp_path: Path, installation: dict[str, str], change: str
+) -> None:
+    with Service(tmp_path, **installation) as one, Service(tmp_path, **installation) as other:
         job = one.http.post("/scripts/probe/async").headers["Location"].removeprefix(one.base_url)
         with ThreadPoolExecutor() as pool:
             waiting = pool.submit(one.http.get, job, params={"WAIT": "20"})
@@ -29,8 +31,8 @@ def test_a_change_by_another_process_wakes_within_a_second(tmp_path: Path, chang
         assert change == "DELETE" or "ABORTED" in answer.text
 
 
-def test_tags_hold_for_changes_by_another_process(tmp_path: Path) -> None:
-    with Service(tmp_path) as one, Service(tmp_path) as other:
+def test_tags_hold_for_changes_by_another_process(tmp_path: Path, installation: dict[str, str]) -> None:
+    with Service(tmp_path, **installation) as one, Service(tmp_path, **installation) as other:
         tag = one.http.get("/scripts/probe/async").headers["ETag"]
         other.http.post("/scripts/probe/async")
         answer = one.http.get("/scripts/probe/async", headers={"If-None-Match": tag})

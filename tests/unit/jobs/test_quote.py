@@ -47,7 +47,7 @@ def job(phase: Phase = Phase.QUEUED, queued: int = 1, running: int = 0, since: f
 
 
 def seconds(job: Job, outlook: Outlook, workers: int = 2) -> float:
-    quote = foretell(job, outlook, workers, NOON)
+    quote = foretell(job, replace(outlook, workers=workers), NOON)
     assert quote is not None
     return (quote - NOON).total_seconds()
 
@@ -77,7 +77,7 @@ def test_the_rule(of: Job, outlook: Outlook, expected: float) -> None:
 
 @pytest.mark.parametrize("outlook", [Outlook({}), Outlook({"image": None, "probe": 1.0})])
 def test_nothing_is_foretold_without_a_past(outlook: Outlook) -> None:
-    assert foretell(job(), outlook, 2, NOON) is None
+    assert foretell(job(), outlook, NOON) is None
 
 
 @given(st.integers(1, 50), st.integers(0, 50), st.integers(1, 8), st.floats(0.001, 1e5))
@@ -110,7 +110,7 @@ class Store:
 
 def test_the_median_counts_and_the_store_is_asked_once() -> None:
     store = Store()
-    quotes = Quotes(store, 2)  # type: ignore[arg-type] # it has what is asked of it
+    quotes = Quotes(store, lambda: 2)  # type: ignore[arg-type] # it has what is asked of it
     for _ in range(10):
         quote = quotes.of(job())
     assert store.asked == 1
@@ -120,5 +120,5 @@ def test_the_median_counts_and_the_store_is_asked_once() -> None:
 
 @pytest.mark.parametrize("phase", sorted(set(Phase) - {Phase.QUEUED, Phase.EXECUTING}))
 def test_only_what_runs_has_a_quote(phase: Phase) -> None:
-    ask: Callable[[Job], datetime | None] = Quotes(Store(), 2).of  # type: ignore[arg-type] # as above
+    ask: Callable[[Job], datetime | None] = Quotes(Store(), lambda: 2).of  # type: ignore[arg-type] # as above
     assert ask(job(phase)) is None

@@ -128,7 +128,7 @@ def test_a_job_that_is_deleted_while_its_task_makes_files(
     until(lambda: not files(engine) and not list((engine.settings.folder / "work").iterdir()))
 
 
-@pytest.mark.parametrize("step", ["claim", "renew", "holds", "complete"])
+@pytest.mark.parametrize("step", ["claim", "beat", "holds", "complete"])
 def test_a_database_that_goes_away_for_a_moment(
     engine: Engine, script: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -144,8 +144,8 @@ def test_a_database_that_goes_away_for_a_moment(
 
     monkeypatch.setattr(JobStore, step, away)
     monkeypatch.setattr("jobs.worker.RETRY", 0.01)
-    if step == "renew":
-        monkeypatch.setattr(engine._worker, "_settings", engine.settings.model_copy(update={"lease": 0.0}))
+    if step == "beat":
+        engine._presence.beat()
     job = run(engine)
     assert failed.is_set()
     assert (job.phase, job.tasks[0].attempt, len(job.products)) == (Phase.COMPLETED, 1, 1)
