@@ -92,6 +92,7 @@ class Index:
     """
 
     def __init__(self, folder: Path, database: Database, authority: str) -> None:
+        self.database = database
         self._ids = DatasetIds(authority)
         self._store = DatasetStore(database, self._ids)
         self._files = CoverageFiles(folder)

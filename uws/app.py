@@ -22,6 +22,8 @@ from uws.limits import BodyLimit
 from uws.routing import Handler, Resource
 from uws.settings import Settings
 from uws.store import AccountStore
+from uws.tap import handlers as tap
+from uws.tap import vosi as tap_vosi
 
 if TYPE_CHECKING:
     from jobs.engine import Engine
@@ -90,6 +92,10 @@ def _routes() -> list[BaseRoute]:
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
         *_resource("/observations", observations.show, post=observations.show),
+        *_resource("/tap/sync", tap.sync, post=tap.sync),
+        *_resource("/tap/capabilities", tap_vosi.show_capabilities),
+        *_resource("/tap/availability", vosi.show_availability),
+        *_resource("/tap/tables", tap_vosi.show_tables),
         *_resource("/openapi.json", openapi.show),
         *_resource("/scripts", pages.scripts),
         *_resource("/capabilities", vosi.show_capabilities),

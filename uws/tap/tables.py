@@ -22,7 +22,7 @@ SCHEMAS = {
     "amora": "What this service knows beyond what the IVOA defines",
     "TAP_SCHEMA": "The tables that describe the tables",
 }
-_OBSCORE = "ivo://ivoa.net/std/ObsCore#core-1.1"
+OBSCORE = "ivo://ivoa.net/std/ObsCore#core-1.1"
 _LINKS = "application/x-votable+xml;content=datalink"
 _FLAGS = ("simulated", "approximate")
 
@@ -97,6 +97,17 @@ _TAP_SCHEMA: dict[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {
         ),
     ),
 }
+KEYS = {
+    "datasets": ("ivoa.obscore", "amora.datasets", "obs_publisher_did", "obs_publisher_did"),
+    "schema": ("TAP_SCHEMA.tables", "TAP_SCHEMA.schemas", "schema_name", "schema_name"),
+    "table": ("TAP_SCHEMA.columns", "TAP_SCHEMA.tables", "table_name", "table_name"),
+    "from": ("TAP_SCHEMA.keys", "TAP_SCHEMA.tables", "from_table", "table_name"),
+    "target": ("TAP_SCHEMA.keys", "TAP_SCHEMA.tables", "target_table", "table_name"),
+    "key": ("TAP_SCHEMA.key_columns", "TAP_SCHEMA.keys", "key_id", "key_id"),
+}
+"""Which table refers to which, and the columns."""
+_RESERVED = ("area", "size")
+"""Names of columns that are words of ADQL too."""
 _INDEXED = ("obs_id", "s_region", "t_min", "id", "obs_publisher_did")
 _PRINCIPAL = (
     *("id", "obs_publisher_did", "obs_id", "instrument_name", "target_name", "s_ra", "s_dec", "t_min", "t_max"),
@@ -116,7 +127,7 @@ def tables(addresses: Addresses, authority: str, scripts: Iterable[Script]) -> P
             "The observations, as ObsCore 1.1 has them",
             tuple(map(_as_number, filter(_is_obscore, DATASET))),
             _datasets(addresses, authority),
-            utype=_OBSCORE,
+            utype=OBSCORE,
             key="key",
             coverage="s_region",
         ),
@@ -132,10 +143,30 @@ def tables(addresses: Addresses, authority: str, scripts: Iterable[Script]) -> P
         Table("amora", "scripts", "The scripts that can be run on them", SCRIPTS, _scripts(addresses, scripts)),
     ]
     described = [
-        Table("TAP_SCHEMA", name, text, tuple(Column(*column) for column in columns))
+        Table("TAP_SCHEMA", name, text, tuple(Column(*column) for column in columns))  # type: ignore[arg-type]
         for name, (text, columns) in _TAP_SCHEMA.items()
     ]
     return Published([*known, *_described([*known, *described])])
+
+
+def spelt(column: Column) -> str:
+    """Return the name of a column as it must be written in a query."""
+    return f'"{column.name}"' if column.name in _RESERVED else column.name
+
+
+def is_indexed(table: Table, column: Column) -> bool:
+    """Whether a search by a column is quick."""
+    return table.key is not None and column.name in _INDEXED
+
+
+def is_principal(column: Column) -> bool:
+    """Whether a column is among those that most people want."""
+    return column.name in _PRINCIPAL
+
+
+def is_standard(table: Table, column: Column) -> bool:
+    """Whether a standard defines the column."""
+    return _is_obscore(column) or table.schema == "TAP_SCHEMA"
 
 
 def _is_obscore(column: Column) -> bool:
@@ -176,10 +207,9 @@ def _described(known: Sequence[Table]) -> list[Table]:
     """Return the tables of TAP_SCHEMA, which describe all tables."""
     columns = [
         (
-            *(table.full_name, column.name, column.datatype, "*" if column.is_text else None, column.xtype or None),
+            *(table.full_name, spelt(column), column.datatype, "*" if column.is_text else None, column.xtype or None),
             *(None, column.description, column.utype or None, column.unit or None, column.ucd or None),
-            *(int(column.name in _INDEXED and table.key is not None), int(column.name in _PRINCIPAL)),
-            *(int(_is_obscore(column) or table.schema == "TAP_SCHEMA"), number),
+            *(int(is_indexed(table, column)), int(is_principal(column)), int(is_standard(table, column)), number),
         )
         for table in known
         for number, column in enumerate(table.columns, 1)
@@ -191,8 +221,8 @@ def _described(known: Sequence[Table]) -> list[Table]:
             for number, table in enumerate(known, 1)
         ],
         "columns": columns,
-        "keys": [("datasets", "ivoa.obscore", "amora.datasets", None, "What else is known of an observation")],
-        "key_columns": [("datasets", "obs_publisher_did", "obs_publisher_did")],
+        "keys": [(key, source, target, None, None) for key, (source, target, _, _) in KEYS.items()],
+        "key_columns": [(key, one, other) for key, (_, _, one, other) in KEYS.items()],
     }
     return [
         Table(table.schema, table.name, table.description, table.columns, _values(table.columns, rows[table.name]))
