@@ -15,24 +15,23 @@ from starlette.responses import Response, StreamingResponse
 
 from index.columns import Cell
 from index.errors import StatementError, StatementTimeError
-from jobs.errors import LimitError, ParameterError, RequestError
+from jobs.errors import LimitError, RequestError
 from uws import access, context, dali, errors
 from uws.context import Context
-from uws.tap.formats import FORMATS, document
+from uws.tap.formats import document
 from uws.tap.published import Published
+from uws.tap.request import asked
 from uws.tap.service import Answering
 from uws.tap.tables import tables
 from uws.uploads import sort_out
 from uws.waiting import gone
 
 if TYPE_CHECKING:
-    from uws.dali import Form, Format
+    from uws.dali import Format
 
 AT_ONCE = 8
 """Queries of the blocking form that run at the same time; others wait for their turn."""
 WAITING = 100
-LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")
-_ALLOWED = "ADQL, ADQL-2.0 and ADQL-2.1 are allowed"
 
 _places = CapacityLimiter(AT_ONCE)
 
@@ -41,39 +40,6 @@ def published(here: Context) -> Published:
     """Return the tables that can be asked about now."""
     scripts = here.jobs.scripts
     return tables(here.addresses, here.settings.authority, map(scripts.get, scripts.names()))
-
-
-def query_text(form: Form) -> str:
-    """Return the text of the query.
-
-    :raises RequestError: there is none, or it is in a language that is not known.
-    """
-    request = form.one("REQUEST")
-    if request is not None and request.lower() != "doquery":
-        raise ParameterError("REQUEST", request, "doQuery is allowed")
-    language = form.one("LANG")
-    if language is None:
-        raise RequestError(f"Parameter LANG is missing; {_ALLOWED}")
-    if language.upper() not in LANGUAGES:
-        raise ParameterError("LANG", language, _ALLOWED)
-    text = form.one("QUERY")
-    if not text:
-        raise RequestError("Parameter QUERY is missing: it is the query, in ADQL")
-    return text
-
-
-def chosen_format(form: Form) -> Format:
-    """Return the format that RESPONSEFORMAT asks for, or FORMAT, as TAP 1.0 has it."""
-    if form.one("RESPONSEFORMAT") is None and (old := form.one("FORMAT")):
-        form = dali.Form((("RESPONSEFORMAT", old),))
-    return dali.response_format(form, FORMATS)
-
-
-def row_limit(form: Form, here: Context) -> int:
-    """Return the most rows that are handed out: MAXREC, as far as the service goes."""
-    wanted = form.integer("MAXREC", 0, 2**63 - 1)
-    limit = here.settings.tap_rows_max
-    return min(here.settings.tap_rows if wanted is None else wanted, limit)
 
 
 async def sync(request: Request) -> Response:
@@ -85,9 +51,8 @@ async def sync(request: Request) -> Response:
         raise LimitError(f"{WAITING} queries are waiting; try again later, or ask as a job at /tap/async")
     with here.jobs.inbox() as inbox:
         form = await dali.read(request, inbox)
-        chosen, limit = chosen_format(form), row_limit(form, here)
         form, files = await sort_out(form, inbox, here.settings)
-        text = query_text(form)
+        text, chosen, limit = asked(form, here.settings)
         answering = Answering(here.engine.index, published(here), limit, here.settings.tap_seconds)
         try:
             paths = {name: file.path for name, file in files.items()}
