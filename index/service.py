@@ -15,6 +15,7 @@ from index.files import CoverageFiles, Snapshot
 from index.healpix import PIXEL_AREA, moc_of, ranges_of
 from index.ids import DatasetIds
 from index.ingest import Taken, take
+from index.meters import SEARCH_SECONDS
 from index.postings import Postings
 from index.query import Query, Relation
 from index.region import Region
@@ -221,6 +222,7 @@ class Index:
         """The ids of the datasets."""
         return self._ids
 
+    @SEARCH_SECONDS.time()
     def search(self, region: Region | None = None, *, ids: Collection[str] = ()) -> list[Match]:
         """Find the datasets that overlap a region, by decreasing overlap and then by id; without one, all, by id.
 
@@ -250,6 +252,7 @@ class Index:
         ]
         return sorted(matches, key=lambda match: (-(match.overlap or 0), match.dataset.id))
 
+    @SEARCH_SECONDS.time()
     def answer(self, query: Query) -> Answer:
         """Find the datasets that answer a query.
 

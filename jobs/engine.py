@@ -10,6 +10,7 @@ from index.errors import DatabaseError
 from index.service import Index
 from jobs.changes import Changes
 from jobs.database import require, upgrade
+from jobs.native import Native
 from jobs.notices import Notices
 from jobs.presence import Presence
 from jobs.queue import open_queue
@@ -86,6 +87,10 @@ class Engine:
         self._notices.start()
         self._sweeper.start()
 
+    def offer(self, script: Native) -> None:
+        """Offer a script that is part of the service."""
+        self._registry.offer(script)
+
     def keep_workspaces(self, *, keep: bool) -> None:
         """Leave the working folders of ended tasks where they are, for whoever writes a script."""
         self._storage.keeping = keep
@@ -117,7 +122,10 @@ class Engine:
         except OSError as error:
             return Check("storage", ok=False, message=f"The products' folder cannot be written: {error.strerror}.")
         return Check(
-            "storage", ok=free >= self.settings.min_free, message=f"{free / 2**30:.1f} GiB are free for products."
+            "storage",
+            ok=free >= self.settings.min_free,
+            message=f"{free / 2**30:.1f} GiB are free for products.",
+            figures={"free_bytes": ("Free disk for products.", free)},
         )
 
     def _check_queue(self) -> Check:
@@ -130,7 +138,12 @@ class Engine:
         except DatabaseError:
             return Check("workers", ok=False, message="Whether workers run is not known.")
         ok = slots > 0 and self._queue.working
-        return Check("workers", ok=ok, message=f"{slots} tasks can be done at once." if ok else "No worker runs.")
+        return Check(
+            "workers",
+            ok=ok,
+            message=f"{slots} tasks can be done at once." if ok else "No worker runs.",
+            figures={"workers": ("Tasks that can be done at once.", slots)},
+        )
 
     def _check_sweeper(self) -> Check:
         ok = self._started and time.monotonic() - self._sweeper.last_sweep < 30 * SWEEP

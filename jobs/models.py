@@ -6,6 +6,7 @@ All instants are aware datetimes in UTC with whole milliseconds: what is printed
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -157,3 +158,23 @@ class Job(JobRef):
     def usage(self) -> Usage:
         """What the tasks took together; the peak is that of the largest process."""
         return sum((task.usage for task in self.tasks), NOTHING)
+
+
+@dataclass(frozen=True)
+class Line:
+    """The tasks of one resource class that wait or run."""
+
+    waiting: int = 0
+    oldest: datetime | None = None
+    """Since when the job waits that has waited longest."""
+    running: int = 0
+
+
+@dataclass(frozen=True)
+class Census:
+    """How much there is of everything."""
+
+    jobs: Mapping[tuple[str, str], int]
+    """By script and phase."""
+    queues: Mapping[str, Line]
+    """By the name of the resource class."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from index.service import Index
 from jobs.changes import Changes
 from jobs.descriptor import Script
 from jobs.errors import NotFoundError, ParameterError, PhaseError, RequestError
-from jobs.models import Job, JobRef, JobState, Parameter, Product, Task, Upload
+from jobs.models import Census, Job, JobRef, JobState, Line, Parameter, Product, Task, Upload
 from jobs.phases import FINAL, Phase
 from jobs.queue import Queue
 from jobs.quote import Quotes
@@ -53,6 +53,8 @@ class Check:
     name: str
     ok: bool
     message: str
+    figures: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    """What was measured for it: for each name a description and the value."""
 
 
 class Jobs:
@@ -205,6 +207,15 @@ class Jobs:
     def health(self) -> list[Check]:
         """Look at each part of the service."""
         return [check() for check in self._checks]
+
+    def census(self) -> Census:
+        """Count the jobs, and the tasks that wait and run in each resource class, also where there are none.
+
+        :raises DatabaseError: the database does not answer.
+        """
+        counted = self._store.census()
+        empty = {name: Line() for name in self.scripts.queues()}
+        return Census(counted.jobs, {**empty, **counted.queues})
 
     # ------------------------------------------------------------------ changing
 

@@ -12,6 +12,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from jobs.logs import Format, Level
+
 BUILT_IN_SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
 
@@ -100,6 +102,12 @@ class Settings(BaseSettings):
     )
     upload_max: int = Field(
         default=2**30, ge=0, description="The most bytes that the files sent with one request may have together."
+    )
+    log_format: Format = Field(
+        default="text", description="Whether the log on standard error is lines of text or JSON objects, one a line."
+    )
+    log_level: Level = Field(
+        default="info", description="From which level on the service's own events are logged; libraries' from warning."
     )
     upload_files: int = Field(default=16, ge=0, description="The most files that may be sent with one request.")
 

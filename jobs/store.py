@@ -10,6 +10,7 @@ Instants are integers, milliseconds since 1970 in UTC: the precision that is pri
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sys
 import threading
@@ -43,9 +44,11 @@ from sqlalchemy.exc import IntegrityError
 
 from index.database import Database
 from jobs.errors import ConflictError, NotFoundError, PhaseError
-from jobs.models import NOTHING, Job, JobRef, JobState, Parameter, Product, Task, Upload, Usage
+from jobs.models import NOTHING, Census, Job, JobRef, JobState, Line, Parameter, Product, Task, Upload, Usage
 from jobs.phases import ACTIVE, FINAL, JOB_MOVES, TASK_MOVES, Phase, sources
 from jobs.tables import file_checksum, job, office, parameter, phase_change, product, record, task, worker
+
+log = logging.getLogger(__name__)
 
 
 def now() -> int:
@@ -170,12 +173,17 @@ class JobStore:
             yield connection
             return
         with self.database.write() as connection:
+            connection.info.pop("moves", None)  # of a transaction that was not committed
             if not self.database.quick:
                 # Whoever locks a job first and its tasks afterwards never waits for one who waits for him. In SQLite
                 # there is but one writer.
                 told = self.database.notice(CHANNEL, f"{self.name} {job_id}")
                 connection.execute(select(job.c.id, told).where(job.c.id == job_id).with_for_update())
             yield connection
+            moves = connection.info.pop("moves", ())
+        for number, origin, target, reason in moves:
+            fields = {"job": job_id} if number is None else {"job": job_id, "task": number}
+            log.info("%s to %s: %s", origin, target, reason, extra={"about": fields})
         self._changed(job_id)
 
     # ------------------------------------------------------------------ reading
@@ -312,6 +320,38 @@ class JobStore:
         with self.database.read() as connection:
             rows = connection.execute(select(job.c.phase, func.count()).group_by(job.c.phase)).all()
         return {Phase(phase): count for phase, count in rows}
+
+    def census(self) -> Census:
+        """Count the jobs, and the tasks that wait and run."""
+        first = (
+            select(task.c.job_id, task.c.queue, func.count().label("number"))
+            .where(task.c.phase == Phase.QUEUED.value)
+            .group_by(task.c.job_id, task.c.queue)
+            .subquery()
+        )
+        made_queued = and_(
+            phase_change.c.job_id == first.c.job_id,
+            phase_change.c.task.is_(None),
+            phase_change.c.target == Phase.QUEUED.value,
+        )
+        queued = (
+            select(first.c.queue, func.sum(first.c.number), func.min(phase_change.c.at))
+            .join_from(first, phase_change, made_queued, isouter=True)
+            .group_by(first.c.queue)
+        )
+        executing = (
+            select(task.c.queue, func.count()).where(task.c.phase == Phase.EXECUTING.value).group_by(task.c.queue)
+        )
+        by_phase = select(job.c.script, job.c.phase, func.count()).group_by(job.c.script, job.c.phase)
+        with self.database.read() as connection:
+            jobs = {(script, phase): number for script, phase, number in connection.execute(by_phase)}
+            waiting = {queue: (int(number), from_ms(at)) for queue, number, at in connection.execute(queued)}
+            running = dict(map(tuple, connection.execute(executing)))
+        queues = {
+            name: Line(*waiting.get(name, (0, None)), running=running.get(name, 0))
+            for name in waiting.keys() | running.keys()
+        }
+        return Census(jobs, queues)
 
     # ------------------------------------------------------------------ the client's changes
 
@@ -946,6 +986,7 @@ def _write_trail(
             job_id=job_id, task=number, origin=origin.value, target=target.value, at=now(), reason=reason
         )
     )
+    connection.info.setdefault("moves", []).append((number, origin, target, reason))
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:

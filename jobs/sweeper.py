@@ -17,6 +17,7 @@ from contextlib import suppress
 from index.errors import DatabaseError
 from jobs.errors import AmoraError
 from jobs.identity import Identity
+from jobs.meters import FAILURES
 from jobs.queue import Queue
 from jobs.settings import Settings
 from jobs.storage import Storage
@@ -130,6 +131,7 @@ class Sweeper:
             guardian = self._storage.guardian(held.id, held.attempt)
             if guardian is None or guardian.end(self._settings.grace + 2.0):
                 log.warning("task %s: %s, attempt %d", held.id, LOST, held.attempt)
+                FAILURES.labels("lost").inc()
                 self._store.give_back(held.id, held.attempt, LOST, lost=True, limit=self._settings.attempts)
                 self._recovered = True
                 self._storage.clear(held.job_id, held.id, held.number, held.attempt)

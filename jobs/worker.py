@@ -25,6 +25,8 @@ from jobs.descriptor import Script
 from jobs.errors import AmoraError, ConflictError
 from jobs.guardhouse import GuardhouseError
 from jobs.identity import Identity
+from jobs.logs import about
+from jobs.meters import FAILURES, TASK_CPU, TASK_SECONDS
 from jobs.models import Product
 from jobs.presence import Presence
 from jobs.products import collect
@@ -47,7 +49,14 @@ T = TypeVar("T")
 
 
 class TaskError(Exception):
-    """The task has failed; the message is for the user."""
+    """The task has failed; the message is for the user.
+
+    :param cause: one of :data:`jobs.meters.CAUSES`, for the operator.
+    """
+
+    def __init__(self, message: str, cause: str = "script") -> None:
+        self.cause = cause
+        super().__init__(message)
 
 
 class Work(NamedTuple):
@@ -88,7 +97,8 @@ class Worker:
         names = [queue, *(name for name in self.queues if name != queue)]
         try:
             while not self.stopping.is_set() and (claim := self._insist(lambda: self._claim(names))):
-                with self._presence.keeping(claim):
+                here = {"job": claim.task.job_id, "task": claim.task.number, "attempt": claim.task.attempt}
+                with about(**here), self._presence.keeping(claim):
                     self._attempt(claim)
                 self._tidy_up(claim.task.job_id)
                 names.append(names.pop(0))  # they take turns: one that is never empty keeps no other waiting
@@ -111,18 +121,23 @@ class Worker:
         try:
             self._do(claim)
         except TaskError as error:
+            FAILURES.labels(error.cause).inc()
             self._fail(claim, str(error))
         except GuardhouseError:
             log.exception("task %s could not be started", claim.task.id)
+            FAILURES.labels("lost").inc()
             self._give_back(claim, LOST, lost=True)
         except DatabaseError:
             log.exception("task %s: the database is away", claim.task.id)
+            FAILURES.labels("database").inc()
             self._give_back(claim, "the database was away", lost=True)
         except Exception:  # whatever it is: the task must not stay EXECUTING, and the thread must live on
             log.exception("task %s failed in the worker", claim.task.id)
+            FAILURES.labels("internal").inc()
             self._fail(claim, "An internal error of the service; its operator finds it in the log.")
 
     def _fail(self, claim: Claim, message: str) -> None:
+        _measure(claim, "failed")
         self._insist(lambda: self._store.fail_task(claim, message))
 
     def _insist(self, change: Callable[[], T]) -> T:
@@ -172,7 +187,7 @@ class Worker:
                 self._storage.provide(upload.key, workspace / upload_path(name))
             except FileNotFoundError as error:
                 raise TaskError(
-                    f"The file that was sent as {name} is not there any more; please send it again."
+                    f"The file that was sent as {name} is not there any more; please send it again.", "files"
                 ) from error
 
     def _watch(self, claim: Claim, script: Script) -> Callable[[tuple[float, str] | None], bool]:
@@ -204,10 +219,13 @@ class Worker:
         for dataset in datasets:
             for file in dataset.files:
                 if not file.path.is_file():
-                    raise TaskError(f"The file {file.path.name} of dataset {dataset.id} is not where it was indexed.")
+                    raise TaskError(
+                        f"The file {file.path.name} of dataset {dataset.id} is not where it was indexed.", "files"
+                    )
         return Work(script, values, datasets, job.created)
 
     def _conclude(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path) -> None:
+        TASK_CPU.labels(claim.script).inc(outcome.usage.cpu)
         if outcome.stopped or outcome.code != 0:
             self._spend(claim, outcome)
         if outcome.stopped:
@@ -215,10 +233,11 @@ class Worker:
                 self._give_back(claim, "the service was stopped", lost=False)
             elif self._store.holds(claim):
                 raise TaskError(
-                    f"The script took longer than its limit of {work.script.limits.wall} s and was stopped."
+                    f"The script took longer than its limit of {work.script.limits.wall} s and was stopped.", "limit"
                 )
             return
         if outcome.code is None:
+            FAILURES.labels("lost").inc()
             self._give_back(claim, LOST, lost=True)
             return
         if outcome.code != 0:
@@ -233,7 +252,7 @@ class Worker:
             files = self._storage.publish(workspace, task.job_id, task.number, task.attempt)
         except ProductError as error:
             self._spend(claim, outcome)
-            raise TaskError(f"The script ended, but {error}.") from error
+            raise TaskError(f"The script ended, but {error}.", "products") from error
         products = [
             Product(
                 job_id=task.job_id,
@@ -250,6 +269,7 @@ class Worker:
         ]
         try:
             if self._store.complete(claim, products, outcome.usage, outcome.message, used):
+                _measure(claim, "completed")
                 return
         except DatabaseError:
             # Whether it was done is not known: what is published stays until the sweeper knows.
@@ -258,7 +278,7 @@ class Worker:
         except ConflictError as error:
             self._spend(claim, outcome)
             self._storage.withdraw(task.job_id, task.number, task.attempt)
-            raise TaskError(f"The script ended, but {error}") from error
+            raise TaskError(f"The script ended, but {error}", "products") from error
         self._storage.withdraw(task.job_id, task.number, task.attempt)
 
     def _spend(self, claim: Claim, outcome: Outcome) -> None:
@@ -267,6 +287,12 @@ class Worker:
     def _give_back(self, claim: Claim, reason: str, *, lost: bool) -> None:
         task, limit = claim.task, self._settings.attempts
         self._insist(lambda: self._store.give_back(task.id, task.attempt, reason, lost=lost, limit=limit))
+
+
+def _measure(claim: Claim, end: str) -> None:
+    started = claim.task.started
+    if started is not None:
+        TASK_SECONDS.labels(claim.script, end).observe(max(0.0, time.time() - started.timestamp()))
 
 
 def _silent(code: int) -> str:

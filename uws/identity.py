@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _BLOCKING = "/sync"
 """The end of the paths at which a GET, too, makes a job."""
+_METRICS = "/metrics"
+"""The one path at which other credentials than users' are good (:mod:`uws.metrics`)."""
 _AUTHORIZATION = b"authorization"
 
 
@@ -71,7 +73,11 @@ class Identify:
         self._asking: CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not any(name in self._names for name, _ in scope["headers"]):
+        if (
+            scope["type"] != "http"
+            or scope["path"] == _METRICS
+            or not any(name in self._names for name, _ in scope["headers"])
+        ):
             await self._app(scope, receive, send)
             return
         try:

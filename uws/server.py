@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import signal
 import socket
@@ -12,7 +13,8 @@ from typing import NoReturn
 import uvicorn
 from starlette.applications import Starlette
 
-from jobs.engine import Engine
+from jobs import logs
+from uws.engine import open_engine
 from jobs.errors import AmoraError
 from uws.app import create_app
 from uws.settings import Settings
@@ -34,21 +36,23 @@ def serve(settings: Settings) -> None:
 
     :raises ListenError: the address cannot be listened on.
     """
+    logs.configure(settings.log_format, settings.log_level)
+    # The same, with the id of the request, is in the log already.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not record.msg.startswith("Exception in ASGI"))
     _raise_limit()
     listening = listen(settings)
     if settings.port == 0:
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    engine = Engine(settings)
-    for reason in engine.jobs.scripts.broken.values():
-        sys.stderr.write(f"amora: left out: {reason}\n")
+    engine = open_engine(settings)
     try:
         engine.start()
         app = create_app(engine, settings)
         config = uvicorn.Config(
             app,
             lifespan="off",
+            log_config=None,  # it goes where all else goes
             log_level="warning",
             access_log=False,
             server_header=False,

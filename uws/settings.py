@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from jobs.settings import Settings as EngineSettings
@@ -88,6 +88,21 @@ class Settings(EngineSettings):
         description="What reads the archive's files for `amora index add`, as module:function.",
     )
 
+    access_log: bool | None = Field(
+        default=None,
+        description="Whether each request gets a line in the log. By default it does with `AMORA_LOG_FORMAT=json`.",
+    )
+    metrics_networks: str = Field(
+        default="127.0.0.0/8, ::1/128",
+        description="The networks from which `/metrics` may be read without a token, e.g. 10.0.0.0/8; empty for none. "
+        "A request that came through a proxy outside `AMORA_PROXY_NETWORKS` is from none of them.",
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Whoever sends this as a bearer token may read `/metrics` from anywhere.",
+    )
+
     @field_validator("public_url")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
@@ -108,7 +123,7 @@ class Settings(EngineSettings):
             raise ValueError("needs AMORA_OIDC_AUDIENCE beside it")
         return value
 
-    @field_validator("proxy_networks")
+    @field_validator("proxy_networks", "metrics_networks")
     @classmethod
     def _readable(cls, value: str) -> str:
         _networks(value)
@@ -125,6 +140,16 @@ class Settings(EngineSettings):
     def trusted_networks(self) -> tuple[Network, ...]:
         """The networks from which a proxy's word is taken."""
         return _networks(self.proxy_networks)
+
+    @property
+    def metrics_from(self) -> tuple[Network, ...]:
+        """The networks from which the figures may be read."""
+        return _networks(self.metrics_networks)
+
+    @property
+    def logs_access(self) -> bool:
+        """Whether each request gets a line in the log."""
+        return self.log_format == "json" if self.access_log is None else self.access_log
 
     @property
     def lists_anonymous(self) -> bool:

@@ -7,7 +7,7 @@ import sys
 import threading
 from types import FrameType
 
-from jobs.engine import Engine
+from uws.engine import open_engine
 from jobs.errors import AmoraError
 from jobs.identity import Identity
 from uws.settings import Settings
@@ -34,7 +34,7 @@ def work(settings: Settings, slots: int) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, leave)
-    engine = Engine(settings)
+    engine = open_engine(settings)
     for reason in engine.jobs.scripts.broken.values():
         sys.stderr.write(f"amora: left out: {reason}\n")
     try:

@@ -68,17 +68,14 @@ def test_62_availability(probe: Probe, shared: Path):
 def test_healthz(probe: Probe):
     response = probe.get("healthz")
     assert response.status_code == 200
-    health = response.json()
-    assert health["ok"] is True
-    assert all(check["ok"] for check in health["checks"])
-    assert health["checks"]
+    assert response.json() == {"ok": True}
 
 
 def _available(service: Service) -> tuple[bool, str]:
     answer = service.http.get("/availability")
     assert answer.status_code == 200
     root = etree.fromstring(answer.content)
-    assert service.http.get("/healthz").status_code == (200 if root.findtext("{*}available") == "true" else 503)
+    assert service.http.get("/healthz").status_code == 200  # to start it again would mend nothing
     return root.findtext("{*}available") == "true", " ".join(note.text for note in root.iterfind("{*}note"))
 
 

@@ -92,5 +92,5 @@ def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path):
 
 
 def test_what_the_service_said_is_shown_where_it_failed(tmp_path: Path):
-    with pytest.raises(DemoError, match=r"refused\n.*\n  Amora is ready at http"), service(tmp_path):
+    with pytest.raises(DemoError, match=r"refused\n(.*\n)+  Amora is ready at http"), service(tmp_path):
         raise DemoError("refused")

@@ -48,4 +48,5 @@ def test_a_script_left_out_is_said_at_the_start(tmp_path: Path):
     assert service.stdout.readline().startswith("Amora is ready at ")
     service.terminate()
     _, said = service.communicate(timeout=30)
-    assert said == f"amora: left out: The folder of scripts {tmp_path / 'nowhere'} does not exist.\n"
+    (line,) = [line for line in said.splitlines() if " WARNING " in line]
+    assert line.endswith(f": a script is broken: The folder of scripts {tmp_path / 'nowhere'} does not exist.")
