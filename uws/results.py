@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from jobs.descriptor import Script, slug
 from jobs.errors import NotFoundError
-from jobs.native import Native
 from jobs.models import Job, Task
+from jobs.native import Native
 from jobs.phases import Phase
 from uws.addresses import Addresses
 from uws.dali import Form, Format, response_format

@@ -14,9 +14,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from jobs import logs
-from uws.engine import open_engine
 from jobs.errors import AmoraError
 from uws.app import create_app
+from uws.engine import open_engine
 from uws.settings import Settings
 
 CONNECTIONS = 65536

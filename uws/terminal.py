@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from uws.engine import open_engine
+    from jobs.engine import Engine
     from uws.settings import Settings
 
 USAGE = 2

@@ -7,9 +7,9 @@ import sys
 import threading
 from types import FrameType
 
-from uws.engine import open_engine
 from jobs.errors import AmoraError
 from jobs.identity import Identity
+from uws.engine import open_engine
 from uws.settings import Settings
 
 
