@@ -23,6 +23,7 @@ from uws.limits import BodyLimit
 from uws.routing import Handler, Resource
 from uws.settings import Settings
 from uws.store import AccountStore
+from uws.tap import examples
 from uws.tap import handlers as tap
 from uws.tap import vosi as tap_vosi
 from uws.traffic import Traffic
@@ -112,6 +113,7 @@ def _routes() -> list[BaseRoute]:
         *_resource("/tap/capabilities", tap_vosi.show_capabilities),
         *_resource("/tap/availability", vosi.show_availability),
         *_resource("/tap/tables", tap_vosi.show_tables),
+        *_resource("/tap/examples", examples.show),
         *_resource("/openapi.json", openapi.show),
         *_resource("/scripts", pages.scripts),
         *_resource("/capabilities", vosi.show_capabilities),

@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import sys
+from importlib.metadata import version
 from types import FrameType
 from typing import NoReturn
 
@@ -56,6 +57,7 @@ def serve(settings: Settings) -> None:
             log_level="warning",
             access_log=False,
             server_header=False,
+            headers=[("Server", f"Amora/{version('amora')}")],
             proxy_headers=False,
             timeout_graceful_shutdown=PATIENCE,
         )
