@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from index.columns import Column
+from index.errors import CoverageError
 from index.readonly import Session
 from index.region import Region
 from index.service import Index
@@ -23,6 +24,8 @@ MAX_POSITIONS = 100_000
 """Rows that may be held against coverages one by one."""
 
 Key: TypeAlias = int
+Position: TypeAlias = tuple[Key, float, float, float]
+"""Key, right ascension, declination and radius, in degrees."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,8 @@ def run(
 def _ask(question: Question, index: Index, session: Session) -> None:
     """Put the answer to a question into a temporary table of its name."""
     if isinstance(question, Pairs):
-        pairs = _pairs(question, index, session)
+        positions = _positions(question.positions, session)  # before the table is filled: a session does one thing
+        pairs = _pairs(positions, question, index)
         session.fill(question.name, [("first", "integer"), ("second", "integer")], pairs, key="first")
         return
     keys = _inside(question.of, question.region, session) if isinstance(question.of, Positions) else None
@@ -75,20 +79,27 @@ def _inside(positions: Positions, region: Region, session: Session) -> list[Key]
     return [int(key) for key in found[region.contains(found[:, 1], found[:, 2]), 0]]
 
 
-def _pairs(question: Pairs, index: Index, session: Session) -> Iterator[tuple[Key, Key]]:
-    rows = list(_read(question.positions, session))
+def _positions(positions: Positions, session: Session) -> list[Position]:
+    rows = list(_read(positions, session))
     if len(rows) > MAX_POSITIONS:
         raise QueryError(f"{len(rows)} rows are to be held against the coverages; {MAX_POSITIONS} are allowed")
+    return rows
+
+
+def _pairs(rows: list[Position], question: Pairs, index: Index) -> Iterator[tuple[Key, Key]]:
     for key, ra, dec, radius in rows:
-        region = Region.parse(f"CIRCLE {ra!r} {dec!r} {max(radius, NO_RADIUS)!r}")
-        yield from ((int(key), found) for found in index.keys(region, question.relation))
+        try:
+            region = Region.parse(f"CIRCLE {ra!r} {dec!r} {max(radius, NO_RADIUS)!r}")
+        except CoverageError as error:
+            raise QueryError(f"{question.positions.table.full_name}, row {key}: {error}") from error
+        yield from ((key, found) for found in index.keys(region, question.relation))
 
 
-def _read(positions: Positions, session: Session) -> Iterator[tuple[float, float, float, float]]:
+def _read(positions: Positions, session: Session) -> Iterator[Position]:
     """Yield key, position and radius of each row that has them."""
     radius = f'"{positions.radius}"' if isinstance(positions.radius, str) else repr(positions.radius)
     source = source_of(positions.table)
     statement = f'SELECT "__key", "{positions.ra}", "{positions.dec}", {radius} FROM ({source}) AS p'  # noqa: S608
     for row in session.rows(statement):
         if None not in row:
-            yield row[0], row[1], row[2], row[3]
+            yield int(row[0]), float(row[1]), float(row[2]), float(row[3])  # PostgreSQL's own numbers are Decimals
