@@ -14,18 +14,21 @@ import logging
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
     Select,
+    Update,
     and_,
     bindparam,
     case,
@@ -41,6 +44,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from index.database import Database
 from jobs.errors import ConflictError, NotFoundError, PhaseError
@@ -76,6 +80,27 @@ CHANNEL = "amora_jobs"
 PAGE = 1000
 """Rows that are read at once."""
 
+# Statements that are made over and over are built once: building one takes longer than having it done.
+_KEY: BindParameter[str] = bindparam("key")
+_JOB = select(job).where(job.c.id == _KEY)
+_PARAMETERS = select(parameter).where(parameter.c.job_id == _KEY).order_by(parameter.c.id)
+_TASKS = select(task).where(task.c.job_id == _KEY).order_by(task.c.number)
+_PRODUCTS = select(product).where(product.c.job_id == _KEY).order_by(product.c.task, product.c.name)
+_PHASE_OF_JOB = select(job.c.phase).where(job.c.id == _KEY).with_for_update()
+_TASK = select(task).where(task.c.id == _KEY).with_for_update()
+_TOUCH = update(job).where(job.c.id == _KEY).values(version=job.c.version + 1)
+_TRAIL = insert(phase_change)
+_UNFINISHED, _COMPLETED = (
+    select(task.c.id).where(task.c.job_id == _KEY, task.c.phase.in_([phase.value for phase in phases])).limit(1)
+    for phases in (ACTIVE, (Phase.COMPLETED,))
+)
+_HELD = select(task.c.id).where(
+    task.c.id == _KEY,
+    task.c.attempt == bindparam("attempt"),
+    task.c.worker == bindparam("worker"),
+    task.c.phase == Phase.EXECUTING.value,
+)
+
 # As a literal: the indexes of what waits are used for no bound value.
 _WAITING = task.c.phase == literal_column("'QUEUED'")
 _PHASES = {phase.value: phase for phase in Phase}
@@ -94,6 +119,10 @@ class Claim:
     task: Task
     worker: str
     script: str
+    created: datetime
+    """When its job was made."""
+    parameters: tuple[Parameter, ...] = ()
+    """Those of its job."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +177,8 @@ class JobStore:
         self.database = database
         self.name = new_id()
         """Of this object, like that of no other in any process."""
-        self._user_running = user_running
+        self._next = _next(user_running)
+        self._lines = _lines(self._next)
         self._changed = changed
         self._open = threading.local()
         self._state = database.glance(
@@ -194,16 +224,13 @@ class JobStore:
         :raises NotFoundError: there is no such job.
         """
         with self.database.read() as connection:
-            row = connection.execute(select(job).where(job.c.id == job_id)).one_or_none()
+            key = {"key": job_id}
+            row = connection.execute(_JOB, key).one_or_none()
             if row is None:
                 raise _unknown(job_id)
-            parameters = connection.execute(
-                select(parameter).where(parameter.c.job_id == job_id).order_by(parameter.c.id)
-            ).all()
-            tasks = connection.execute(select(task).where(task.c.job_id == job_id).order_by(task.c.number)).all()
-            products = connection.execute(
-                select(product).where(product.c.job_id == job_id).order_by(product.c.task, product.c.name)
-            ).all()
+            parameters = connection.execute(_PARAMETERS, key).all()
+            tasks = connection.execute(_TASKS, key).all()
+            products = connection.execute(_PRODUCTS, key).all()
         return Job(
             **_ref(row),
             started=from_ms(row.started),
@@ -512,7 +539,7 @@ class JobStore:
         """
         while True:
             with self.database.read() as connection:
-                found = connection.execute(self._next(queue)).one_or_none()
+                found = connection.execute(self._next, {"queue": queue}).one_or_none()
             if found is None:
                 return None
             claim = self._claim(found.id, found.first, worker, lease)
@@ -544,30 +571,14 @@ class JobStore:
                 connection.execute(
                     update(task).where(task.c.id == first, task.c.phase == Phase.QUEUED.value).values(turn=moved.turn)
                 )
-            parent = connection.execute(select(job).where(job.c.id == moved.job_id)).one()
+            parent = connection.execute(_JOB, {"key": moved.job_id}).one()
             if parent.phase == Phase.QUEUED.value:
                 _move_job(connection, moved.job_id, Phase.EXECUTING, "first task started", started=at)
             else:
                 _touch(connection, moved.job_id)
-        return Claim(_task(moved), worker, parent.script)
-
-    def _next(self, queue: str) -> Select[Any]:
-        """The query of the task whose turn it is: ``id``, and ``first`` and ``turn`` as they put its user in front.
-
-        Both steps are the first entry of an index, however many tasks wait.
-        """
-        turns = select(task.c.id, task.c.owner, task.c.turn).where(_WAITING, task.c.queue == queue)
-        if self._user_running:
-            busy = select(task.c.owner).where(task.c.phase == Phase.EXECUTING.value).group_by(task.c.owner)
-            turns = turns.where(task.c.owner.not_in(busy.having(func.count() >= self._user_running)))
-        first = turns.order_by(task.c.turn, task.c.place).limit(1).subquery()
-        own = (
-            select(task.c.id)
-            .where(_WAITING, task.c.queue == queue, task.c.owner == first.c.owner)
-            .order_by(task.c.place)
-            .limit(1)
-        )
-        return select(own.scalar_subquery().label("id"), first.c.id.label("first"), first.c.turn)
+            parameters = connection.execute(_PARAMETERS, {"key": job_id}).all()
+        created = _instant(parent.created)
+        return Claim(_task(moved), worker, parent.script, created, tuple(map(_parameter, parameters)))
 
     def _line_up(self, connection: Connection, queue: str, owner: str, session: str) -> tuple[int, int]:
         """Return the turn and the place behind which the next task of a session comes.
@@ -576,21 +587,13 @@ class JobStore:
         lines up behind whoever's turn it is or behind the last of his own tasks, whichever is later; a session does
         the same among those of its user. Nothing is kept of whom nothing waits for.
         """
-        at_turn = self._next(queue).subquery()
-        found = connection.execute(
-            select(
-                select(at_turn.c.turn).scalar_subquery().label("turn"),
-                func.max(task.c.turn).label("last_turn"),
-                func.min(task.c.place).label("place"),
-                func.max(case((task.c.session == session, task.c.place))).label("last_place"),
-            ).where(_WAITING, task.c.queue == queue, task.c.owner == owner)
-        ).one()
+        found = connection.execute(self._lines, {"queue": queue, "owner": owner, "session": session}).one()
         return max(found.turn or 0, found.last_turn or 0), max(found.place or 0, found.last_place or 0)
 
     def holds(self, claim: Claim) -> bool:
         """Whether a claim still holds."""
         with self.database.read() as connection:
-            return connection.execute(select(task.c.id).where(_held(claim))).one_or_none() is not None
+            return _holds(connection, claim)
 
     def report(self, claim: Claim, progress: float, message: str) -> bool:
         """Write down the progress of a task; False when the claim is lost."""
@@ -646,11 +649,11 @@ class JobStore:
         return True
 
     def _end(self, connection: Connection, claim: Claim, target: Phase, reason: str, **values: Any) -> bool:
-        if connection.execute(select(task.c.id).where(_held(claim))).one_or_none() is None:
-            return False
-        return (
-            _move_task(connection, claim.task.id, target, reason, claim.task.attempt, ended=now(), **values) is not None
+        """Move a task to its end, if the claim holds."""
+        moved = _move_task(
+            connection, claim.task.id, target, reason, claim.task.attempt, claim.worker, ended=now(), **values
         )
+        return moved is not None
 
     def give_back(self, task_id: str, attempt: int, reason: str, *, lost: bool, limit: int) -> bool:
         """Queue a claimed task again as a new attempt; fail it when it was ``lost`` for the ``limit``-th time.
@@ -794,7 +797,9 @@ class JobStore:
         with self.database.write() as connection:
             connection.execute(delete(office).where(office.c.name == name, office.c.holder == holder))
 
-    def _after(self, seconds: float) -> ColumnElement[int]:
+    def _after(self, seconds: float) -> ColumnElement[int] | int:
+        if self.database.quick:  # there is but one clock
+            return now() + int(seconds * 1000)
         return self.database.clock + int(seconds * 1000)
 
     # ------------------------------------------------------------------ the past and the present, for the quote
@@ -830,31 +835,91 @@ class JobStore:
         return [(row.job_id, row.script, _instant(row.started)) for row in rows]
 
 
+# ---------------------------------------------------------------------- whose turn it is
+
+
+def _next(user_running: int) -> Select[Any]:
+    """The query of the task whose turn it is: ``id``, and ``first`` and ``turn`` as they put its user in front.
+
+    Both steps are the first entry of an index, however many tasks wait.
+    """
+    queue = task.c.queue == bindparam("queue")
+    turns = select(task.c.id, task.c.owner, task.c.turn).where(_WAITING, queue)
+    if user_running:
+        busy = select(task.c.owner).where(task.c.phase == Phase.EXECUTING.value).group_by(task.c.owner)
+        turns = turns.where(task.c.owner.not_in(busy.having(func.count() >= user_running)))
+    first = turns.order_by(task.c.turn, task.c.place).limit(1).subquery()
+    own = select(task.c.id).where(_WAITING, queue, task.c.owner == first.c.owner).order_by(task.c.place).limit(1)
+    return select(own.scalar_subquery().label("id"), first.c.id.label("first"), first.c.turn)
+
+
+def _lines(at_turn: Select[Any]) -> Select[Any]:
+    """The query of where a session lines up."""
+    return select(
+        select(at_turn.subquery().c.turn).scalar_subquery().label("turn"),
+        func.max(task.c.turn).label("last_turn"),
+        func.min(task.c.place).label("place"),
+        func.max(case((task.c.session == bindparam("session"), task.c.place))).label("last_place"),
+    ).where(_WAITING, task.c.queue == bindparam("queue"), task.c.owner == bindparam("owner"))
+
+
 # ---------------------------------------------------------------------- the moves
+
+
+@cache
+def _job_update(target: Phase, names: frozenset[str]) -> Update:
+    """The move of a job from the phase ``origin``, if that is allowed, with new values for some columns."""
+    return (
+        update(job)
+        .where(
+            job.c.id == _KEY,
+            job.c.phase == bindparam("origin"),
+            job.c.phase.in_([phase.value for phase in sources(JOB_MOVES, target)]),
+        )
+        .values(phase=target.value, version=job.c.version + 1, **{name: bindparam(f"new_{name}") for name in names})
+    )
+
+
+@cache
+def _task_update(target: Phase, names: frozenset[str], new_attempt: bool) -> ReturningUpdate[Any]:
+    """The same of a task and one of its attempts; it returns the row as it then is."""
+    return (
+        update(task)
+        .where(
+            task.c.id == _KEY,
+            task.c.attempt == bindparam("attempt"),
+            task.c.phase == bindparam("origin"),
+            task.c.phase.in_([phase.value for phase in sources(TASK_MOVES, target)]),
+        )
+        .values(
+            phase=target.value,
+            attempt=task.c.attempt + int(new_attempt),
+            **{name: bindparam(f"new_{name}") for name in names},
+        )
+        .returning(task)
+    )
 
 
 def _move_job(connection: Connection, job_id: str, target: Phase, reason: str, **values: int | str | None) -> None:
     origin = _phase(connection, job_id)
-    allowed = sources(JOB_MOVES, target)
     done = connection.execute(
-        update(job)
-        .where(
-            job.c.id == job_id,
-            job.c.phase == origin.value,
-            job.c.phase.in_([phase.value for phase in allowed]),
-        )
-        .values(phase=target.value, version=job.c.version + 1, **values)
+        _job_update(target, frozenset(values)), {"key": job_id, "origin": origin.value} | _new(values)
     )
     if not done.rowcount:
+        allowed = sources(JOB_MOVES, target)
         raise PhaseError(f"The job {job_id} is {origin}; it can become {target} only from {_either(allowed)}.")
     _write_trail(connection, job_id, None, origin, target, reason)
 
 
+def _new(values: Mapping[str, int | float | str | None]) -> dict[str, int | float | str | None]:
+    return {f"new_{name}": value for name, value in values.items()}
+
+
 def _phase(connection: Connection, job_id: str) -> Phase:
-    phase = connection.execute(select(job.c.phase).where(job.c.id == job_id).with_for_update()).scalar_one_or_none()
+    phase = connection.execute(_PHASE_OF_JOB, {"key": job_id}).scalar_one_or_none()
     if phase is None:
         raise _unknown(job_id)
-    return Phase(phase)
+    return _PHASES[phase]
 
 
 def _abort(connection: Connection, job_id: str, reason: str) -> None:
@@ -873,25 +938,22 @@ def _move_task(
     target: Phase,
     reason: str,
     attempt: int | None = None,
+    held_by: str | None = None,
     *,
     new_attempt: bool = False,
     **values: int | float | str | ColumnElement[int] | None,
 ) -> Row[Any] | None:
-    """Move a task if its phase (and its attempt, where given) allows it; return the row as it then is, or None."""
-    row = connection.execute(select(task).where(task.c.id == task_id).with_for_update()).one_or_none()
-    if row is None or (attempt is not None and row.attempt != attempt):
+    """Move a task if its phase allows it, and its attempt and worker are those given; return the row as it then is."""
+    row = connection.execute(_TASK, {"key": task_id}).one_or_none()
+    if row is None or attempt not in (None, row.attempt) or held_by not in (None, row.worker):
         return None
-    origin = Phase(row.phase)
+    origin = _PHASES[row.phase]
+    expressions = {name: value for name, value in values.items() if isinstance(value, ColumnElement)}
+    plain = {name: value for name, value in values.items() if not isinstance(value, ColumnElement)}
+    move = _task_update(target, frozenset(plain), new_attempt)
     moved = connection.execute(
-        update(task)
-        .where(
-            task.c.id == task_id,
-            task.c.attempt == row.attempt,
-            task.c.phase == origin.value,
-            task.c.phase.in_([phase.value for phase in sources(TASK_MOVES, target)]),
-        )
-        .values(phase=target.value, attempt=task.c.attempt + int(new_attempt), **values)
-        .returning(task)
+        move.values(expressions) if expressions else move,
+        {"key": task_id, "attempt": row.attempt, "origin": origin.value} | _new(plain),
     ).one_or_none()
     if moved is not None:
         _write_trail(connection, row.job_id, row.number, origin, target, reason)
@@ -900,16 +962,17 @@ def _move_task(
 
 def _close(connection: Connection, job_id: str, *, transient: bool = False) -> None:
     """End the job if its last task has ended: COMPLETED if any task was, else ERROR with the first reason."""
-    rows = connection.execute(
-        select(task.c.phase, task.c.message).where(task.c.job_id == job_id).order_by(task.c.number)
-    ).all()
-    if any(Phase(row.phase) not in FINAL for row in rows):
+    if connection.execute(_UNFINISHED, {"key": job_id}).first():
         _touch(connection, job_id)
-    elif any(row.phase == Phase.COMPLETED.value for row in rows):
+    elif connection.execute(_COMPLETED, {"key": job_id}).first():
         _move_job(connection, job_id, Phase.COMPLETED, "last task ended", ended=now())
     else:
-        reason = next(row.message for row in rows if row.phase == Phase.ERROR.value)
-        message = reason if len(rows) == 1 else f"All {len(rows)} tasks failed; the first one said: {reason}"
+        failed = task.c.job_id == job_id
+        count = connection.execute(select(func.count()).where(failed)).scalar_one()
+        reason = connection.execute(
+            select(task.c.message).where(failed, task.c.phase == Phase.ERROR.value).order_by(task.c.number).limit(1)
+        ).scalar_one()
+        message = reason if count == 1 else f"All {count} tasks failed; the first one said: {reason}"
         _move_job(
             connection,
             job_id,
@@ -922,7 +985,7 @@ def _close(connection: Connection, job_id: str, *, transient: bool = False) -> N
 
 
 def _touch(connection: Connection, job_id: str) -> None:
-    connection.execute(update(job).where(job.c.id == job_id).values(version=job.c.version + 1))
+    connection.execute(_TOUCH, {"key": job_id})
 
 
 def _require(connection: Connection, job_id: str, version: int | None) -> None:
@@ -982,11 +1045,22 @@ def _write_trail(
     connection: Connection, job_id: str, number: int | None, origin: Phase, target: Phase, reason: str
 ) -> None:
     connection.execute(
-        insert(phase_change).values(
-            job_id=job_id, task=number, origin=origin.value, target=target.value, at=now(), reason=reason
-        )
+        _TRAIL,
+        {
+            "job_id": job_id,
+            "task": number,
+            "origin": origin.value,
+            "target": target.value,
+            "at": now(),
+            "reason": reason,
+        },
     )
     connection.info.setdefault("moves", []).append((number, origin, target, reason))
+
+
+def _holds(connection: Connection, claim: Claim) -> bool:
+    values = {"key": claim.task.id, "attempt": claim.task.attempt, "worker": claim.worker}
+    return connection.execute(_HELD, values).one_or_none() is not None
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:

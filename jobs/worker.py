@@ -12,7 +12,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -65,8 +64,6 @@ class Work(NamedTuple):
     script: Script
     values: Values
     datasets: Sequence[Dataset]
-    created: datetime
-    """When the job was made."""
 
 
 class Worker:
@@ -168,9 +165,9 @@ class Worker:
                 raise TaskError("An earlier attempt still runs on this machine and cannot be ended.")
         workspace = self._storage.workspace(task.id, task.attempt)
         try:
-            contract.write(contract.describe(task, work.created, values, work.datasets), values, workspace)
+            contract.write(contract.describe(task, claim.created, values, work.datasets), values, workspace)
             self._provide(values, workspace)
-            command, environment = contract.command(script), contract.environment(workspace, work.created)
+            command, environment = contract.command(script), contract.environment(workspace, claim.created)
             with self._storage.open_log(task.job_id, task.number) as output:
                 if task.attempt > 1:
                     output.write(f"--- attempt {task.attempt} ---\n".encode())
@@ -209,8 +206,7 @@ class Worker:
     def _look_up(self, claim: Claim) -> Work:
         try:
             script = self._registry.get(claim.script)
-            job = self._store.get(claim.task.job_id)
-            values = check(script, job.parameters, self._index)
+            values = check(script, claim.parameters, self._index)
             datasets = [self._index.get(dataset) for dataset in claim.task.datasets]
         except DatabaseError:
             raise
@@ -222,7 +218,7 @@ class Worker:
                     raise TaskError(
                         f"The file {file.path.name} of dataset {dataset.id} is not where it was indexed.", "files"
                     )
-        return Work(script, values, datasets, job.created)
+        return Work(script, values, datasets)
 
     def _conclude(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path) -> None:
         TASK_CPU.labels(claim.script).inc(outcome.usage.cpu)

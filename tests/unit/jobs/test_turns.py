@@ -124,7 +124,8 @@ def test_a_user_runs_no_more_tasks_at_once_than_allowed(tmp_path: Path) -> None:
 
 def test_the_next_task_is_found_by_an_index_alone(store: JobStore) -> None:
     queue(store, None, 3)
-    text = str(store._next("q").compile(store.database.engine, compile_kwargs={"literal_binds": True}))
+    query = store._next.params(queue="q")
+    text = str(query.compile(store.database.engine, compile_kwargs={"literal_binds": True}))
     with store.database.read() as connection:
         steps = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
     assert any("task_by_turn" in step for step in steps)
