@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Cell = str | int | float | bool | None
-Datatype = Literal["char", "unicodeChar", "int", "long", "double", "boolean"]
+Datatype = Literal["char", "unicodeChar", "short", "int", "long", "float", "double", "boolean"]
 
 
 @dataclass(frozen=True)

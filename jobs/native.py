@@ -57,7 +57,7 @@ def perform(
     files: Mapping[str, Path],
     folder: Path,
     seconds: float,
-    going_on: Callable[[None], bool],
+    going_on: Callable[[tuple[float, str] | None], bool],
     interval: float,
 ) -> tuple[Outcome, Made | None]:
     """Do the work of a task.

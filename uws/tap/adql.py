@@ -27,7 +27,8 @@ MAX_LENGTH = 200_000
 """Characters of a query."""
 MAX_DEPTH = 30
 """Parentheses in one another."""
-MAX_NODES = 50_000
+MAX_WORDS = 20_000
+MAX_OPERATORS = 1000
 
 _NUMERIC = (
     *("ABS", "CEILING", "DEGREES", "EXP", "FLOOR", "LOG", "LOG10", "MOD", "PI", "POWER", "RADIANS", "RAND", "ROUND"),
@@ -120,7 +121,7 @@ def _parsed(text: str) -> exp.Query:
         raise QueryError(f"the query has {len(text)} characters; {MAX_LENGTH} are allowed")
     try:
         words = ADQL().tokenize(text)
-        _refuse_deep(words)
+        _refuse_large(words)
         trees = [tree for tree in ADQL.Parser(dialect=ADQL()).parse(words, text) if tree is not None]
     except (ParseError, TokenError) as error:
         raise QueryError(_tidy(error)) from error
@@ -131,14 +132,25 @@ def _parsed(text: str) -> exp.Query:
     return trees[0]
 
 
-def _refuse_deep(words: list[Any]) -> None:
-    depth = 0
+def _refuse_large(words: list[Any]) -> None:
+    """Refuse what would take long to read: its time goes with the square of what is chained or nested."""
+    depth = operators = 0
     for word in words:
         depth += (word.token_type == TokenType.L_PAREN) - (word.token_type == TokenType.R_PAREN)
+        operators += word.token_type in _OPERATORS
         if depth > MAX_DEPTH:
             raise QueryError(f"the query has more than {MAX_DEPTH} parentheses in one another")
-    if len(words) > MAX_NODES:
-        raise QueryError(f"the query has {len(words)} words; {MAX_NODES} are allowed")
+    if len(words) > MAX_WORDS or operators > MAX_OPERATORS:
+        raise QueryError(
+            f"the query has {len(words)} words, {operators} of them AND, OR, NOT, + and the like; {MAX_WORDS} and "
+            f"{MAX_OPERATORS} are allowed. A long list of values is quicker as IN (...), or as an uploaded table"
+        )
+
+
+_OPERATORS = {
+    *(TokenType.AND, TokenType.OR, TokenType.NOT, TokenType.PLUS, TokenType.DASH, TokenType.STAR, TokenType.SLASH),
+    *(TokenType.DPIPE, TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT, TokenType.JOIN),
+}
 
 
 def _refuse_foreign(tree: exp.Expr) -> None:

@@ -85,7 +85,14 @@ def _fits(columns: Sequence[Column], rows: Rows, title: str) -> Iterator[bytes]:
         yield from fitstable.document(NAME, title, columns, again, count, widths)
 
 
-_CODES = {"int": ("i", 4), "long": ("q", 8), "double": ("d", 8), "boolean": ("c", 1)}
+_CODES = {
+    "short": ("h", 2),
+    "int": ("i", 4),
+    "long": ("q", 8),
+    "float": ("f", 4),
+    "double": ("d", 8),
+    "boolean": ("c", 1),
+}
 
 
 def binary2(columns: Sequence[Column], rows: Rows) -> Iterator[bytes]:

@@ -27,6 +27,7 @@ KEY = "__key"
 _SYSTEMS = ("", "ICRS")
 NO_RADIUS = 1e-7
 """Degrees: the radius of a point where the index is asked with a circle."""
+_SMALL = exp.Literal.number(repr(NO_RADIUS))
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ class Rewriter:
         coverage, other = (first, second) if isinstance(first, Coverage) else (second, first)
         if isinstance(coverage, Coverage) and not isinstance(other, Coverage):
             if isinstance(other, Point):
-                other = Circle(other, exp.Literal.number(repr(NO_RADIUS)))
+                other = Circle(other, _SMALL)
             if region := self._fixed(other):
                 return self._rows(coverage, region, "overlaps")
             if isinstance(other, Circle):
@@ -265,6 +266,7 @@ class Rewriter:
         if node.this in ("POINT", "CIRCLE"):
             values = self._values(node)
             if values is not None:
+                self._fixed(values if isinstance(values, Circle) else Circle(values, _SMALL))  # if it can be
                 return values
         return _region(node)
 

@@ -106,8 +106,10 @@ class Answering:
 
 
 _MAKERS: dict[str, Callable[[Any], Cell]] = {
+    "short": int,
     "int": int,
     "long": int,
+    "float": float,
     "double": float,
     "boolean": bool,
     "char": str,

@@ -17,11 +17,11 @@ PREDICATES = ("CONTAINS", "INTERSECTS")
 OF_GEOMETRY = (*PREDICATES, "DISTANCE", "AREA", "COORD1", "COORD2", "COORDSYS")
 
 CASTS: dict[str, Datatype] = {
-    **{"SMALLINT": "int", "INT": "int", "BIGINT": "long", "FLOAT": "double", "DOUBLE": "double"},
+    **{"SMALLINT": "short", "INT": "int", "BIGINT": "long", "FLOAT": "double", "DOUBLE": "double"},
     **{"CHAR": "unicodeChar", "VARCHAR": "unicodeChar", "TEXT": "unicodeChar"},
 }
 """The types that CAST can make."""
-_WHOLE = {"int", "long"}
+_WHOLE = {"short", "int", "long"}
 
 
 class Types:

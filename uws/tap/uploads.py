@@ -28,10 +28,12 @@ KEY = "__row"
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 _TYPES: dict[str, tuple[Datatype, str]] = {
-    **dict.fromkeys(("short", "int", "unsignedByte", "boolean"), ("int", "integer")),
-    **{"long": ("long", "integer"), "float": ("double", "double"), "double": ("double", "double")},
-    **{"char": ("unicodeChar", "text"), "unicodeChar": ("unicodeChar", "text")},
+    **{"unsignedByte": ("short", "integer"), "short": ("short", "integer"), "int": ("int", "integer")},
+    **{"long": ("long", "integer"), "boolean": ("int", "integer")},
+    **{"float": ("float", "double"), "double": ("double", "double")},
+    **{"char": ("char", "text"), "unicodeChar": ("unicodeChar", "text")},
 }
+"""What each type of VOTable becomes: in the result, and in the database."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +136,8 @@ def _column(name: str, field: Any) -> Column:
     if not field.name or '"' in field.name or len(field.name) > 64:
         raise QueryError(f"UPLOAD {name}: a column cannot be named {field.name!r}")
     datatype = _TYPES[field.datatype][0]
-    return Column(
-        field.name,
-        datatype,
-        str(field.description or ""),
-        str(field.unit or ""),
-        str(field.ucd or ""),
-        field.utype or "",
-    )
+    told = (str(getattr(field, name, None) or "") for name in ("description", "unit", "ucd", "utype", "xtype"))
+    return Column(field.name, datatype, *told)
 
 
 def _cells(values: Any) -> list[Any]:
