@@ -25,6 +25,14 @@ EVENT_LIST = re.compile(r"^(P\d{10}[A-Z0-9]{2}[A-Z]\d{3})[MP]IEVLI\w*\.(FTZ|FIT|
 
 FITS_TYPE = "application/fits"
 
+COMPANIONS = {
+    "FBKTSR": "flare_background",
+    "EXPMAP": "exposure_map",
+    "BKGMAP": "background_map",
+    "DETMSK": "detector_mask",
+}
+"""What belongs to an exposure besides its event list: the part of the name after the exposure, and the kind of file."""
+
 
 @dataclass(frozen=True)
 class PPSDataset:
@@ -195,5 +203,7 @@ def _companions(path: Path) -> Iterator[tuple[str, Path, str]]:
     if stem is None:
         return
     for other in sorted(path.parent.iterdir()):
-        if other.name.upper().startswith(f"{stem[1].upper()}FBKTSR"):
-            yield "flare_background", other.resolve(), FITS_TYPE
+        name = other.name.upper()
+        for begin, kind in COMPANIONS.items():
+            if name.startswith(f"{stem[1].upper()}{begin}"):
+                yield kind, other.resolve(), FITS_TYPE
