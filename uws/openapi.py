@@ -17,13 +17,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from index.postings import PIXEL_ORDER
 from index.query import RELATIONS
 from jobs.descriptor import ParameterSpec, Script
 from jobs.phases import Phase
 from jobs.service import MAX_RUN_ID
-from uws import api, asking, context, job, joblist, observations, representation, sync, votable
+from uws import api, asking, context, coverage, datalink, job, joblist, observations, representation, sync, votable
 from uws.joblist import MAX_SECONDS
 from uws.routing import Handler, Resource
+from uws.tap import handlers as tap
+from uws.tap.formats import FORMATS as TAP_FORMATS
+from uws.tap.request import LANGUAGES
 
 Schema = dict[str, Any]
 
@@ -109,6 +113,23 @@ def _filter(parameter: asking.Parameter) -> Schema:
     return described | {f"x-{key}": value for key, value in found.items() if value}
 
 
+_ASKED: dict[str, Schema] = {
+    **_REGION,
+    "RELATION": {
+        "type": "string",
+        "enum": list(RELATIONS),
+        "default": RELATIONS[0],
+        "description": "What a dataset is to the region: overlaps it, contains all of it, or lies inside it.",
+    },
+    "ID": _DATASETS,
+    **{parameter.name: _filter(parameter) for parameter in asking.FILTERS},
+}
+_TAP: dict[str, Schema] = {
+    "LANG": {"type": "string", "enum": list(LANGUAGES), "description": "The language of the query."},
+    "QUERY": {"type": "string", "description": "The query, in ADQL."},
+    "MAXREC": {"type": "integer", "minimum": 0, "description": "The most rows that are wanted."},
+    "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in TAP_FORMATS]},
+}
 QUERY: dict[Handler, dict[str, Schema]] = {
     joblist.show: _FILTERS,
     api.show_list: {**_FILTERS, "SCRIPT": {"type": "string", "description": "Jobs of this script."}},
@@ -116,15 +137,7 @@ QUERY: dict[Handler, dict[str, Schema]] = {
     api.show_job: _WAIT,
     api.show_log: {"OFFSET": {"type": "integer", "minimum": 0, "description": "The byte to begin at."}},
     observations.show: {
-        **_REGION,
-        "RELATION": {
-            "type": "string",
-            "enum": list(RELATIONS),
-            "default": RELATIONS[0],
-            "description": "What a dataset is to the region: overlaps it, contains all of it, or lies inside it.",
-        },
-        "ID": _DATASETS,
-        **{parameter.name: _filter(parameter) for parameter in asking.FILTERS},
+        **_ASKED,
         "ORDER": {
             "type": "string",
             "enum": list(asking.ORDER_OPTIONS),
@@ -133,6 +146,19 @@ QUERY: dict[Handler, dict[str, Schema]] = {
         **_PAGE,
         "COUNT": {"type": "boolean", "description": "Only count the datasets."},
         "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in observations.FORMATS]},
+    },
+    datalink.links: {"ID": _DATASETS},
+    tap.sync: _TAP,
+    coverage.show: {
+        **_ASKED,
+        "ORDER": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": PIXEL_ORDER,
+            "default": coverage.ORDER,
+            "description": "The HEALPix order of the finest cells.",
+        },
+        "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in coverage.FORMATS]},
     },
 }
 """The parameters in the query of each handler that has some."""
@@ -144,12 +170,18 @@ FORM: dict[Handler, dict[str, Schema]] = {
     job.set_parameters: {"RUNID": _RUN_ID},
     job.post: {"ACTION": {"type": "string", "enum": ["DELETE"]}},
     observations.show: QUERY[observations.show] | {observations.FILE: _FILE},
+    datalink.links: QUERY[datalink.links],
+    tap.sync: QUERY[tap.sync],
+    joblist.create: {**QUERY[tap.sync], "PHASE": {"type": "string", "enum": ["RUN"]}},  # where no script is named
+    coverage.show: QUERY[coverage.show] | {observations.FILE: _FILE},
 }
 """The members of the form that is posted to each handler, but for those that make jobs."""
 
 _MODELS: dict[Handler, str] = {api.show_list: "JobList", api.show_job: "Job", api.create: "Job"}
 _CREATES = (joblist.create, api.create, sync.create)
-_VOTABLE_ERRORS = (observations.show, sync.create, sync.wait)
+_ANSWER_POSTS = (observations.show, coverage.show, datalink.links, tap.sync)
+"""What answers a POST as it does a GET."""
+_VOTABLE_ERRORS = (observations.show, datalink.links, tap.sync, sync.create, sync.wait)
 
 
 async def show(request: Request) -> Response:
@@ -168,7 +200,7 @@ def document(routes: Sequence[BaseRoute], scripts: Iterable[Script], base: str) 
             for method, handler in route.handlers.items():
                 if method == "HEAD":  # it is GET without the body
                     continue
-                for script in scripts if inspect.unwrap(handler) in _CREATES else [None]:
+                for script in scripts if _of_scripts(route, handler) else [None]:
                     path, operation = _operation(route, method, handler, script)
                     paths.setdefault(path, {})[method.lower()] = operation
     return {
@@ -183,6 +215,11 @@ def document(routes: Sequence[BaseRoute], scripts: Iterable[Script], base: str) 
         "paths": paths,
         "components": {"schemas": _schemas(scripts)},
     }
+
+
+def _of_scripts(route: Resource, handler: Handler) -> bool:
+    """Whether a resource takes what each script takes, and so is described once for each."""
+    return inspect.unwrap(handler) in _CREATES and "{script}" in route.path
 
 
 def _operation(route: Resource, method: str, handler: Handler, script: Script | None) -> tuple[str, Schema]:
@@ -234,7 +271,7 @@ def _success(method: str, handler: Handler, programs: bool) -> Schema:
         return {"204": {"description": "It is gone."}} if programs else {"303": {"description": "To the job list."}}
     if handler in (sync.create, sync.wait):
         return {"303": {"description": "To where the end of the job, or what it made, can be had."}}
-    if method in ("POST", "PUT") and not programs and handler is not observations.show:
+    if method in ("POST", "PUT") and not programs and handler not in _ANSWER_POSTS:
         redirect = {"303": {"description": "To the job, or to the list where the job is gone."}}
         shown = {"200": {"description": "The job, where nothing was asked for.", "content": {_XML: {}}}}
         return redirect | shown if handler is job.post else redirect
