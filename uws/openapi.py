@@ -181,7 +181,7 @@ _MODELS: dict[Handler, str] = {api.show_list: "JobList", api.show_job: "Job", ap
 _CREATES = (joblist.create, api.create, sync.create)
 _ANSWER_POSTS = (observations.show, coverage.show, datalink.links, tap.sync)
 """What answers a POST as it does a GET."""
-_VOTABLE_ERRORS = (observations.show, datalink.links, tap.sync, sync.create, sync.wait)
+_VOTABLE_ERRORS = (observations.show, coverage.show, datalink.links, tap.sync, sync.create, sync.wait)
 
 
 async def show(request: Request) -> Response:
