@@ -30,7 +30,7 @@ from index.answers import Answer, Link
 from index.columns import COLUMNS, MATCH, Column
 from index.region import MAX_FILE, Region
 from jobs.errors import RequestError, TooLargeError
-from uws import context, errors, fitstable, pages, votable
+from uws import context, datalink, errors, fitstable, pages, votable
 from uws.asking import query_of, region_of
 from uws.context import call
 from uws.dali import Form, Format, read, response_format
@@ -134,12 +134,11 @@ def counted(total: int, chosen: Format) -> Iterator[bytes]:
 
 def linked(addresses: Addresses) -> Link:
     """Return what tells where a dataset is described."""
-    before, behind = f"{addresses.at('observations')}?ID=", "&RESPONSEFORMAT=votable"
+    before = f"{addresses.at('datalink', 'links')}?ID="
 
     def link(ivoid: str) -> tuple[str, str]:
         # the characters of ids (index.ids) that have a meaning in a query
-        quoted = ivoid.replace(":", "%3A").replace("/", "%2F").replace("?", "%3F")
-        return before + quoted + behind, votable.CONTENT_TYPE
+        return before + ivoid.replace(":", "%3A").replace("/", "%2F").replace("?", "%3F"), datalink.CONTENT_TYPE
 
     return link
 
