@@ -71,6 +71,8 @@ class ProductSpec(_Model):
     content_type: str
     description: str
     required: bool = True
+    preview: bool = False
+    """Whether the page shows it: a PNG, or plot data (``application/json;content=plot``)."""
     reproducible: bool = True
     """Whether a rerun makes the same bytes. False only for what tells of the run itself, or for a program that
     cannot be kept from writing the time into its files."""
