@@ -118,7 +118,7 @@ def test_measurements_of_tasks_of_their_own_give_the_same_table(run_job, simulat
         folder = tmp_path / f"part{i}"
         folder.mkdir()
         name = "/".join([path.name[1:11], path.name[11:13], path.name[13:17]])
-        job = Task("slug", {"id": name, "files": [{"kind": "events", "path": str(path)}]}, BRIGHT, Parameters({}))
+        job = Task("slug", {"id": name, "files": [{"kind": "events", "path": str(path)}]}, BRIGHT, Parameters({"EMIN": 0.5, "EMAX": 2.0}))
         (folder / "measurement.json").write_text(json.dumps(asdict(measure(job, name, 0.3))))
         parts.append({"dataset": name, "task": i, "folder": str(folder), "failed": False, "message": ""})
     alone = run_job("photometry", simulated_lists[:2], region=BRIGHT)
@@ -141,7 +141,9 @@ def test_light_curve_over_observations(run_job, simulated_lists, fitsverify, vot
 
 
 def test_mosaic_conserves_counts_and_lies_in_place(run_job, simulated_lists, fitsverify):
-    run = run_job("mosaic", simulated_lists[:4], {"PIXEL": 8.0})
+    # the standard selection of pn keeps what fell outside the field of view, where there is no exposure
+    lists = [path for path in simulated_lists if "PIEVLI" not in path.name]
+    run = run_job("mosaic", lists, {"PIXEL": 8.0})
     assert run.code == 0, run.err
     from astropy.wcs import WCS
 
@@ -150,7 +152,7 @@ def test_mosaic_conserves_counts_and_lies_in_place(run_job, simulated_lists, fit
     from scripts.epic.task import Parameters
 
     kept = 0
-    for path in simulated_lists[:4]:
+    for path in lists:
         events = EventList(path)
         kept += np.count_nonzero(
             select(events, Parameters({"EMIN": 0.5, "EMAX": 10.0})).mask(events) & (events.column("X") > 0)
