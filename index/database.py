@@ -168,7 +168,7 @@ class Database:
         except psycopg.Error as error:
             raise DatabaseError(f"the database {self.url} cannot be used: {error}") from error
 
-    def glance(self, query: Select[Any]) -> Glance:
+    def glance(self, query: Select[*tuple[Any, ...]]) -> Glance:
         """Prepare a query of one row at most by the one value bound in it, as :meth:`look` does."""
         look = self.look(query)
 
@@ -178,7 +178,7 @@ class Database:
 
         return glance
 
-    def look(self, query: Select[Any]) -> Look:
+    def look(self, query: Select[*tuple[Any, ...]]) -> Look:
         """Prepare a query of few rows by the one value bound in it; the columns must be plain texts and numbers.
 
         On SQLite it takes some 10 us: it does without all that SQLAlchemy does for a statement.

@@ -110,12 +110,13 @@ class DatasetStore:
         self._database = database
         self._ids = ids
         self._sqlite = database.engine.dialect.name == "sqlite"
+        self._generation = database.glance(select(_GENERATION, bindparam("key", type_=Text)))
         self._look = database.look(_with_generation(_CELLS, self._keyed("key"), []))
 
     def generation(self) -> str:
         """Give the generation of the coverages that belongs to the datasets."""
-        with self._database.read() as connection:
-            return str(connection.scalar(select(_GENERATION)))
+        row = self._generation("")
+        return str(row[0]) if row else NOTHING
 
     def count(self) -> int:
         """Give the number of datasets."""

@@ -10,6 +10,7 @@
      +-- PhaseError         the job's phase does not allow the move that was asked for
      +-- DescriptorError    a script's folder does not follow the script contract
      +-- LimitError         a limit of the service is reached
+     |    +-- QuotaError     it is one of this user
      +-- ConflictError      two tasks of a job want the same name for their products
 
 Each message is written for a stranger; ``uws`` gives it its place in HTTP and XML.
@@ -56,6 +57,10 @@ class DescriptorError(AmoraError):
 
 class LimitError(AmoraError):
     """A limit of the service is reached; the message says which and when to try again."""
+
+
+class QuotaError(LimitError):
+    """A user has reached a limit of his own; the message says which, how much is used, and what helps."""
 
 
 class ConflictError(AmoraError):

@@ -375,7 +375,7 @@ class Jobs:
         if isinstance(work, str):
             self._store.fail(job_id, work, version=version)
             return []
-        return self._store.queue(job_id, work, script.resource, version)
+        return self._store.queue(job_id, work, script.resource, version, gather=bool(script.each))
 
     def abort(self, script: str, job_id: str) -> None:
         """Abort a job that has not ended; its scripts are stopped within a second.

@@ -69,6 +69,17 @@ class Settings(BaseSettings):
         ge=0,
         description="How many tasks of one user may run at once; 0 for any number. All anonymous users count as one.",
     )
+    user_queued: int = Field(
+        default=20_000,
+        ge=0,
+        description="How many tasks of one user may wait at once; 0 for any number. All anonymous users count as one.",
+    )
+    user_disk: int = Field(
+        default=0,
+        ge=0,
+        description="Bytes of products and sent files that the jobs of one user may have together before no more of "
+        "them are run; 0 for any number. All anonymous users count as one.",
+    )
     attempts: int = Field(
         default=3,
         ge=1,

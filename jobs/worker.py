@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -21,12 +22,13 @@ from index.service import Index
 from jobs import contract, record
 from jobs.checksums import Checksums
 from jobs.descriptor import Script
-from jobs.errors import AmoraError, ConflictError
+from jobs.errors import AmoraError, ConflictError, NotFoundError
 from jobs.guardhouse import GuardhouseError
 from jobs.identity import Identity
 from jobs.logs import about
 from jobs.meters import FAILURES, TASK_CPU, TASK_SECONDS
-from jobs.models import Product
+from jobs.models import Part, Product
+from jobs.phases import FINAL
 from jobs.presence import Presence
 from jobs.products import collect
 from jobs.registry import Registry
@@ -97,6 +99,8 @@ class Worker:
                 here = {"job": claim.task.job_id, "task": claim.task.number, "attempt": claim.task.attempt}
                 with about(**here), self._presence.keeping(claim):
                     self._attempt(claim)
+                if claim.task.role == "gather":
+                    self._drop_parts(claim.task.job_id)
                 self._tidy_up(claim.task.job_id)
                 names.append(names.pop(0))  # they take turns: one that is never empty keeps no other waiting
         except DatabaseError:  # and the service is being stopped: the next one finds the tasks as they are
@@ -135,7 +139,13 @@ class Worker:
 
     def _fail(self, claim: Claim, message: str) -> None:
         _measure(claim, "failed")
-        self._insist(lambda: self._store.fail_task(claim, message))
+        self._insist(lambda: self._store.fail_task(claim, message, self._retries(claim)))
+
+    def _retries(self, claim: Claim) -> int:
+        try:
+            return self._registry.get(claim.script).retry
+        except AmoraError:  # it is not there any more
+            return 0
 
     def _insist(self, change: Callable[[], T]) -> T:
         """Make a change in SQL; while the database is away, try again until the service is stopped.
@@ -149,6 +159,13 @@ class Worker:
                 log.warning("%s; trying again", error)
                 if self.stopping.wait(RETRY):
                     raise
+
+    def _drop_parts(self, job_id: str) -> None:
+        """Remove what the parts of a job handed on, once the job has ended; the sweeper would do it later."""
+        with suppress(NotFoundError):
+            if self._store.state(job_id).phase in FINAL:
+                for part in self._store.parts(job_id):
+                    self._storage.withdraw(job_id, part.task, part.attempt)
 
     def _tidy_up(self, job_id: str) -> None:
         """Remove the files of a job that was deleted while its task made more of them."""
@@ -165,9 +182,12 @@ class Worker:
                 raise TaskError("An earlier attempt still runs on this machine and cannot be ended.")
         workspace = self._storage.workspace(task.id, task.attempt)
         try:
-            contract.write(contract.describe(task, claim.created, values, work.datasets), values, workspace)
+            parts = self._store.parts(task.job_id) if task.role == "gather" else None
+            contract.write(contract.describe(task, claim.created, values, work.datasets, parts), values, workspace)
             self._provide(values, workspace)
-            command, environment = contract.command(script), contract.environment(workspace, claim.created)
+            for part in parts or ():
+                self._provide_part(part, workspace / contract.part_folder(part))
+            command, environment = contract.command(script, task.role), contract.environment(workspace, claim.created)
             with self._storage.open_log(task.job_id, task.number) as output:
                 if task.attempt > 1:
                     output.write(f"--- attempt {task.attempt} ---\n".encode())
@@ -186,6 +206,15 @@ class Worker:
                 raise TaskError(
                     f"The file that was sent as {name} is not there any more; please send it again.", "files"
                 ) from error
+
+    def _provide_part(self, part: Part, folder: Path) -> None:
+        if not part.failed:
+            folder.mkdir(parents=True)
+        for name, key in part.files:
+            try:
+                self._storage.provide(key, folder / name)
+            except FileNotFoundError as error:
+                raise TaskError(f"The file {name} that task {part.task} handed on is not there any more.") from error
 
     def _watch(self, claim: Claim, script: Script) -> Callable[[tuple[float, str] | None], bool]:
         """Return what says whether a run is to go on; it passes on the progress."""
@@ -245,6 +274,9 @@ class Worker:
         try:
             used = record.take(work.script, work.values, work.datasets, workspace, self._checksums.of).as_text()
             collected = collect(work.script, task, workspace / "products")
+            if task.role == "part":  # a hard link makes it the gather task's
+                for path in (workspace / "products").iterdir():
+                    path.chmod(0o444)
             files = self._storage.publish(workspace, task.job_id, task.number, task.attempt)
         except ProductError as error:
             self._spend(claim, outcome)

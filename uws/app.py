@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from uws import access, api, errors, files, job, joblist, metrics, observations, openapi, pages, sync, vosi
+from uws import access, api, coverage, errors, files, job, joblist, metrics, observations, openapi, pages, sync, vosi
 from uws.accounts import Accounts
 from uws.addresses import Addresses
 from uws.context import Context
@@ -93,6 +93,7 @@ def _routes() -> list[BaseRoute]:
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
         *_resource("/observations", observations.show, post=observations.show),
+        *_resource("/coverage", coverage.show, post=coverage.show),
         *_resource("/openapi.json", openapi.show),
         *_resource("/scripts", pages.scripts),
         *_resource("/capabilities", vosi.show_capabilities),

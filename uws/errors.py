@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from index.errors import CoverageError, DamagedIndexError, DatabaseError, UnknownDatasetError
-from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError, TooLargeError
+from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError, QuotaError, TooLargeError
 from uws import pages, votable
 from uws.client import (
     CHALLENGES,
@@ -34,6 +34,7 @@ STATUS: dict[type[Exception], int] = {
     ForbiddenError: 403,
     PhaseError: 403,
     AttemptsError: 429,
+    QuotaError: 429,
     LimitError: 503,
     DescriptorError: 503,
     TooLargeError: 413,

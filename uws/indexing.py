@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from uws.querying import query
+from uws.querying import coverage, query
 from uws.terminal import FAILED, Mistake, engine_of, mistakes, plural, read_settings, table
 
 if TYPE_CHECKING:
@@ -200,6 +200,7 @@ def index_list() -> None:
 
 
 index.add_command(query)
+index.add_command(coverage)
 
 
 @contextmanager

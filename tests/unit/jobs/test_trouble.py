@@ -159,10 +159,10 @@ def test_parameters_that_are_set_while_the_job_is_being_run(
     job = engine.jobs.create("odd", [("N", "1")])
     queue = JobStore.queue
 
-    def change_first(store: JobStore, job_id: str, *arguments: Any) -> list[str]:
+    def change_first(store: JobStore, job_id: str, *arguments: Any, **named: Any) -> list[str]:
         monkeypatch.setattr(JobStore, "queue", queue)
         engine.jobs.set_parameters("odd", job_id, [("N", "3")])
-        return queue(store, job_id, *arguments)
+        return queue(store, job_id, *arguments, **named)
 
     monkeypatch.setattr(JobStore, "queue", change_first)
     engine.jobs.run("odd", job.id)
