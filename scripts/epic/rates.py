@@ -11,6 +11,7 @@ from scripts.epic.aperture import Measurement, measure
 from scripts.epic.errors import ScienceError
 from scripts.epic.gather import Part, each
 from scripts.epic.table import Column
+from scripts.epic.task import PRODUCTS, Task
 
 COLUMNS = (
     Column("dataset", str, "meta.id;meta.main", "dataset, or what was combined"),
@@ -146,6 +147,19 @@ def measure_all(parts: Sequence[Part], least: float) -> tuple[list[Measurement],
     if not found:
         raise ScienceError(f"No dataset could be measured. {failures[0]}")
     return found, failures
+
+
+def hand_on(job: Task) -> None:
+    """Measure one dataset and write it for the gather task.
+
+    :raises ScienceError: it cannot be measured.
+    """
+    dataset = job.dataset
+    name = "/".join(str(dataset[key]) for key in ("obs_id", "camera", "exposure_id"))
+    made = measure(job, name, job.parameters.real("EXPOSURE_MIN", 0.3))
+    PRODUCTS.mkdir(exist_ok=True)
+    (PRODUCTS / MEASUREMENT).write_text(json.dumps(made.as_dict()), encoding="utf-8")
+    print(f"{name}: {made.problem or f'{made.counts} counts, {made.background:.2f} of background'}")
 
 
 MEASUREMENT = "measurement.json"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits as astrofits
 
-from scripts.epic import exposure, exposure_map, fits, gather, mosaic, region, task
+from scripts.epic import exposure, exposure_map, fits, gather, mosaic, preview, region, task
 from scripts.epic.ccd import Geometry
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
@@ -67,6 +67,7 @@ def main(parts: list[gather.Part]) -> None:
         else:
             hdu.header["EXPOSCAM"] = ("PN", "exposures are scaled to this camera")
         fits.write(task.PRODUCTS / f"mosaic_{name}.fits", [hdu])
+    preview.picture(rate, task.PRODUCTS / "mosaic_preview.png", "counts over exposure")
     print(f"mosaic: {nx} x {ny} pixels, {total} counts of {len(parts) - len(failures)} datasets")
     task.done(simulated=simulated)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from scripts.epic import constancy, fits, gather, rates, table, task
+from scripts.epic import constancy, fits, gather, preview, rates, table, task
 from scripts.epic.aperture import Measurement
 from scripts.epic.errors import ScienceError
+from scripts.epic.preview import Axis, Plot, Series
 from scripts.epic.table import Column
 
 BLOCKS = (
@@ -90,41 +90,37 @@ def main(parts: list[gather.Part]) -> None:
 
 
 def plot(rows: Sequence[dict[str, Any]], pieces: Sequence[dict[str, Any]], key: str, unit: str) -> None:
-    """Write the light curve as plot data: points with their intervals, upper limits, and the blocks."""
+    """Draw the light curve: points with their intervals, upper limits, and the blocks."""
     seen, unseen = [r for r in rows if r["detected"]], [r for r in rows if not r["detected"]]
 
     def middle(row: dict[str, Any]) -> float:
         return float(row["t_start"] + row["t_stop"]) / 2
 
     series = [
-        {
-            "name": "detected",
-            "x": [middle(r) for r in seen],
-            "y": [r[key] for r in seen],
-            "x_error": [(r["t_stop"] - r["t_start"]) / 2 for r in seen],
-            "y_error": [(r[f"{key}_high"] - r[f"{key}_low"]) / 2 for r in seen],
-            "kind": "points",
-        },
-        {
-            "name": "upper limits",
-            "x": [middle(r) for r in unseen],
-            "y": [r[f"{key}_limit"] for r in unseen],
-            "kind": "points",
-        },
-        {
-            "name": "Bayesian blocks",
-            "x": [t for piece in pieces for t in (piece["t_start"], piece["t_stop"])],
-            "y": [piece["brightness"] for piece in pieces for _ in range(2)],
-            "kind": "line",
-        },
+        Series(
+            "detected",
+            [middle(r) for r in seen],
+            [r[key] for r in seen],
+            x_error=[(r["t_stop"] - r["t_start"]) / 2 for r in seen],
+            y_error=[(r[f"{key}_high"] - r[f"{key}_low"]) / 2 for r in seen],
+            kind="points",
+        ),
+        Series("upper limits", [middle(r) for r in unseen], [r[f"{key}_limit"] for r in unseen], kind="points"),
+        Series(
+            "Bayesian blocks",
+            [t for piece in pieces for t in (piece["t_start"], piece["t_stop"])],
+            [piece["brightness"] for piece in pieces for _ in range(2)],
+            kind="line",
+        ),
     ]
-    document = {
-        "title": "Light curve over observations",
-        "x": {"label": "Time (MJD)", "unit": "d", "log": False},
-        "y": {"label": key.capitalize(), "unit": unit, "log": False},
-        "series": [one for one in series if one["x"]],
-    }
-    (task.PRODUCTS / "variability_plot.json").write_text(json.dumps(document), encoding="utf-8")
+    drawn = Plot(
+        "Light curve over observations",
+        Axis("Time (MJD)", "d"),
+        Axis(key.capitalize(), unit),
+        [one for one in series if len(np.asarray(one.x))],
+    )
+    path = task.PRODUCTS / "variability_plot.json"
+    preview.write(drawn, path.with_suffix(".png"), path)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,12 @@ def test_measurements_of_tasks_of_their_own_give_the_same_table(run_job, simulat
         folder = tmp_path / f"part{i}"
         folder.mkdir()
         name = "/".join([path.name[1:11], path.name[11:13], path.name[13:17]])
-        job = Task("slug", {"id": name, "files": [{"kind": "events", "path": str(path)}]}, BRIGHT, Parameters({"EMIN": 0.5, "EMAX": 2.0}))
+        job = Task(
+            "slug",
+            {"id": name, "files": [{"kind": "events", "path": str(path)}]},
+            BRIGHT,
+            Parameters({"EMIN": 0.5, "EMAX": 2.0}),
+        )
         (folder / "measurement.json").write_text(json.dumps(asdict(measure(job, name, 0.3))))
         parts.append({"dataset": name, "task": i, "folder": str(folder), "failed": False, "message": ""})
     alone = run_job("photometry", simulated_lists[:2], region=BRIGHT)
