@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -316,6 +317,10 @@ class Index:
     def generation(self) -> str:
         """Give a name of the state of the index, another one after each change."""
         return self._store.generation()
+
+    def unchanged(self) -> AbstractContextManager[None]:
+        """Keep all who would change the index waiting for the length of a block."""
+        return self._files.exclusive()
 
     def verify(self) -> None:
         """Read all files and compare their checksums, and the datasets in them with those in SQL.

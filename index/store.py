@@ -228,7 +228,7 @@ class DatasetStore:
         if self._sqlite:
             keys = func.json_each(bindparam(name, type_=Text)).table_valued("value")
         else:
-            keys = func.unnest(bindparam(name, type_=ARRAY(BigInteger))).table_valued("value")
+            keys = func.unnest(bindparam(name, type_=ARRAY(BigInteger))).table_valued("value").render_derived()
         return keys.join(dataset, dataset.c.key == keys.c.value)
 
     def _conditions(self, ids: Collection[str], filters: Sequence[Filter]) -> list[ColumnElement[bool]]:

@@ -368,6 +368,36 @@ class JobStore:
             rows = connection.execute(select(job.c.phase, func.count()).group_by(job.c.phase)).all()
         return {Phase(phase): count for phase, count in rows}
 
+    def kept_files(self) -> Iterator[tuple[str, str]]:
+        """Yield the job and the key of each product and upload, read a page at a time."""
+        for table in (product, parameter):
+            last = ("", "")
+            while True:
+                query = (
+                    select(table.c.job_id, table.c.key)
+                    .where(table.c.key.is_not(None), tuple_(table.c.job_id, table.c.key) > last)
+                    .order_by(table.c.job_id, table.c.key)
+                    .limit(PAGE)
+                )
+                with self.database.read() as connection:
+                    rows = [(job_id, key) for job_id, key in connection.execute(query)]
+                yield from rows
+                if len(rows) < PAGE:
+                    break
+                last = rows[-1]
+
+    def newest_products(self, count: int) -> list[str]:
+        """Return the keys of products of the jobs that ended last."""
+        query = (
+            select(product.c.key)
+            .join(job, job.c.id == product.c.job_id)
+            .where(job.c.phase == Phase.COMPLETED.value)
+            .order_by(job.c.serial.desc())
+            .limit(count)
+        )
+        with self.database.read() as connection:
+            return list(connection.execute(query).scalars())
+
     def census(self) -> Census:
         """Count the jobs, and the tasks that wait and run."""
         first = (
@@ -761,6 +791,16 @@ class JobStore:
             return _again(connection, row, attempt, reason, losses=losses)
 
     # ------------------------------------------------------------------ the sweeper's questions
+
+    def is_void(self, task_id: str, attempt: int) -> bool:
+        """Whether nothing that an attempt has made can count, now or later."""
+        counts = and_(
+            task.c.id == task_id,
+            task.c.attempt == attempt,
+            task.c.phase.in_([Phase.EXECUTING.value, Phase.COMPLETED.value]),
+        )
+        with self.database.read() as connection:
+            return connection.execute(select(task.c.id).where(counts)).one_or_none() is None
 
     def held(self) -> list[Held]:
         """Return all tasks that workers hold."""

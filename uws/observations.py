@@ -29,7 +29,7 @@ from index.answers import Answer, Link
 from index.columns import COLUMNS, MATCH, Column
 from index.region import MAX_FILE, Region
 from jobs.errors import RequestError, TooLargeError
-from uws import context, errors, fitstable, pages, votable
+from uws import context, datalink, errors, fitstable, pages, votable
 from uws.asking import query_of, region_of
 from uws.context import call
 from uws.dali import Form, Format, read, response_format
@@ -128,8 +128,8 @@ def counted(total: int, chosen: Format) -> Iterator[bytes]:
 
 def linked(addresses: Addresses) -> Link:
     """Return what tells where a dataset is described."""
-    base = addresses.at("observations")
-    return lambda ivoid: (f"{base}?{urlencode({'ID': ivoid, 'RESPONSEFORMAT': 'votable'})}", votable.CONTENT_TYPE)
+    base = addresses.at("datalink", "links")
+    return lambda ivoid: (f"{base}?{urlencode({'ID': ivoid})}", datalink.CONTENT_TYPE)
 
 
 def _following(form: Form, answer: Answer, addresses: Addresses) -> str | None:

@@ -22,7 +22,7 @@ from index.query import RELATIONS
 from jobs.descriptor import ParameterSpec, Script
 from jobs.phases import Phase
 from jobs.service import MAX_RUN_ID
-from uws import api, asking, context, coverage, job, joblist, observations, representation, sync, votable
+from uws import api, asking, context, coverage, datalink, job, joblist, observations, representation, sync, votable
 from uws.joblist import MAX_SECONDS
 from uws.routing import Handler, Resource
 
@@ -138,6 +138,7 @@ QUERY: dict[Handler, dict[str, Schema]] = {
         "COUNT": {"type": "boolean", "description": "Only count the datasets."},
         "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in observations.FORMATS]},
     },
+    datalink.links: {"ID": _DATASETS},
     coverage.show: {
         **_ASKED,
         "ORDER": {
@@ -159,13 +160,14 @@ FORM: dict[Handler, dict[str, Schema]] = {
     job.set_parameters: {"RUNID": _RUN_ID},
     job.post: {"ACTION": {"type": "string", "enum": ["DELETE"]}},
     observations.show: QUERY[observations.show] | {observations.FILE: _FILE},
+    datalink.links: QUERY[datalink.links],
     coverage.show: QUERY[coverage.show] | {observations.FILE: _FILE},
 }
 """The members of the form that is posted to each handler, but for those that make jobs."""
 
 _MODELS: dict[Handler, str] = {api.show_list: "JobList", api.show_job: "Job", api.create: "Job"}
 _CREATES = (joblist.create, api.create, sync.create)
-_VOTABLE_ERRORS = (observations.show, sync.create, sync.wait)
+_VOTABLE_ERRORS = (observations.show, datalink.links, sync.create, sync.wait)
 
 
 async def show(request: Request) -> Response:
@@ -250,7 +252,7 @@ def _success(method: str, handler: Handler, programs: bool) -> Schema:
         return {"204": {"description": "It is gone."}} if programs else {"303": {"description": "To the job list."}}
     if handler in (sync.create, sync.wait):
         return {"303": {"description": "To where the end of the job, or what it made, can be had."}}
-    if method in ("POST", "PUT") and not programs and handler not in (observations.show, coverage.show):
+    if method in ("POST", "PUT") and not programs and handler not in (observations.show, coverage.show, datalink.links):
         redirect = {"303": {"description": "To the job, or to the list where the job is gone."}}
         shown = {"200": {"description": "The job, where nothing was asked for.", "content": {_XML: {}}}}
         return redirect | shown if handler is job.post else redirect
