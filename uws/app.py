@@ -109,6 +109,7 @@ def _job_routes(place: str, script: str | None = None) -> list[BaseRoute]:
 
 def _routes() -> list[BaseRoute]:
     return [
+        *_resource("/observations", observations.show, post=observations.show),  # asked for most, so looked at first
         *_job_routes(SCRIPT),
         *_resource(SCRIPT + "/sync", sync.create, post=sync.create),
         *_resource(SCRIPT + "/sync/{job}", sync.wait),
@@ -123,7 +124,6 @@ def _routes() -> list[BaseRoute]:
         *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
-        *_resource("/observations", observations.show, post=observations.show),
         *_job_routes("/tap", TAP),
         *_resource("/tap/sync", tap.sync, post=tap.sync),
         *_resource("/tap/capabilities", tap_vosi.show_capabilities),
