@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from index.database import Database
 from index.errors import DatabaseError
@@ -44,7 +46,7 @@ class Engine:
         self._changes = Changes()
         limits = UserLimits(settings.user_running, settings.user_queued, settings.user_disk)
         self._store = JobStore(self.database, self._changes.publish, limits)
-        self._storage = Storage(settings.folder)
+        self._storage = open_storage(settings.folder, settings.storage_url)
         self._inboxes = Inboxes(settings.folder, settings.upload_max, settings.upload_files)
         registry = Registry(settings.script_folders, settings.folder / "scripts")
         self._registry = registry
@@ -144,3 +146,14 @@ class Engine:
     def _check_sweeper(self) -> Check:
         ok = self._started and time.monotonic() - self._sweeper.last_sweep < 30 * SWEEP
         return Check("sweeper", ok=ok, message="The sweeper runs." if ok else "The sweeper does not run.")
+
+
+def open_storage(home: Path, url: str | None) -> Storage:
+    """Return the storage of an installation: a folder, by default in its home, or a bucket."""
+    if url is None:
+        return Storage(home)
+    if url.startswith("file:"):
+        return Storage(home, Path(unquote(urlsplit(url).path)))
+    from jobs.bucket import BucketStorage  # noqa: PLC0415 - whoever has no bucket does without its library
+
+    return BucketStorage(home, url)

@@ -10,6 +10,7 @@
      +-- PhaseError         the job's phase does not allow the move that was asked for
      +-- DescriptorError    a script's folder does not follow the script contract
      +-- LimitError         a limit of the service is reached
+     |    +-- StorageError  the storage of the files of jobs does not answer
      |    +-- QuotaError     it is one of this user
      +-- ConflictError      two tasks of a job want the same name for their products
 
@@ -65,3 +66,7 @@ class QuotaError(LimitError):
 
 class ConflictError(AmoraError):
     """Two tasks of a job want the same name for their products; the message says which."""
+
+
+class StorageError(LimitError):
+    """The storage of the files of jobs does not answer, or not now; the message is for the operator."""

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from index.errors import CoverageError, DatabaseError
 from index.service import Index
@@ -26,7 +25,7 @@ from jobs.quote import Quotes
 from jobs.record import Record
 from jobs.registry import Registry
 from jobs.settings import Settings
-from jobs.storage import Storage
+from jobs.storage import Content, Storage
 from jobs.store import JobStore, StaleError, new_id
 from jobs.uploads import Inbox, Inboxes, Incoming
 from jobs.validator import canonical, check, select
@@ -168,14 +167,15 @@ class Jobs:
                 return task
         raise NotFoundError(f"The job {job_id} has no task {number}.")
 
-    def product(self, script: str, job_id: str, name: str) -> tuple[Product, Path]:
-        """Return a product and where its file lies.
+    def product(self, script: str, job_id: str, name: str) -> tuple[Product, Content]:
+        """Return a product and its content.
 
         :raises NotFoundError: there is no such job or product.
+        :raises StorageError: it cannot be had now.
         """
         for product in self.get(script, job_id).products:
-            if product.name == name and (path := self._storage.path(product.key)).is_file():
-                return product, path
+            if product.name == name and (content := self._storage.open(product.key)) is not None:
+                return product, content
         raise NotFoundError(f"The job {job_id} has no result {name}.")
 
     def records(self, script: str, job_id: str) -> dict[int, Record]:
@@ -186,20 +186,21 @@ class Jobs:
         self.state(script, job_id)
         return {number: Record.of(text) for number, text in self._store.records(job_id).items()}
 
-    def upload(self, script: str, job_id: str, name: str) -> tuple[Upload, Path] | None:
-        """Return the file that was sent as a parameter and where it lies; None if it is no file.
+    def upload(self, script: str, job_id: str, name: str) -> tuple[Upload, Content] | None:
+        """Return the file that was sent as a parameter and its content; None if it is no file.
 
         :raises NotFoundError: there is no such job or parameter, or the file went with the destruction of the job.
+        :raises StorageError: it cannot be had now.
         """
         given = [item for item in self.get(script, job_id).parameters if item.name.upper() == name.upper()]
         if not given:
             raise NotFoundError(f"The job {job_id} has no parameter {name}.")
         if (upload := given[0].upload) is None:
             return None
-        path = self._storage.path(upload.key)
-        if not path.is_file():
+        content = self._storage.open(upload.key)
+        if content is None:
             raise NotFoundError(f"The file that was sent as {name} is not there any more.")
-        return upload, path
+        return upload, content
 
     def inbox(self) -> Inbox:
         """Return a place for the files of one request, to be closed with the request."""

@@ -39,6 +39,13 @@ class Settings(BaseSettings):
         "tasks then, on as many machines as wanted. By default the queue is in the memory of `amora serve`, which does "
         "them itself.",
     )
+    storage_url: str | None = Field(
+        default=None,
+        pattern=r"^(file:///|s3://[a-z0-9])",
+        description="Where products, uploads and logs are kept: file:///SHARED/FOLDER or s3://BUCKET/PREFIX, whose "
+        "server and keys the variables `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID` and so on tell. By default the folder "
+        "`jobs` in the home folder.",
+    )
     scripts: str = Field(
         default="",
         description="Further folders of scripts, separated as in PATH; each holds one folder per script.",

@@ -24,6 +24,7 @@ from jobs.storage import Storage
 from jobs.store import JobStore
 from jobs.uploads import Inboxes
 from jobs.worker import LOST
+from jobs.workspaces import YOUNG
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +177,7 @@ class Sweeper:
                 self._storage.discard(path)
         if not self.leading:
             return
-        folders, jobs = list(self._storage.attempts()), list(self._storage.jobs())
+        folders, jobs = list(self._storage.attempts()), list(self._storage.jobs(YOUNG))
         attempts = self._store.attempts()
         existing = self._store.versions(jobs)
         for job_id, task, attempt in folders:

@@ -8,11 +8,13 @@ in SQL belong to the old attempt, which nothing refers to, and are swept away.
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -22,7 +24,7 @@ from index.service import Index
 from jobs import contract, record
 from jobs.checksums import Checksums
 from jobs.descriptor import Script
-from jobs.errors import AmoraError, ConflictError, NotFoundError
+from jobs.errors import AmoraError, ConflictError, NotFoundError, StorageError
 from jobs.guardhouse import GuardhouseError
 from jobs.identity import Identity
 from jobs.logs import about
@@ -45,6 +47,8 @@ INTERVAL = 0.1
 LOST = "the worker that ran it was lost"
 RETRY = 1.0
 """Seconds between two tries while the database is away."""
+
+_INTERNAL = "An internal error of the service; its operator finds it in the log."
 
 T = TypeVar("T")
 
@@ -136,10 +140,19 @@ class Worker:
             log.exception("task %s: the database is away", claim.task.id)
             FAILURES.labels("database").inc()
             self._give_back(claim, "the database was away", lost=True)
+        except StorageError:
+            log.exception("task %s: the storage is away", claim.task.id)
+            FAILURES.labels("storage").inc()
+            self._give_back(claim, "the storage was away", lost=False)
+        except OSError as error:
+            log.exception("task %s failed in the worker", claim.task.id)
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            FAILURES.labels("storage" if full else "internal").inc()
+            self._fail(claim, "The disk of the service is full; please try again later." if full else _INTERNAL)
         except Exception:  # whatever it is: the task must not stay EXECUTING, and the thread must live on
             log.exception("task %s failed in the worker", claim.task.id)
             FAILURES.labels("internal").inc()
-            self._fail(claim, "An internal error of the service; its operator finds it in the log.")
+            self._fail(claim, _INTERNAL)
 
     def _fail(self, claim: Claim, message: str) -> None:
         _measure(claim, "failed")
@@ -162,6 +175,19 @@ class Worker:
             except DatabaseError as error:
                 log.warning("%s; trying again", error)
                 if self.stopping.wait(RETRY):
+                    raise
+
+    def _while_away(self, claim: Claim, step: Callable[[], T]) -> T:
+        """Do something with the storage; while it is away, try again as long as the claim holds.
+
+        :raises StorageError: it is still away, and the claim is lost or the service is being stopped.
+        """
+        while True:
+            try:
+                return step()
+            except StorageError as error:
+                log.warning("task %s waits: %s", claim.task.id, error)
+                if self.stopping.wait(RETRY) or not self._store.holds(claim):
                     raise
 
     def _drop_parts(self, job_id: str) -> None:
@@ -188,11 +214,11 @@ class Worker:
         try:
             parts = self._store.parts(task.job_id) if task.role == "gather" else None
             contract.write(contract.describe(task, claim.created, values, work.datasets, parts), values, workspace)
-            self._provide(values, workspace)
+            self._provide(claim, values, workspace)
             for part in parts or ():
-                self._provide_part(part, workspace / contract.part_folder(part))
+                self._while_away(claim, partial(self._provide_part, part, workspace / contract.part_folder(part)))
             command, environment = contract.command(script, task.role), contract.environment(workspace, claim.created)
-            with self._storage.open_log(task.job_id, task.number) as output:
+            with self._storage.open_log(task.job_id, task.number, task.attempt) as output:
                 if task.attempt > 1:
                     output.write(f"--- attempt {task.attempt} ---\n".encode())
                 with Run(command, workspace, environment, output, self._settings.grace) as run:
@@ -202,10 +228,11 @@ class Worker:
         finally:
             self._storage.discard(workspace)
 
-    def _provide(self, values: Values, workspace: Path) -> None:
+    def _provide(self, claim: Claim, values: Values, workspace: Path) -> None:
         for name, upload in values.uploads.items():
             try:
-                self._storage.provide(upload.key, workspace / upload_path(name))
+                target = workspace / upload_path(name)
+                self._while_away(claim, partial(self._storage.provide, upload.key, target))
             except FileNotFoundError as error:
                 raise TaskError(
                     f"The file that was sent as {name} is not there any more; please send it again.", "files"
@@ -213,7 +240,7 @@ class Worker:
 
     def _provide_part(self, part: Part, folder: Path) -> None:
         if not part.failed:
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
         for name, key in part.files:
             try:
                 self._storage.provide(key, folder / name)
@@ -281,7 +308,8 @@ class Worker:
             if task.role == "part":  # a hard link makes it the gather task's
                 for path in (workspace / "products").iterdir():
                     path.chmod(0o444)
-            files = self._storage.publish(workspace, task.job_id, task.number, task.attempt)
+            publish = partial(self._storage.publish, workspace, task.job_id, task.number, task.attempt)
+            files = self._while_away(claim, publish)
         except ProductError as error:
             self._spend(claim, outcome)
             raise TaskError(f"The script ended, but {error}.", "products") from error

@@ -117,10 +117,10 @@ def test_a_job_that_is_deleted_while_its_task_makes_files(
     script.write_text("true")
     open_log, opened = engine._storage.open_log, threading.Event()
 
-    def delete_first(job_id: str, number: int) -> Any:
-        engine.jobs.delete("odd", job_id)
+    def delete_first(*place: Any) -> Any:
+        engine.jobs.delete("odd", place[0])
         opened.set()
-        return open_log(job_id, number)
+        return open_log(*place)
 
     monkeypatch.setattr(engine._storage, "open_log", delete_first)
     engine.jobs.create("odd", [], run=True)
