@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from index.errors import CoverageError, DatabaseError
 from index.service import Index
@@ -213,7 +214,7 @@ class Jobs:
     def lost_products(self, count: int) -> tuple[list[str], int]:
         """Look for the newest products where they should lie; return those that do not, and how many were looked at."""
         keys = self._store.newest_products(count)
-        return [key for key in keys if not self._storage.path(key).is_file()], len(keys)
+        return [key for key in keys if self._storage.open(key) is None], len(keys)
 
     @property
     def files_folder(self) -> Path | None:

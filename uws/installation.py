@@ -22,9 +22,10 @@ from pydantic import ValidationError
 from index.database import Database
 from index.errors import CoverageError, DatabaseError
 from jobs.database import newest, present
+from jobs.engine import open_storage
+from jobs.errors import StorageError
 from jobs.queue import open_queue
 from jobs.registry import Registry
-from jobs.storage import Storage
 from uws.settings import Settings
 
 if TYPE_CHECKING:
@@ -139,13 +140,15 @@ def home(settings: Settings) -> Iterator[Finding]:
     """Look at the home folder: whether files can be made there, how much room there is, on what disk it is."""
     folder = settings.folder
     try:
-        storage = Storage(folder)
-        free = storage.check()
+        free = open_storage(folder, settings.storage_url).check()
+    except StorageError as error:
+        yield Finding("problem", "storage", f"{error}.", "Correct AMORA_STORAGE_URL and the AWS_* variables.")
+        return
     except OSError as error:
         yield Finding(
             "problem",
             "home folder",
-            f"Nothing can be written in {folder}: {error.strerror}.",
+            f"Nothing can be written in {error.filename or folder}: {error.strerror}.",
             "Make it writable for the user the service runs as, or set AMORA_HOME to a folder that is.",
         )
         return
