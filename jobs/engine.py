@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from index.database import Database
 from index.errors import DatabaseError
@@ -18,7 +16,7 @@ from jobs.queue import open_queue
 from jobs.registry import Registry
 from jobs.service import Check, Jobs
 from jobs.settings import Settings
-from jobs.storage import Storage
+from jobs.storage import open_storage
 from jobs.store import JobStore, UserLimits
 from jobs.sweeper import SWEEP, Sweeper
 from jobs.uploads import Inboxes
@@ -146,14 +144,3 @@ class Engine:
     def _check_sweeper(self) -> Check:
         ok = self._started and time.monotonic() - self._sweeper.last_sweep < 30 * SWEEP
         return Check("sweeper", ok=ok, message="The sweeper runs." if ok else "The sweeper does not run.")
-
-
-def open_storage(home: Path, url: str | None) -> Storage:
-    """Return the storage of an installation: a folder, by default in its home, or a bucket."""
-    if url is None:
-        return Storage(home)
-    if url.startswith("file:"):
-        return Storage(home, Path(unquote(urlsplit(url).path)))
-    from jobs.bucket import BucketStorage  # noqa: PLC0415 - whoever has no bucket does without its library
-
-    return BucketStorage(home, url)

@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from jobs.errors import StorageError
 from jobs.runner import Log
@@ -256,6 +257,17 @@ class Storage(Workspaces):
         probe.write_bytes(b"?")
         probe.unlink()
         return min(super().check(), self.free())
+
+
+def open_storage(home: Path, url: str | None) -> Storage:
+    """Return the storage of an installation: a folder, by default in its home, or a bucket."""
+    if url is None:
+        return Storage(home)
+    if url.startswith("file:"):
+        return Storage(home, Path(unquote(urlsplit(url).path)))
+    from jobs.bucket import BucketStorage  # noqa: PLC0415 - whoever has no bucket does without its library
+
+    return BucketStorage(home, url)
 
 
 PART = ".part"

@@ -22,10 +22,10 @@ from pydantic import ValidationError
 from index.database import Database
 from index.errors import CoverageError, DatabaseError
 from jobs.database import newest, present
-from jobs.engine import open_storage
 from jobs.errors import StorageError
 from jobs.queue import open_queue
 from jobs.registry import Registry
+from jobs.storage import open_storage
 from uws.settings import Settings
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def stray_variables() -> Iterator[Finding]:
 def home(settings: Settings) -> Iterator[Finding]:
     """Look at the home folder: whether files can be made there, how much room there is, on what disk it is."""
     folder = settings.folder
+    where = f"{folder} or {settings.storage_url}" if settings.storage_url else str(folder)
     try:
         free = open_storage(folder, settings.storage_url).check()
     except StorageError as error:
@@ -148,8 +149,8 @@ def home(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "problem",
             "home folder",
-            f"Nothing can be written in {error.filename or folder}: {error.strerror}.",
-            "Make it writable for the user the service runs as, or set AMORA_HOME to a folder that is.",
+            f"Nothing can be written in {where}: {error.strerror}.",
+            "Make it writable for the user the service runs as, or set AMORA_HOME or AMORA_STORAGE_URL to what is.",
         )
         return
     yield ok("home folder", f"{folder} can be written.")
