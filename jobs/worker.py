@@ -232,6 +232,7 @@ class Worker:
                     output.write(f"--- attempt {task.attempt} ---\n".encode())
                 with Run(command, workspace, environment, output, self._settings.grace, limits) as run:
                     self._storage.note_guardian(workspace, str(Identity.of(run.guardian)))
+                    self._presence.guard(claim, run.stop)
                     outcome = run.wait(self._watch(claim, script), INTERVAL)
             self._conclude(claim, work, outcome, workspace)
         finally:
@@ -293,6 +294,9 @@ class Worker:
         TASK_CPU.labels(claim.script).inc(outcome.usage.cpu)
         if outcome.stopped or outcome.exceeded or outcome.code != 0:
             self._spend(claim, outcome)
+        if self._presence.is_over(claim) and outcome.code != 0:
+            self._give_back(claim, "the database was away for the length of its lease", lost=True)
+            return
         if outcome.stopped:
             if self.stopping.is_set():
                 self._give_back(claim, "the service was stopped", lost=False)
