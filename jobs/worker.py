@@ -244,6 +244,7 @@ class Worker:
                 output.write(f"--- attempt {task.attempt} ---\n".encode())
             with Run(command, workspace, environment, output, self._settings.grace, limits) as run:
                 self._storage.note_guardian(workspace, str(Identity.of(run.guardian)))
+                self._presence.guard(claim, run.stop)
                 return run.wait(self._watch(claim, script), INTERVAL)
 
     def _perform(self, claim: Claim, script: Native, values: Values, workspace: Path) -> tuple[Outcome, Made | None]:
@@ -309,6 +310,9 @@ class Worker:
         TASK_CPU.labels(claim.script).inc(outcome.usage.cpu)
         if outcome.stopped or outcome.exceeded or outcome.code != 0:
             self._spend(claim, outcome)
+        if self._presence.is_over(claim) and outcome.code != 0:
+            self._give_back(claim, "the database was away for the length of its lease", lost=True)
+            return
         if outcome.stopped:
             if self.stopping.is_set():
                 self._give_back(claim, "the service was stopped", lost=False)

@@ -103,6 +103,14 @@ class Settings(EngineSettings):
         description="Whoever sends this as a bearer token may read `/metrics` from anywhere.",
     )
 
+    worker_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="The port of `AMORA_HOST` at which `amora worker` shows its figures, to anybody who reaches it; 0 "
+        "for none.",
+    )
+
     @field_validator("public_url")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
