@@ -46,6 +46,14 @@ log = logging.getLogger(__name__)
 INTERVAL = 0.1
 """Seconds between two looks at whether the task is still wanted."""
 LOST = "the worker that ran it was lost"
+EXCEEDED = {
+    "cpu": "took more processor time than its limit of {} s",
+    "memory": "had more in memory than its limit of {} bytes",
+    "disk": "wrote more into its working folder than its limit of {} bytes",
+    "processes": "ran more processes at once than its limit of {}",
+    "log": "printed more than its limit of {} bytes",
+}
+"""What is said of a script that was stopped for one of its limits."""
 RETRY = 1.0
 """Seconds between two tries while the database is away."""
 
@@ -221,10 +229,11 @@ class Worker:
             for part in parts or ():
                 self._while_away(claim, partial(self._provide_part, part, workspace / contract.part_folder(part)))
             command, environment = contract.command(script, task.role), contract.environment(workspace, claim.created)
+            limits = script.limits.model_dump(exclude={"wall"})
             with self._storage.open_log(task.job_id, task.number, task.attempt) as output:
                 if task.attempt > 1:
                     output.write(f"--- attempt {task.attempt} ---\n".encode())
-                with Run(command, workspace, environment, output, self._settings.grace) as run:
+                with Run(command, workspace, environment, output, self._settings.grace, limits) as run:
                     self._storage.note_guardian(workspace, str(Identity.of(run.guardian)))
                     outcome = run.wait(self._watch(claim, script), INTERVAL)
             self._conclude(claim, work, outcome, workspace)
@@ -285,7 +294,7 @@ class Worker:
 
     def _conclude(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path) -> None:
         TASK_CPU.labels(claim.script).inc(outcome.usage.cpu)
-        if outcome.stopped or outcome.code != 0:
+        if outcome.stopped or outcome.exceeded or outcome.code != 0:
             self._spend(claim, outcome)
         if outcome.stopped:
             if self.stopping.is_set():
@@ -295,6 +304,9 @@ class Worker:
                     f"The script took longer than its limit of {work.script.limits.wall} s and was stopped.", "limit"
                 )
             return
+        if outcome.exceeded:
+            limit = getattr(work.script.limits, outcome.exceeded)
+            raise TaskError(f"The script {EXCEEDED[outcome.exceeded].format(limit)} and was stopped.", "limit")
         if outcome.code is None:
             FAILURES.labels("lost").inc()
             self._give_back(claim, LOST, lost=True)
