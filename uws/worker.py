@@ -10,10 +10,10 @@ from types import FrameType
 from prometheus_client import start_http_server
 
 from jobs import logs
-from jobs.engine import Engine
 from jobs.errors import AmoraError
 from jobs.identity import Identity
 from jobs.meters import REGISTRY
+from uws.engine import open_engine
 from uws.settings import Settings
 
 
@@ -43,7 +43,7 @@ def work(settings: Settings, slots: int) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, leave)
-    engine = Engine(settings)
+    engine = open_engine(settings)
     try:
         engine.start(slots)
         if settings.worker_port:
