@@ -222,6 +222,11 @@ class Index:
         )
 
     @property
+    def quick(self) -> bool:
+        """Whether the datasets are read without waiting for anybody, so that an event loop may ask for few of them."""
+        return self._store.quick
+
+    @property
     def ids(self) -> DatasetIds:
         """The ids of the datasets."""
         return self._ids

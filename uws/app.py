@@ -83,6 +83,7 @@ def create_app(engine: Engine, settings: Settings) -> Starlette:
 
 def _routes() -> list[BaseRoute]:
     return [
+        *_resource("/observations", observations.show, post=observations.show),  # asked for most, so looked at first
         *_resource(JOB, job.show, post=job.post, delete=job.delete),
         *_resource(JOB + "/phase", job.phase, post=job.set_phase),
         *_resource(JOB + "/executionduration", job.duration, post=job.set_duration),
@@ -108,7 +109,6 @@ def _routes() -> list[BaseRoute]:
         *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
-        *_resource("/observations", observations.show, post=observations.show),
         *_resource("/datalink/links", datalink.links, post=datalink.links),
         *_resource(f"{DATASET}/{datalink.COVERAGE}", datalink.coverage),
         *_resource(f"{DATASET}/{{file}}", datalink.file),
