@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import answers, http, jobs, setup
+from tests.bench import answers, http, jobs, setup, truth
 from tests.bench.figure import Part
 
 PARTS: dict[str, Part] = {
@@ -15,6 +15,7 @@ PARTS: dict[str, Part] = {
     "jobs": jobs.figures,
     "answers": answers.figures,
     "setup": setup.figures,
+    "truth": truth.figures,
 }
 
 
