@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import answers, http, jobs, production, setup
+from tests.bench import answers, http, jobs, production, setup, truth
 from tests.bench.figure import Part
 
 PARTS: dict[str, Part] = {
@@ -16,6 +16,7 @@ PARTS: dict[str, Part] = {
     "production": production.figures,
     "answers": answers.figures,
     "setup": setup.figures,
+    "truth": truth.figures,
 }
 
 
