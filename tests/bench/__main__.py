@@ -7,16 +7,19 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import answers, http, index, jobs, large, setup
+from tests.bench import answers, engine, http, index, jobs, large, production, setup, truth
 from tests.bench.figure import Part
 
 PARTS: dict[str, Part] = {
     "http": http.figures,
+    "jobs": jobs.figures,
+    "engine": engine.figures,
+    "production": production.figures,
     "answers": answers.figures,
     "index": index.figures,
     "index-large": large.figures,
-    "jobs": jobs.figures,
     "setup": setup.figures,
+    "truth": truth.figures,
 }
 
 
