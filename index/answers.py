@@ -23,7 +23,34 @@ Link = Callable[[str], tuple[str | None, str | None]]
 Row = list[Cell]
 """One cell for each of ``index.columns.COLUMNS``."""
 
+HELD = 4000
+"""Datasets whose cells are kept, some 2.5 kB each."""
+
 _URL = next(number for number, column in enumerate(DATASET) if column.name == "access_url")
+
+
+class RecentCells:
+    """The cells of datasets that were asked for of late, for as long as the index stays as it is."""
+
+    def __init__(self, store: DatasetStore) -> None:
+        self._store = store
+        self._held: tuple[str | None, dict[int, Sequence[Any]]] = (None, {})
+
+    def get(self, keys: Sequence[int]) -> tuple[str | None, dict[int, Sequence[Any]]]:
+        """Give the cells of datasets by key and their generation, as ``DatasetStore.cells`` does."""
+        generation, held = self._held  # other threads set it too
+        if generation == self._store.generation():
+            found = {key: held[key] for key in keys if key in held}
+            if len(found) == len(keys):
+                return generation, found
+        now, found = self._store.cells(keys)
+        if now is None:
+            return now, found
+        if now != generation or len(held) + len(found) > HELD:
+            self._held = (now, dict(found))
+        else:
+            held.update(found)
+        return now, found
 
 
 class Overlap(NamedTuple):
@@ -37,6 +64,8 @@ class Overlap(NamedTuple):
 class Answer:
     """A page of the datasets that answer a query."""
 
+    generation: str | None
+    """Of the datasets; None where they were not read all at once."""
     total: int
     """How many answer it."""
     lines: Sequence[Line]
@@ -59,40 +88,47 @@ class Answer:
 
     def rows(self, link: Link | None = None) -> Iterator[Row]:
         """Give the rows, reading some hundred at a time; one that is removed meanwhile may be missing."""
+        for key, cells in self.cells():
+            yield [*self.of_dataset(cells, link), *self.of_match(key, cells)]
+
+    def cells(self) -> Iterator[tuple[int, Sequence[Any]]]:
+        """Give key and cells as they are in SQL for each row."""
         lines = iter(self.lines)
         while some := list(islice(lines, FEW)):
             cells = self._cells or self._store.cells([line.key for line in some])[1]
             for line in some:
                 if line.key in cells:
-                    yield self._row(line.key, cells[line.key], link)
+                    yield line.key, cells[line.key]
+
+    def of_dataset(self, cells: Sequence[Any], link: Link | None = None) -> tuple[Cell, ...]:
+        """Give the cells of ``index.columns.DATASET``."""
+        ivoid = self._ids.full(cells[1])
+        url, media_type = link(ivoid) if link else (None, cells[_URL])
+        before = (cells[1], ivoid, *cells[2:_URL], url, media_type)
+        return (*before, *cells[_URL + 1 : -3], bool(cells[-3]), bool(cells[-2]), cells[-1])
+
+    def of_match(self, key: int, cells: Sequence[Any]) -> tuple[Cell, ...]:
+        """Give the cells of ``index.columns.MATCH``."""
+        if self._order is None:
+            return None, None, None, None, None, cells[0]
+        overlap, area = self._overlaps[key]
+        share = overlap / self._size
+        parts = (overlap * PIXEL_AREA, overlap / area, share, overlap == self._size, overlap == area)
+        return *parts, min(cells[0], self._order)
 
     def widths(self) -> dict[str, int]:
         """Give the most characters that the texts of a column can have."""
         widths = self._store.widths()
         return {**widths, "obs_publisher_did": widths["id"] + len(self._ids.full(""))}
 
-    def _row(self, key: int, cells: Sequence[Any], link: Link | None) -> Row:
-        ivoid = self._ids.full(cells[1])
-        url, media_type = link(ivoid) if link else (None, cells[_URL])
-        of_dataset = (
-            *(cells[1], ivoid, *cells[2:_URL], url, media_type, *cells[_URL + 1 : -3]),
-            *(bool(cells[-3]), bool(cells[-2]), cells[-1]),
-        )
-        if self._order is None:
-            return [*of_dataset, None, None, None, None, None, cells[0]]
-        overlap, area = self._overlaps[key]
-        return [
-            *of_dataset,
-            overlap * PIXEL_AREA,
-            overlap / area,
-            overlap / self._size,
-            overlap == self._size,
-            overlap == area,
-            min(cells[0], self._order),
-        ]
 
-
-def answer(store: DatasetStore, ids: DatasetIds, snapshot: Callable[[bool], Snapshot], query: Query) -> Answer:
+def answer(
+    store: DatasetStore,
+    recent: RecentCells,
+    ids: DatasetIds,
+    snapshot: Callable[[bool], Snapshot],
+    query: Query,
+) -> Answer:
     """Answer a query. Raises DatasetIdError, RegionError if the region cannot be built, and DamagedIndexError.
 
     :param snapshot: gives the coverages, the newest ones if they are told to be.
@@ -111,7 +147,8 @@ def answer(store: DatasetStore, ids: DatasetIds, snapshot: Callable[[bool], Snap
         cells: dict[int, Sequence[Any]] = {}
         generation: str | None
         if len(keys) <= FEW:
-            generation, cells = store.cells(keys, named, query.filters)
+            simple = not named and not query.filters
+            generation, cells = recent.get(keys) if simple else store.cells(keys, named, query.filters)
             at = CELLS.index(ORDERS[order.by] or "id")
             lines = [Line(key, found[at], found[1]) for key, found in cells.items()]
         else:
@@ -123,7 +160,7 @@ def answer(store: DatasetStore, ids: DatasetIds, snapshot: Callable[[bool], Snap
         lines = [Line(key, overlaps[key].overlap * PIXEL_AREA, id_) for key, _, id_ in lines]
     page, more = _page(_ordered(lines, order), order, query)
     following = _mark(page, order) if more else None
-    return Answer(len(lines), page, more, following, store, ids, query.region.order, size, overlaps, cells)
+    return Answer(generation, len(lines), page, more, following, store, ids, query.region.order, size, overlaps, cells)
 
 
 def _of_all(store: DatasetStore, ids: DatasetIds, query: Query, named: frozenset[str]) -> Answer:
@@ -133,7 +170,7 @@ def _of_all(store: DatasetStore, ids: DatasetIds, query: Query, named: frozenset
     lines = store.page(named, query.filters, query.ordered, after=query.after, offset=query.offset, limit=limit)
     page = lines[: query.limit]
     more = len(page) < len(lines)
-    return Answer(total, page, more, _mark(page, query.ordered) if more else None, store, ids, None, 0)
+    return Answer(None, total, page, more, _mark(page, query.ordered) if more else None, store, ids, None, 0)
 
 
 def _overlaps(coverages: Snapshot, ranges: Ranges, size: int, relation: Relation) -> dict[int, Overlap]:

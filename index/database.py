@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -47,6 +48,25 @@ Glance: TypeAlias = Callable[[str], Sequence[Any] | None]
 """Returns the one row of a key, or None."""
 Look: TypeAlias = Callable[[Any], Sequence[Sequence[Any]]]
 """Returns the rows of a key."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a database's server says of itself."""
+
+    name: str
+    clock: float
+    """Its clock, in seconds since 1970."""
+    asked: float
+    """This machine's clock at that moment."""
+    trouble: str = ""
+    """What is wrong with the data, as far as a quick look tells."""
+    major: int | None = None
+    """The version of PostgreSQL."""
+    connections: tuple[int, int] | None = None
+    """How many are in use, and how many there may be."""
+    wanted: int = 0
+    """How many connections a process may want."""
 
 
 class Database:
@@ -103,13 +123,32 @@ class Database:
         except DBAPIError as error:  # where the file is no database
             raise DatabaseError(f"the database {self.url} cannot be used: {str(error.orig).strip()}") from error
 
+    def describe(self) -> Server:
+        """Look at the server, for whoever looks after it.
+
+        :raises DatabaseError: it does not answer.
+        """
+        with self.read() as connection:
+            if self._sqlite:
+                told = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+                trouble = "" if told == "ok" else f"The file is damaged: {told}."
+                return Server(f"SQLite {sqlite3.sqlite_version}", time.time(), time.time(), trouble)
+            asked = time.time()
+            version, most, used, clock = connection.exec_driver_sql(
+                "SELECT current_setting('server_version'), current_setting('max_connections')::int, "
+                "(SELECT count(*) FROM pg_stat_activity), extract(epoch from clock_timestamp())::float8"
+            ).one()
+            asked = (asked + time.time()) / 2
+            major = int(version.partition(".")[0])
+            return Server(f"PostgreSQL {version}", clock, asked, "", major, (used, most), POOL + OVERFLOW)
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection for reading; each statement sees the newest committed state.
 
         :raises DatabaseError: the database does not answer.
         """
-        with self._answering(), self._reader.connect() as connection:
+        with self.answering(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -118,7 +157,7 @@ class Database:
 
         :raises DatabaseError: the database does not answer, is locked by somebody else for too long, or is full.
         """
-        with self._answering(), self.engine.begin() as connection:
+        with self.answering(), self.engine.begin() as connection:
             yield connection
 
     @property
@@ -156,7 +195,7 @@ class Database:
         import psycopg  # noqa: PLC0415 - the embedded service does without
 
         try:
-            with self._answering(), self.engine.connect() as pooled:
+            with self.answering(), self.engine.connect() as pooled:
                 driver: Any = pooled.connection.driver_connection
                 pooled.detach()  # from the pool: it is kept for as long as the process lives
                 driver.autocommit = True
@@ -168,7 +207,7 @@ class Database:
         except psycopg.Error as error:
             raise DatabaseError(f"the database {self.url} cannot be used: {error}") from error
 
-    def glance(self, query: Select[Any]) -> Glance:
+    def glance(self, query: Select[*tuple[Any, ...]]) -> Glance:
         """Prepare a query of one row at most by the one value bound in it, as :meth:`look` does."""
         look = self.look(query)
 
@@ -178,7 +217,7 @@ class Database:
 
         return glance
 
-    def look(self, query: Select[Any]) -> Look:
+    def look(self, query: Select[*tuple[Any, ...]]) -> Look:
         """Prepare a query of few rows by the one value bound in it; the columns must be plain texts and numbers.
 
         On SQLite it takes some 10 us: it does without all that SQLAlchemy does for a statement.
@@ -205,7 +244,7 @@ class Database:
 
     def _ask(self, statement: str, values: tuple[str, ...] = ()) -> list[Sequence[Any]]:
         """Ask SQLite on a connection that is kept for this, and to the end: an unread row would keep an old state."""
-        with self._glancing, self._answering():
+        with self._glancing, self.answering():
             if self._glancer is None:
                 self._glancer = self.engine.raw_connection()
                 self._glancer.driver_connection.execute(f"PRAGMA busy_timeout={GLANCE_TIMEOUT}")
@@ -218,7 +257,7 @@ class Database:
         return rows
 
     @contextmanager
-    def _answering(self) -> Iterator[None]:
+    def answering(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:

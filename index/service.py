@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from index.answers import Answer, answer
+import numpy as np
+
+from index.answers import Answer, RecentCells, answer
 from index.database import Database
 from index.dataset import Dataset, FoundDataset
-from index.errors import DamagedIndexError, LostDatasetsError, UnknownDatasetError
+from index.errors import DamagedIndexError, LostDatasetsError, RegionError, UnknownDatasetError
 from index.files import CoverageFiles, Snapshot
-from index.healpix import PIXEL_AREA, moc_of, ranges_of
+from index.healpix import PIXEL_AREA, Ints, moc_of, ranges_of
 from index.ids import DatasetIds
 from index.ingest import Taken, take
 from index.meters import SEARCH_SECONDS
-from index.postings import Postings
+from index.postings import PIXEL_ORDER, Postings
 from index.query import Query
 from index.region import Region
 from index.store import DatasetStore, SourceFile
+from index.union import joined, union
 
 if TYPE_CHECKING:
     from mocpy import MOC
@@ -96,6 +100,7 @@ class Index:
         self._ids = DatasetIds(authority)
         self._store = DatasetStore(database, self._ids)
         self._files = CoverageFiles(folder)
+        self._recent = RecentCells(self._store)
         self._snapshot: Snapshot | None = None
 
     def add(self, found: Iterable[FoundDataset]) -> Added:
@@ -217,6 +222,11 @@ class Index:
         )
 
     @property
+    def quick(self) -> bool:
+        """Whether the datasets are read without waiting for anybody, so that an event loop may ask for few of them."""
+        return self._store.quick
+
+    @property
     def ids(self) -> DatasetIds:
         """The ids of the datasets."""
         return self._ids
@@ -257,9 +267,26 @@ class Index:
 
         Raises DatasetIdError, RegionError if the region cannot be built, and DamagedIndexError.
         """
-        return answer(
-            self._store, self._ids, lambda newest: self._newest() if newest else self._snapshot or self._newest(), query
-        )
+        return answer(self._store, self._recent, self._ids, self._opened, query)
+
+    def union(self, query: Query, order: int) -> tuple[str, MOC | None]:
+        """Give the cells of an order that the datasets which answer a query touch together, None for no dataset.
+
+        Beside it the generation that it belongs to. Raises RegionError for an order that is not one from 0 to 16, and
+        what ``answer`` does.
+        """
+        if not 0 <= order <= PIXEL_ORDER:
+            raise RegionError(f"the order of a union must be from 0 to {PIXEL_ORDER}, not {order}")
+        while True:
+            keys: Ints | None = None
+            snapshot = self._newest()
+            if query.region or query.ids or query.filters:
+                keys = np.array([line.key for line in self.answer(query).lines], dtype=np.int64)
+            # the generation is asked for again behind the rows, so that these are of the one that is open
+            if snapshot.generation == self._store.generation():
+                break
+        ranges = joined([union(segment, keys, order) for segment in snapshot.segments])
+        return snapshot.generation, moc_of(ranges, order) if len(ranges) else None
 
     def region(self, text: str) -> Region:
         """Read a region in any form, also around a target of the datasets. Raises RegionError."""
@@ -296,6 +323,10 @@ class Index:
         """Give a name of the state of the index, another one after each change."""
         return self._store.generation()
 
+    def unchanged(self) -> AbstractContextManager[None]:
+        """Keep all who would change the index waiting for the length of a block."""
+        return self._files.exclusive()
+
     def verify(self) -> None:
         """Read all files and compare their checksums, and the datasets in them with those in SQL.
 
@@ -314,6 +345,10 @@ class Index:
         for key, dataset in found.items():
             return generation, key, dataset
         raise UnknownDatasetError(f"there is no dataset {short!r}")
+
+    def _opened(self, newest: bool) -> Snapshot:
+        """Give the generation that is open, or the present one."""
+        return self._newest() if newest else self._snapshot or self._newest()
 
     def _newest(self) -> Snapshot:
         """Open the present generation."""

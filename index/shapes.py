@@ -110,18 +110,14 @@ class Circle:
     def build(self, order: int) -> MOC:
         """Give the cells that the circle touches."""
         if self.radius <= 90:
-            from astropy.coordinates import Angle, Latitude, Longitude
-            from mocpy import MOC
+            from mocpy import MOC, mocpy
 
-            moc = MOC.from_cone(
-                lon=Longitude(self.ra, unit="deg"),
-                lat=Latitude(self.dec, unit="deg"),
-                radius=Angle(self.radius, unit="deg"),
-                max_depth=order,
-            )
+            # the function behind MOC.from_cone, without the objects of astropy that take as long; and the border is
+            # tried one order deeper, not two: half the time, for 4 % of a cell more
+            moc = MOC(mocpy.from_cone(self.ra, self.dec, self.radius, order, 1))
             ranges = ranges_of(moc)
             excess = int((ranges[:, 1] - ranges[:, 0]).sum()) * PIXEL_AREA - self.area
-            # mocpy is fast, and goes wrong by whole cells if at all; the factor is 0.7 then, from 0.4 to 1.2
+            # mocpy is fast, and goes wrong by whole cells if at all; the factor is 0.75 then, from 0.4 to 1.2
             cell = cell_size(order)
             if 0.35 * self.perimeter * cell < excess < 1.3 * self.perimeter * cell + 6 * cell**2:
                 return moc

@@ -110,12 +110,18 @@ class DatasetStore:
         self._database = database
         self._ids = ids
         self._sqlite = database.engine.dialect.name == "sqlite"
+        self._generation = database.glance(select(_GENERATION, bindparam("key", type_=Text)))
         self._look = database.look(_with_generation(_CELLS, self._keyed("key"), []))
+
+    @property
+    def quick(self) -> bool:
+        """Whether few rows by their keys are read without waiting for anybody."""
+        return self._database.quick
 
     def generation(self) -> str:
         """Give the generation of the coverages that belongs to the datasets."""
-        with self._database.read() as connection:
-            return str(connection.scalar(select(_GENERATION)))
+        row = self._generation("")
+        return str(row[0]) if row else NOTHING
 
     def count(self) -> int:
         """Give the number of datasets."""
@@ -227,7 +233,7 @@ class DatasetStore:
         if self._sqlite:
             keys = func.json_each(bindparam(name, type_=Text)).table_valued("value")
         else:
-            keys = func.unnest(bindparam(name, type_=ARRAY(BigInteger))).table_valued("value")
+            keys = func.unnest(bindparam(name, type_=ARRAY(BigInteger))).table_valued("value").render_derived()
         return keys.join(dataset, dataset.c.key == keys.c.value)
 
     def _conditions(self, ids: Collection[str], filters: Sequence[Filter]) -> list[ColumnElement[bool]]:

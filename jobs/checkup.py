@@ -216,7 +216,7 @@ def _ended(engine: Engine, script: Script, job: Job) -> Iterator[Finding]:
         "ok",
     )
     for product in job.products:
-        path = engine.jobs.product(job.script, job.id, product.name)[1]
+        path = engine.jobs.product(job.script, job.id, product.name)[1].local
         if product.description == UNDESCRIBED:
             yield Finding(product.name, "is not declared in script.toml; users cannot know what it is", "note")
         try:
@@ -343,7 +343,7 @@ def _survives(
     if job.phase is Phase.COMPLETED:
         for product in job.products:
             try:
-                inspect(engine.jobs.product(job.script, job.id, product.name)[1], product.content_type)
+                inspect(engine.jobs.product(job.script, job.id, product.name)[1].local, product.content_type)
             except WrongContentError as error:
                 yield Finding(what, f"{product.name} is declared as {product.content_type}, but {error}")
         if spoil is not None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from index.dataset import Dataset
 from jobs.descriptor import Script, slug
-from jobs.models import Task
+from jobs.models import Part, Task
 from jobs.validator import Values
 
 CONTRACT = 1
@@ -27,10 +27,13 @@ REGION = "region.fits"
 """The region of the job as a MOC, in the working folder."""
 
 
-def describe(task: Task, created: datetime, values: Values, datasets: Sequence[Dataset]) -> dict[str, Any]:
+def describe(
+    task: Task, created: datetime, values: Values, datasets: Sequence[Dataset], parts: Sequence[Part] | None = None
+) -> dict[str, Any]:
     """Return the content of task.json.
 
     :param created: when the job was made: the one instant that a product may tell of.
+    :param parts: what there is to gather, for the task that does.
     """
     region = None if values.region is None else {**values.region.as_dict(), "moc": REGION}
     return {
@@ -43,6 +46,22 @@ def describe(task: Task, created: datetime, values: Values, datasets: Sequence[D
         "parameters": values.values,
         "region": region,
         "datasets": [_dataset(dataset) for dataset in datasets],
+        **({} if parts is None else {"parts": [_part(part) for part in parts]}),
+    }
+
+
+def part_folder(part: Part) -> str:
+    """Return where the gather task finds what a part handed on, from its working folder."""
+    return f"parts/{part.task}"
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return {
+        "dataset": part.dataset,
+        "task": part.task,
+        "folder": None if part.failed else part_folder(part),
+        "failed": part.failed,
+        "message": part.message,
     }
 
 
@@ -79,9 +98,13 @@ def environment(workspace: Path, created: datetime) -> dict[str, str]:
     }
 
 
-def command(script: Script) -> list[str]:
-    """Return the command, with its program and arguments found in the script's folder where they are there."""
+def command(script: Script, role: str = "") -> list[str]:
+    """Return the command, with its program and arguments found in the script's folder where they are there.
+
+    :param role: that of the task; a ``part`` runs what the descriptor has for each dataset.
+    """
     program, *arguments = (
-        str(script.folder / part) if (script.folder / part).is_file() else part for part in script.command
+        str(script.folder / part) if (script.folder / part).is_file() else part
+        for part in (script.each if role == "part" else script.command)
     )
     return [sys.executable if program == "python" else program, *arguments]

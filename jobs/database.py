@@ -32,17 +32,28 @@ def upgrade(database: Database) -> None:
     command.upgrade(config(database), "head")
 
 
+def present(database: Database) -> str | None:
+    """Return the form that a database has; None if it has none yet."""
+    with database.read() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest(database: Database) -> str:
+    """Return the form that this version needs."""
+    head = ScriptDirectory.from_config(config(database)).get_current_head()
+    assert head is not None  # noqa: S101 - there are steps
+    return head
+
+
 def require(database: Database) -> None:
     """Make sure that a database, which others use too, has the form this version needs.
 
     :raises DatabaseError: it has not, or does not answer.
     """
     database.check()
-    with database.read() as connection:
-        present = MigrationContext.configure(connection).get_current_revision()
-    steps = ScriptDirectory.from_config(config(database))
-    if present == steps.get_current_head():
+    here, steps = present(database), ScriptDirectory.from_config(config(database))
+    if here == steps.get_current_head():
         return
-    if present is None or present in {step.revision for step in steps.walk_revisions()}:
+    if here is None or here in {step.revision for step in steps.walk_revisions()}:
         raise DatabaseError(f"the database {database.url} is to be brought to this version first: amora db upgrade")
-    raise DatabaseError(f"the database {database.url} belongs to a newer version of Amora (its form is {present})")
+    raise DatabaseError(f"the database {database.url} belongs to a newer version of Amora (its form is {here})")

@@ -97,8 +97,18 @@ class Accepts(_Model):
 class Limits(_Model):
     """What one task may use."""
 
-    wall: int = 3600
+    wall: Annotated[int, Field(ge=1)] = 3600
     """Seconds of wall-clock time."""
+    cpu: Annotated[int, Field(ge=1)] = 4 * 3600
+    """Seconds of processor time of all processes together."""
+    memory: Annotated[int, Field(ge=1 << 20)] = 8 << 30
+    """Bytes that all processes together may have in memory."""
+    disk: Annotated[int, Field(ge=1 << 16)] = 50 << 30
+    """Bytes in the working folder."""
+    processes: Annotated[int, Field(ge=1)] = 256
+    """Processes at once."""
+    log: Annotated[int, Field(ge=1 << 10)] = 64 << 20
+    """Bytes that may be printed."""
 
 
 class Script(_Model):
@@ -116,6 +126,11 @@ class Script(_Model):
     """Folders beside the script's own whose code it uses: a change in them is a change of the script."""
     scope: Literal["dataset", "job"] = "dataset"
     """``dataset``: a task for each dataset; ``job``: one task that gets them all."""
+    each: tuple[str, ...] = ()
+    """With ``scope = "job"``: what runs first for each dataset, in a task of its own; ``command`` then gathers what
+    these tasks wrote."""
+    retry: Annotated[int, Field(ge=0, le=100)] = 0
+    """How often a task that has failed is run again."""
     resource: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")] = "default"
     """The resource class: which workers do its tasks."""
     tasks: str | None = None
@@ -140,6 +155,8 @@ class Script(_Model):
         for name in (*[n for pair in self.ordered for n in pair], *([self.tasks] if self.tasks else [])):
             if name not in names:
                 raise ValueError(f"the parameter {name} is named but not declared")
+        if self.each and (self.scope != "job" or not self.accepts.datasets):
+            raise ValueError('each is for a script of scope = "job" that works on datasets')
         counts = next((spec for spec in self.parameters if spec.name == self.tasks), None)
         if counts is not None and (counts.type != "integer" or counts.multiple):
             raise ValueError(f"the parameter {counts.name} is the number of tasks: it must be one integer")

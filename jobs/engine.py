@@ -16,8 +16,8 @@ from jobs.queue import open_queue
 from jobs.registry import Registry
 from jobs.service import Check, Jobs
 from jobs.settings import Settings
-from jobs.storage import Storage
-from jobs.store import JobStore
+from jobs.storage import open_storage
+from jobs.store import JobStore, UserLimits
 from jobs.sweeper import SWEEP, Sweeper
 from jobs.uploads import Inboxes
 from jobs.worker import Worker
@@ -42,8 +42,9 @@ class Engine:
             require(self.database)
         self.index = Index(settings.folder / "index", self.database, settings.authority)
         self._changes = Changes()
-        self._store = JobStore(self.database, self._changes.publish, settings.user_running)
-        self._storage = Storage(settings.folder)
+        limits = UserLimits(settings.user_running, settings.user_queued, settings.user_disk)
+        self._store = JobStore(self.database, self._changes.publish, limits)
+        self._storage = open_storage(settings.folder, settings.storage_url)
         self._inboxes = Inboxes(settings.folder, settings.upload_max, settings.upload_files)
         registry = Registry(settings.script_folders, settings.folder / "scripts")
         self._registry = registry

@@ -10,6 +10,8 @@
      +-- PhaseError         the job's phase does not allow the move that was asked for
      +-- DescriptorError    a script's folder does not follow the script contract
      +-- LimitError         a limit of the service is reached
+     |    +-- StorageError  the storage of the files of jobs does not answer
+     |    +-- QuotaError     it is one of this user
      +-- ConflictError      two tasks of a job want the same name for their products
 
 Each message is written for a stranger; ``uws`` gives it its place in HTTP and XML.
@@ -58,5 +60,13 @@ class LimitError(AmoraError):
     """A limit of the service is reached; the message says which and when to try again."""
 
 
+class QuotaError(LimitError):
+    """A user has reached a limit of his own; the message says which, how much is used, and what helps."""
+
+
 class ConflictError(AmoraError):
     """Two tasks of a job want the same name for their products; the message says which."""
+
+
+class StorageError(LimitError):
+    """The storage of the files of jobs does not answer, or not now; the message is for the operator."""

@@ -43,12 +43,25 @@ class Guardhouse:
         self._door: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], grace: float) -> Guarded:
+    def start(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        grace: float,
+        limits: Mapping[str, int],
+    ) -> Guarded:
         """Start a script.
 
         :raises GuardhouseError: the guardhouse was killed meanwhile.
         """
-        order = {"command": list(command), "folder": str(folder), "environment": dict(environment), "grace": grace}
+        order = {
+            "command": list(command),
+            "folder": str(folder),
+            "environment": dict(environment),
+            "grace": grace,
+            "limits": dict(limits),
+        }
         message = json.dumps(order).encode()
         with contextlib.ExitStack() as undo:
             theirs, ours = [], []

@@ -2,9 +2,9 @@
 
 A program of its own, ``python -I -S guardian.py SOCKET_FD``: the *guardhouse* of one worker process. For each order
 that comes on the socket it forks a guardian, which costs a fork and no start of Python. An order is its length in four
-bytes and a JSON object with ``command``, ``folder``, ``environment`` and ``grace``; with it come four descriptors: the
-worker's hand, the script's standard output and error, and where to report. The answer is the guardian's pid in eight
-bytes. The end of the socket means that the worker is dead; then the guardhouse ends too.
+bytes and a JSON object with ``command``, ``folder``, ``environment``, ``grace`` and ``limits``; with it come four
+descriptors: the worker's hand, the script's standard output and error, and where to report. The answer is the
+guardian's pid in eight bytes. The end of the socket means that the worker is dead; then the guardhouse ends too.
 
 A guardian
 
@@ -13,12 +13,15 @@ A guardian
 * feels the worker's hand: a byte on it means stop, its end means that the worker is dead. Both stop the script: SIGTERM
   to all its processes, and SIGKILL to what is left after ``grace`` seconds;
 * has the kernel kill the script if it is killed itself (PR_SET_PDEATHSIG);
+* looks again and again at what all processes of the script take together, and stops the script when it is more than
+  one of ``limits``: ``cpu`` in seconds, ``memory`` and ``disk`` (the working folder) in bytes, ``processes``;
 * kills whatever the script left running when it ended by itself.
 
-It reports ``start PID`` when the script runs, and ``exit CODE CPU MEMORY`` when no process is left; CODE is negative
-for a signal, as in :mod:`subprocess`. CPU is the processor time of all the script's processes in seconds, MEMORY the
-peak resident size of the largest of them in bytes, both as wait4(2) accounts for them: what ran under a parent that did
-not wait for it is counted too, because it becomes the guardian's child.
+It reports ``start PID`` when the script runs, ``limit NAME`` when it stops it for that, and ``exit CODE CPU MEMORY READ
+WRITTEN`` when no process is left; CODE is negative for a signal, as in :mod:`subprocess`. CPU is the processor time of
+all the script's processes in seconds, MEMORY the peak resident size of the largest of them in bytes, both as wait4(2)
+accounts for them, READ and WRITTEN the bytes that went through read(2) and write(2) and their kin (proc_pid_io(5)).
+What ran under a parent that did not wait for it is counted too, because it becomes the guardian's child.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ import contextlib
 import ctypes
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -39,6 +43,13 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in a unit of ru_maxrss."""
+
+LOOK = 0.2
+"""Seconds between two looks at what the script takes; more where looking takes long."""
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+GIVEN = ("uploads", "parts")
+"""Folders in the working folder that hold what the script was given, not what it wrote."""
 
 _LIBRARY = ctypes.CDLL(None)
 
@@ -60,6 +71,7 @@ def _start(command: list[str], guardian: int) -> int:
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
         os.execvp(command[0], command)  # noqa: S606 - that there is no shell is the point
@@ -70,26 +82,74 @@ def _start(command: list[str], guardian: int) -> int:
 
 def _descendants() -> list[int]:
     """Return the pids of all processes below this one, zombies left out."""
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208 - a thousand Path objects for nothing
-        if name.isdigit():
-            with contextlib.suppress(OSError):  # it ended while we looked
-                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - the same
-                    fields = file.read().rpartition(b")")[2].split()
-                if fields[0] != b"Z":
-                    children.setdefault(int(fields[1]), []).append(int(name))
     found: list[int] = []
-    level = [os.getpid()]
+    level = _children(os.getpid())
     while level:
-        level = [pid for parent in level for pid in children.get(parent, [])]
         found += level
+        level = [pid for parent in level for pid in _children(parent)]
+    return [pid for pid in found if not _is_zombie(pid)]
+
+
+def _children(pid: int) -> list[int]:
+    """Return the pids of the children of a process: those that each of its threads has started."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # it ended while we looked
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - a thousand Path objects for nothing
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:  # noqa: PTH123 - the same
+                found += map(int, file.read().split())
     return found
 
 
+def _is_zombie(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - as above
+            return file.read().rpartition(b")")[2].split()[0] == b"Z"
+    except OSError:
+        return True
+
+
+def _taken(pids: list[int]) -> tuple[float, int]:
+    """Return the seconds of processor time and the bytes of memory that processes take now."""
+    ticks = pages = 0
+    for pid in pids:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - as above
+            fields = file.read().rpartition(b")")[2].split()
+            # its own time, and that of its children that it has waited for
+            ticks += sum(map(int, fields[11:15]))
+            pages += int(fields[21])
+    return ticks / TICKS, pages * PAGE
+
+
+def _size(folder: str, left_out: tuple[str, ...] = ()) -> int:
+    """Return the bytes of disk that the files in a folder take."""
+    total = 0
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):  # it was removed meanwhile
+                if not entry.is_dir(follow_symlinks=False):
+                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+                elif entry.name not in left_out:
+                    total += _size(entry.path)
+    return total
+
+
+def _transferred(pid: int) -> tuple[int, int]:
+    """Return the bytes that a process and those it has waited for read and wrote."""
+    try:
+        with open(f"/proc/{pid}/io", "rb") as file:  # noqa: PTH123 - as above
+            read, written = (int(line.split()[1]) for line in file.readlines()[:2])
+    except (OSError, ValueError):  # not Linux, or not for us to see
+        return 0, 0
+    return read, written
+
+
 class _Guardian:
-    def __init__(self, status: int, grace: float, command: list[str]) -> None:
+    def __init__(self, status: int, grace: float, command: list[str], limits: dict[str, int]) -> None:
         self.status = status
         self.grace = grace
+        self.limits = limits
+        self.look_at = time.monotonic() + LOOK
+        self.read = self.written = 0
         self.code: int | None = None
         self.cpu = 0.0
         self.memory = 0
@@ -116,11 +176,15 @@ class _Guardian:
         """Collect ended children; return whether any are left."""
         while True:
             try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return False
-            if pid == 0:
+            if ended is None:
                 return True
+            read, written = _transferred(ended.si_pid)  # before it is forgotten
+            pid, status, usage = os.wait4(ended.si_pid, 0)
+            self.read += read
+            self.written += written
             self.cpu += usage.ru_utime + usage.ru_stime
             self.memory = max(self.memory, usage.ru_maxrss * RSS_UNIT)
             if pid == self.pid:
@@ -145,11 +209,44 @@ class _Guardian:
             os.read(0, 1)
             self.stopping = True
 
+    def _freeze(self) -> None:
+        """Stop every process where it is: they would go on forking while they are asked to end."""
+        stopped: set[int] = set()
+        while new := set(_descendants()) - stopped:
+            for pid in new:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+            stopped |= new
+
+    def _exceeded(self) -> str | None:
+        """Return which limit the script has exceeded, if any."""
+        begin = time.monotonic()
+        pids = _descendants()
+        cpu, memory = _taken(pids)
+        taken = {"processes": len(pids), "memory": memory, "cpu": self.cpu + cpu, "disk": _size(".", GIVEN)}
+        now = time.monotonic()
+        self.look_at = now + max(LOOK, 20 * (now - begin))
+        return next((name for name, limit in self.limits.items() if taken[name] > limit), None)
+
+    def _guard(self) -> str | None:
+        """Wait until the script ends, is to be stopped, or has exceeded the limit that is returned."""
+        watching = bool(self.limits) and sys.platform == "linux"
+        while self._reap() and self.code is None and not self.stopping:
+            self._wait(max(0.0, self.look_at - time.monotonic()) if watching else None, control=True)
+            if watching and time.monotonic() >= self.look_at and self.code is None:
+                exceeded = self._exceeded()
+                if exceeded is not None:
+                    return exceeded
+        return None
+
     def run(self) -> None:
         """Guard the script until none of its processes is left."""
-        while self._reap() and self.code is None and not self.stopping:
-            self._wait(None, control=True)
-        if self.code is None:
+        exceeded = self._guard()
+        if exceeded is not None:
+            self._tell(f"limit {exceeded}")
+        if exceeded == "processes":
+            self._freeze()
+        elif self.code is None:
             self._signal(signal.SIGTERM)
             deadline = time.monotonic() + self.grace
             while self._reap() and (left := deadline - time.monotonic()) > 0:
@@ -158,7 +255,7 @@ class _Guardian:
             # Again and again: a process may have forked between the look and the signal.
             self._signal(signal.SIGKILL)
             self._wait(0.05)
-        self._tell(f"exit {self.code} {self.cpu:.6f} {self.memory}")
+        self._tell(f"exit {self.code} {self.cpu:.6f} {self.memory} {self.read} {self.written}")
 
 
 def _guard(order: dict[str, Any], descriptors: list[int]) -> None:
@@ -172,7 +269,7 @@ def _guard(order: dict[str, Any], descriptors: list[int]) -> None:
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])
-    _Guardian(status, order["grace"], order["command"]).run()
+    _Guardian(status, order["grace"], order["command"], order["limits"]).run()
 
 
 def _receive(door: socket.socket) -> tuple[dict[str, Any], list[int]] | None:

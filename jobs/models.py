@@ -44,10 +44,19 @@ class Usage:
     """Seconds of user and system time of all processes together, ended attempts included."""
     memory: int = 0
     """Bytes that the largest single process had in memory at its peak."""
+    read: int = 0
+    """Bytes that all processes together read from files and pipes."""
+    written: int = 0
+    """Bytes that they wrote."""
 
     def __add__(self, other: Usage) -> Usage:
-        """Return what both took: the times add up, the larger peak counts."""
-        return Usage(self.cpu + other.cpu, max(self.memory, other.memory))
+        """Return what both took: times and bytes add up, the larger peak counts."""
+        return Usage(
+            self.cpu + other.cpu,
+            max(self.memory, other.memory),
+            self.read + other.read,
+            self.written + other.written,
+        )
 
 
 NOTHING = Usage()
@@ -73,11 +82,27 @@ class Task:
     started: datetime | None
     ended: datetime | None
     usage: Usage = NOTHING
+    role: str = ""
+    """``part`` of a job whose last task, ``gather``, gets what the parts wrote; empty in other jobs."""
 
     @property
     def dataset(self) -> str | None:
         """The one dataset it works on; None if that is none or several."""
         return self.datasets[0] if len(self.datasets) == 1 else None
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the gather task of a job is told of a part."""
+
+    task: int
+    attempt: int
+    dataset: str | None
+    failed: bool
+    message: str
+    """Why it failed, or what its script said last."""
+    files: tuple[tuple[str, str], ...] = ()
+    """Name of each file that it handed on, and where the storage keeps it."""
 
 
 @dataclass(frozen=True)

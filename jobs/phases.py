@@ -41,11 +41,13 @@ JOB_MOVES: dict[Phase, frozenset[Phase]] = {
 """From each phase of a job, the phases it may move to. A phase that is absent is left by no move."""
 
 TASK_MOVES: dict[Phase, frozenset[Phase]] = {
+    # The task that gathers what the others hand on, until these have ended.
+    Phase.PENDING: frozenset({Phase.QUEUED, Phase.ABORTED}),
     Phase.QUEUED: frozenset({Phase.EXECUTING, Phase.ERROR, Phase.ABORTED}),
     # Back to QUEUED: the worker died or handed the task back; the next attempt has a higher number.
     Phase.EXECUTING: frozenset({Phase.QUEUED, Phase.COMPLETED, Phase.ERROR, Phase.ABORTED}),
 }
-"""The same for a task. A task is made QUEUED, together with its job's move to QUEUED."""
+"""The same for a task. A task is made QUEUED or PENDING, together with its job's move to QUEUED."""
 
 
 def sources(moves: dict[Phase, frozenset[Phase]], target: Phase) -> frozenset[Phase]:

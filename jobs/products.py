@@ -43,7 +43,9 @@ def collect(script: Script, task: Task, folder: Path) -> dict[str, Description]:
     """
     if folder.is_symlink() or not folder.is_dir():
         raise ProductError("it removed its folder products/")
-    declared = {spec.file_name(task.dataset, task.number): spec for spec in script.products}
+    # What a part hands on is between it and the task that gathers.
+    promised = () if task.role == "part" else script.products
+    declared = {spec.file_name(task.dataset, task.number): spec for spec in promised}
     for name, spec in declared.items():
         if spec.required and not (folder / name).is_file():
             raise ProductError(f"it wrote no {name}, which its descriptor promises")

@@ -107,6 +107,13 @@ class Queue:
         """Whether calls can be sent now."""
         return True
 
+    def describe(self) -> dict[str, str]:
+        """Return what the broker says of itself.
+
+        :raises OSError: it does not answer.
+        """
+        return {}
+
 
 class RedisQueue(Queue):
     """The calls for workers in Redis, heard by the workers of all processes with the same address.
@@ -147,6 +154,13 @@ class RedisQueue(Queue):
 
     def _open(self, name: str) -> int:
         return int(self._redis.llen(f"{NAMESPACE}:{name}"))
+
+    def describe(self) -> dict[str, str]:
+        """Return what Redis says of itself."""
+        try:
+            return {name: str(value) for name, value in self._redis.info("server").items()}
+        except RedisError as error:
+            raise OSError(str(error)) from error
 
     def check(self) -> bool:
         """Whether Redis answers."""

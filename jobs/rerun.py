@@ -107,11 +107,12 @@ def rerun(
     given = [(item.name, item.value) for item in job.parameters if item.upload is None]
     with trial(settings, folders) as other:
         copy_datasets(engine.index, datasets, other.index)
-        after = run(other, job.script, given, files=_sent(engine, job), again=job, log=log, progress=progress)
+        sent = _sent(engine, job, other.settings.folder / "sent")
+        after = run(other, job.script, given, files=sent, again=job, log=log, progress=progress)
         yield Rerun(job, after, other, tuple(_software(records, other.jobs.records(job.script, after.id))))
 
 
-def _sent(engine: Engine, job: Job) -> dict[str, Sent]:
+def _sent(engine: Engine, job: Job, folder: Path) -> dict[str, Sent]:
     sent: dict[str, Sent] = {}
     for item in job.parameters:
         if item.upload is not None:
@@ -120,7 +121,7 @@ def _sent(engine: Engine, job: Job) -> dict[str, Sent]:
             except NotFoundError as error:
                 raise RequestError(str(error)) from error
             assert found is not None  # noqa: S101 - for the type checker: it is a file
-            sent[item.name] = found[1], item.upload.content_type
+            sent[item.name] = found[1].fetch(folder / item.name), item.upload.content_type
     return sent
 
 
@@ -168,7 +169,8 @@ def _difference(engine: Engine, done: Rerun, name: str) -> str:
     paths: list[Path] = []
     for where, job in ((engine, done.before), (done.engine, done.after)):
         try:
-            paths.append(where.jobs.product(job.script, job.id, name)[1])
+            content = where.jobs.product(job.script, job.id, name)[1]
+            paths.append(content.fetch(done.engine.settings.folder / "compared" / name))
         except NotFoundError:
             return "the file of the first run is not there any more"
     sizes = [path.stat().st_size for path in paths]

@@ -49,6 +49,8 @@ class Outcome:
     """The last line that was not empty on its standard error."""
     message: str = ""
     """What it said with its last progress."""
+    exceeded: str = ""
+    """The limit for which it was stopped, if it was for one."""
     usage: Usage = field(default=NOTHING, compare=False)
     """What its processes took; nothing if its guardian was killed."""
 
@@ -61,16 +63,27 @@ class Run:
     :param environment: all that the script gets.
     :param log: takes every line the script prints but the progress lines.
     :param grace: seconds between SIGTERM and SIGKILL.
+    :param limits: what all its processes may take together: ``cpu`` (s), ``memory``, ``disk`` (the working folder) and
+        ``log`` (what they print, progress included) in bytes, ``processes``; without a limit what is not named.
     """
 
     def __init__(
-        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Log, grace: float
+        self,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        log: Log,
+        grace: float,
+        limits: Mapping[str, int] | None = None,
     ) -> None:
         self._log = log
+        self._limits = dict(limits or {})
+        self._printable = self._limits.pop("log", None)
+        self._exceeded = ""
         self._last_error = b""
         self._progress: tuple[float, str] | None = None
         self._message = ""
-        self._guarded = HOUSE.start(command, folder, environment, grace)
+        self._guarded = HOUSE.start(command, folder, environment, grace, self._limits)
         self._code: int | None = None
         self._usage = NOTHING
         self._script: int | None = None
@@ -132,11 +145,19 @@ class Run:
                 os.killpg(self._script, signal.SIGKILL)
 
     def _outcome(self, stopped: bool) -> Outcome:
-        return Outcome(self._code, stopped, _text(self._last_error), self._message, self._usage)
+        return Outcome(self._code, stopped, _text(self._last_error), self._message, self._exceeded, self._usage)
 
     def _read(self, name: str) -> bool:
         """Take what there is to read from one pipe; False at its end."""
         data = os.read(self._pipes[name].fileno(), MAX_LINE)
+        if name != "status" and self._printable is not None:
+            if self._exceeded == "log":  # it is being stopped; what it still says is lost
+                return bool(data)
+            self._printable -= len(data)
+            if self._printable < 0:
+                self._exceeded = "log"
+                with contextlib.suppress(BrokenPipeError):
+                    self._control.write(b"s")
         *lines, rest = (self._rest[name] + data).split(b"\n")
         if rest and (not data or len(rest) > MAX_LINE):
             lines, rest = [*lines, rest], b""
@@ -146,9 +167,11 @@ class Run:
                 word, *values = line.split()
                 if word == b"start":
                     self._script = int(values[0])
+                elif word == b"limit":
+                    self._exceeded = values[0].decode()
                 else:
-                    code, cpu, memory = values
-                    self._code, self._usage = int(code), Usage(float(cpu), int(memory))
+                    code, cpu, *counts = values
+                    self._code, self._usage = int(code), Usage(float(cpu), *map(int, counts))
             else:
                 self._take(line, error=name == "err")
         return bool(data)

@@ -18,7 +18,7 @@ from index.errors import CoverageError, DatabaseError
 from index.service import Index
 from jobs.changes import Changes
 from jobs.descriptor import Script
-from jobs.errors import NotFoundError, ParameterError, PhaseError, RequestError
+from jobs.errors import LimitError, NotFoundError, ParameterError, PhaseError, RequestError
 from jobs.models import Census, Job, JobRef, JobState, Line, Parameter, Product, Task, Upload
 from jobs.phases import FINAL, Phase
 from jobs.queue import Queue
@@ -26,7 +26,7 @@ from jobs.quote import Quotes
 from jobs.record import Record
 from jobs.registry import Registry
 from jobs.settings import Settings
-from jobs.storage import Storage
+from jobs.storage import Content, Storage
 from jobs.store import JobStore, StaleError, new_id
 from jobs.uploads import Inbox, Inboxes, Incoming
 from jobs.validator import canonical, check, select
@@ -81,6 +81,7 @@ class Jobs:
         self._changes = changes
         self._settings = settings
         self._inboxes = inboxes
+        self._slots = slots
         self._quotes = Quotes(store, slots)
         self._checks = checks
 
@@ -167,14 +168,15 @@ class Jobs:
                 return task
         raise NotFoundError(f"The job {job_id} has no task {number}.")
 
-    def product(self, script: str, job_id: str, name: str) -> tuple[Product, Path]:
-        """Return a product and where its file lies.
+    def product(self, script: str, job_id: str, name: str) -> tuple[Product, Content]:
+        """Return a product and its content.
 
         :raises NotFoundError: there is no such job or product.
+        :raises StorageError: it cannot be had now.
         """
         for product in self.get(script, job_id).products:
-            if product.name == name and (path := self._storage.path(product.key)).is_file():
-                return product, path
+            if product.name == name and (content := self._storage.open(product.key)) is not None:
+                return product, content
         raise NotFoundError(f"The job {job_id} has no result {name}.")
 
     def records(self, script: str, job_id: str) -> dict[int, Record]:
@@ -185,20 +187,21 @@ class Jobs:
         self.state(script, job_id)
         return {number: Record.of(text) for number, text in self._store.records(job_id).items()}
 
-    def upload(self, script: str, job_id: str, name: str) -> tuple[Upload, Path] | None:
-        """Return the file that was sent as a parameter and where it lies; None if it is no file.
+    def upload(self, script: str, job_id: str, name: str) -> tuple[Upload, Content] | None:
+        """Return the file that was sent as a parameter and its content; None if it is no file.
 
         :raises NotFoundError: there is no such job or parameter, or the file went with the destruction of the job.
+        :raises StorageError: it cannot be had now.
         """
         given = [item for item in self.get(script, job_id).parameters if item.name.upper() == name.upper()]
         if not given:
             raise NotFoundError(f"The job {job_id} has no parameter {name}.")
         if (upload := given[0].upload) is None:
             return None
-        path = self._storage.path(upload.key)
-        if not path.is_file():
+        content = self._storage.open(upload.key)
+        if content is None:
             raise NotFoundError(f"The file that was sent as {name} is not there any more.")
-        return upload, path
+        return upload, content
 
     def inbox(self) -> Inbox:
         """Return a place for the files of one request, to be closed with the request."""
@@ -207,6 +210,20 @@ class Jobs:
     def health(self) -> list[Check]:
         """Look at each part of the service."""
         return [check() for check in self._checks]
+
+    def lost_products(self, count: int) -> tuple[list[str], int]:
+        """Look for the newest products where they should lie; return those that do not, and how many were looked at."""
+        keys = self._store.newest_products(count)
+        return [key for key in keys if self._storage.open(key) is None], len(keys)
+
+    @property
+    def files_folder(self) -> Path | None:
+        """The folder in which the files of jobs are kept; None if they are in a bucket."""
+        return self._storage.folder
+
+    def slots(self) -> int:
+        """Return how many tasks all workers that live do at once."""
+        return self._slots()
 
     def census(self) -> Census:
         """Count the jobs, and the tasks that wait and run in each resource class, also where there are none.
@@ -243,6 +260,7 @@ class Jobs:
         :raises ParameterError: a value is not allowed; no job is made.
         :raises RequestError: the values do not go together; no job is made.
         """
+        self._require_room()
         found = self.scripts.get(script)
         given = canonical(found, parameters)
         check(found, [*given, *_uploads(files)], self._index)
@@ -347,7 +365,16 @@ class Jobs:
         """
         found = self.scripts.get(script)
         self.get(script, job_id)
+        self._require_room()
         self._run(found, job_id)
+
+    def _require_room(self) -> None:
+        """Accept nothing once the disk is nearly full: what runs is to find room for its products.
+
+        :raises LimitError: it is.
+        """
+        if self._storage.free() < self._settings.min_free:
+            raise LimitError("The disk of the service is nearly full, and it accepts no work; please try again later.")
 
     def _run(self, script: Script, job_id: str) -> None:
         while True:
@@ -375,7 +402,7 @@ class Jobs:
         if isinstance(work, str):
             self._store.fail(job_id, work, version=version)
             return []
-        return self._store.queue(job_id, work, script.resource, version)
+        return self._store.queue(job_id, work, script.resource, version, gather=bool(script.each))
 
     def abort(self, script: str, job_id: str) -> None:
         """Abort a job that has not ended; its scripts are stopped within a second.

@@ -39,6 +39,13 @@ class Settings(BaseSettings):
         "tasks then, on as many machines as wanted. By default the queue is in the memory of `amora serve`, which does "
         "them itself.",
     )
+    storage_url: str | None = Field(
+        default=None,
+        pattern=r"^(file:///|s3://[a-z0-9])",
+        description="Where products, uploads and logs are kept: file:///SHARED/FOLDER or s3://BUCKET/PREFIX, whose "
+        "server and keys the variables `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID` and so on tell. By default the folder "
+        "`jobs` in the home folder.",
+    )
     scripts: str = Field(
         default="",
         description="Further folders of scripts, separated as in PATH; each holds one folder per script.",
@@ -69,6 +76,17 @@ class Settings(BaseSettings):
         ge=0,
         description="How many tasks of one user may run at once; 0 for any number. All anonymous users count as one.",
     )
+    user_queued: int = Field(
+        default=20_000,
+        ge=0,
+        description="How many tasks of one user may wait at once; 0 for any number. All anonymous users count as one.",
+    )
+    user_disk: int = Field(
+        default=0,
+        ge=0,
+        description="Bytes of products and sent files that the jobs of one user may have together before no more of "
+        "them are run; 0 for any number. All anonymous users count as one.",
+    )
     attempts: int = Field(
         default=3,
         ge=1,
@@ -98,7 +116,8 @@ class Settings(BaseSettings):
     min_free: int = Field(
         default=100 * 2**20,
         ge=0,
-        description="Bytes of free disk below which the service says that it is not available.",
+        description="Bytes of free disk below which no job is accepted and no task begun, and the service says that it "
+        "is not available.",
     )
     upload_max: int = Field(
         default=2**30, ge=0, description="The most bytes that the files sent with one request may have together."

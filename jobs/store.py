@@ -47,10 +47,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from index.database import Database
-from jobs.errors import ConflictError, NotFoundError, PhaseError
-from jobs.models import NOTHING, Census, Job, JobRef, JobState, Line, Parameter, Product, Task, Upload, Usage
+from jobs.errors import ConflictError, NotFoundError, PhaseError, QuotaError
+from jobs.models import NOTHING, Census, Job, JobRef, JobState, Line, Parameter, Part, Product, Task, Upload, Usage
 from jobs.phases import ACTIVE, FINAL, JOB_MOVES, TASK_MOVES, Phase, sources
-from jobs.tables import file_checksum, job, office, parameter, phase_change, product, record, task, worker
+from jobs.tables import file_checksum, job, office, parameter, part, phase_change, product, record, task, worker
 
 log = logging.getLogger(__name__)
 
@@ -90,10 +90,14 @@ _PHASE_OF_JOB = select(job.c.phase).where(job.c.id == _KEY).with_for_update()
 _TASK = select(task).where(task.c.id == _KEY).with_for_update()
 _TOUCH = update(job).where(job.c.id == _KEY).values(version=job.c.version + 1)
 _TRAIL = insert(phase_change)
+# Two are enough to tell whether the gather task is the only one.
 _UNFINISHED, _COMPLETED = (
-    select(task.c.id).where(task.c.job_id == _KEY, task.c.phase.in_([phase.value for phase in phases])).limit(1)
+    select(task.c.id, task.c.role, task.c.phase)
+    .where(task.c.job_id == _KEY, task.c.phase.in_([phase.value for phase in phases]))
+    .limit(2)
     for phases in (ACTIVE, (Phase.COMPLETED,))
 )
+_GATHER = select(task.c.id, task.c.phase).where(task.c.job_id == _KEY, task.c.role == "gather")
 _HELD = select(task.c.id).where(
     task.c.id == _KEY,
     task.c.attempt == bindparam("attempt"),
@@ -160,6 +164,18 @@ class Waiting:
     count: int
 
 
+@dataclass(frozen=True)
+class UserLimits:
+    """What one user may have at once; 0 stands for any number. All anonymous users count as one."""
+
+    running: int = 0
+    """Tasks that run."""
+    queued: int = 0
+    """Tasks that wait."""
+    disk: int = 0
+    """Bytes of products and sent files with which more jobs may still be run."""
+
+
 class StaleError(Exception):
     """The job has changed since it was looked at: look again."""
 
@@ -168,16 +184,20 @@ class JobStore:
     """All that is known about jobs.
 
     :param changed: called with a job's id after each committed change of it.
-    :param user_running: how many tasks of one user may run at once; 0 for any number.
+    :param limits: what one user may have.
     """
 
     def __init__(
-        self, database: Database, changed: Callable[[str], None] = lambda _: None, user_running: int = 0
+        self,
+        database: Database,
+        changed: Callable[[str], None] = lambda _: None,
+        limits: UserLimits = UserLimits(),
     ) -> None:
         self.database = database
         self.name = new_id()
         """Of this object, like that of no other in any process."""
-        self._next = _next(user_running)
+        self._limits = limits
+        self._next = _next(limits.running)
         self._lines = _lines(self._next)
         self._changed = changed
         self._open = threading.local()
@@ -348,6 +368,36 @@ class JobStore:
             rows = connection.execute(select(job.c.phase, func.count()).group_by(job.c.phase)).all()
         return {Phase(phase): count for phase, count in rows}
 
+    def kept_files(self) -> Iterator[tuple[str, str]]:
+        """Yield the job and the key of each product and upload, read a page at a time."""
+        for table in (product, parameter):
+            last = ("", "")
+            while True:
+                query = (
+                    select(table.c.job_id, table.c.key)
+                    .where(table.c.key.is_not(None), tuple_(table.c.job_id, table.c.key) > last)
+                    .order_by(table.c.job_id, table.c.key)
+                    .limit(PAGE)
+                )
+                with self.database.read() as connection:
+                    rows = [(job_id, key) for job_id, key in connection.execute(query)]
+                yield from rows
+                if len(rows) < PAGE:
+                    break
+                last = rows[-1]
+
+    def newest_products(self, count: int) -> list[str]:
+        """Return the keys of products of the jobs that ended last."""
+        query = (
+            select(product.c.key)
+            .join(job, job.c.id == product.c.job_id)
+            .where(job.c.phase == Phase.COMPLETED.value)
+            .order_by(job.c.serial.desc())
+            .limit(count)
+        )
+        with self.database.read() as connection:
+            return list(connection.execute(query).scalars())
+
     def census(self) -> Census:
         """Count the jobs, and the tasks that wait and run."""
         first = (
@@ -449,13 +499,23 @@ class JobStore:
             if not done.rowcount:
                 raise PhaseError(f"The job {job_id} is {_phase(connection, job_id)}; nothing of it can be changed.")
 
-    def queue(self, job_id: str, work: Sequence[Sequence[str]], queue: str, version: int | None = None) -> list[str]:
+    def queue(
+        self,
+        job_id: str,
+        work: Sequence[Sequence[str]],
+        queue: str,
+        version: int | None = None,
+        *,
+        gather: bool = False,
+    ) -> list[str]:
         """Move a job from PENDING to QUEUED together with its tasks, one for each of ``work``; return their ids.
 
         :param work: the short ids of the datasets of each task.
         :param queue: the resource class whose workers are to do them.
         :param version: the version of the job whose parameters led to the datasets.
+        :param gather: whether the last task is to wait for the others, and gathers what they hand on.
         :raises PhaseError: the job is not PENDING.
+        :raises QuotaError: its user has too much waiting, or stored, already.
         :raises StaleError: the job has another version by now.
         """
         ids = [f"{job_id}.{number}" for number in range(1, len(work) + 1)]
@@ -464,6 +524,7 @@ class JobStore:
             _move_job(connection, job_id, Phase.QUEUED, "RUN")
             parent = connection.execute(select(job.c.script, job.c.owner, job.c.run_id).where(job.c.id == job_id)).one()
             owner, session = parent.owner or "", parent.run_id or job_id
+            self._admit(connection, parent.owner, len(work))
             turn, place = self._line_up(connection, queue, owner, session)
             connection.execute(
                 insert(task),
@@ -474,7 +535,8 @@ class JobStore:
                         "script": parent.script,
                         "number": number,
                         "datasets": " ".join(ids_),
-                        "phase": Phase.QUEUED.value,
+                        "phase": (Phase.PENDING if gather and number == len(ids) else Phase.QUEUED).value,
+                        "role": ("gather" if number == len(ids) else "part") if gather else "",
                         "queue": queue,
                         "owner": owner,
                         "session": session,
@@ -485,6 +547,32 @@ class JobStore:
                 ],
             )
         return ids
+
+    def _admit(self, connection: Connection, owner: str | None, tasks: int) -> None:
+        """Make sure that a user may have so many more tasks.
+
+        :raises QuotaError: he may not.
+        """
+        if self._limits.queued:
+            waiting = connection.execute(
+                select(func.count()).select_from(task).where(_WAITING, task.c.owner == (owner or ""))
+            ).scalar_one()
+            if waiting + tasks > self._limits.queued:
+                raise QuotaError(
+                    f"{_whose(owner)} tasks that wait are {waiting}, and this job has {tasks}; at most "
+                    f"{self._limits.queued} may wait at once. Wait until some have run, or abort a job."
+                )
+        if self._limits.disk:
+            own = select(job.c.id).where(job.c.owner.is_not_distinct_from(owner))
+            used = sum(
+                connection.execute(select(func.coalesce(func.sum(size), 0)).where(of.in_(own))).scalar_one()
+                for size, of in ((product.c.size, product.c.job_id), (parameter.c.size, parameter.c.job_id))
+            )
+            if used >= self._limits.disk:
+                raise QuotaError(
+                    f"{_whose(owner)} products and sent files have {int(used)} bytes; with {self._limits.disk} or more "
+                    "no job is run. Delete jobs that are not needed any more."
+                )
 
     def fail(self, job_id: str, message: str, *, transient: bool = False, version: int | None = None) -> None:
         """End a job that has no tasks yet in ERROR.
@@ -617,12 +705,16 @@ class JobStore:
         """
         total = claim.task.usage + usage
         with self._change(claim.task.job_id) as connection:
-            values = {"progress": 1.0, "cpu": total.cpu, "memory": total.memory} | (
-                {"message": message} if message else {}
-            )
+            values: dict[str, Any] = {"progress": 1.0} | _took(total) | ({"message": message} if message else {})
             if not self._end(connection, claim, Phase.COMPLETED, "script ended", **values):
                 return False
-            if products:
+            if claim.task.role == "part":
+                rows = [
+                    {"job_id": item.job_id, "task": item.task, "name": item.name, "key": item.key} for item in products
+                ]
+                if rows:
+                    connection.execute(insert(part), rows)
+            elif products:
                 _insert_products(connection, claim.task.job_id, products)
             if used:
                 connection.execute(
@@ -631,18 +723,43 @@ class JobStore:
             _close(connection, claim.task.job_id)
         return True
 
+    def parts(self, job_id: str) -> list[Part]:
+        """Return what the parts of a job came to, in the order of their tasks."""
+        files: dict[int, list[tuple[str, str]]] = {}
+        with self.database.read() as connection:
+            rows = connection.execute(_TASKS, {"key": job_id}).all()
+            for row in connection.execute(select(part).where(part.c.job_id == job_id).order_by(part.c.name)):
+                files.setdefault(row.task, []).append((row.name, row.key))
+        return [
+            Part(
+                item.number,
+                item.attempt,
+                item.dataset,
+                item.phase is not Phase.COMPLETED,
+                item.message,
+                tuple(files.get(item.number, ())),
+            )
+            for item in map(_task, rows)
+            if item.role == "part"
+        ]
+
     def spend(self, claim: Claim, usage: Usage) -> None:
         """Add up what an attempt took that did not complete its task, whatever has become of the task meanwhile."""
         total = claim.task.usage + usage
         with self._change(claim.task.job_id) as connection:
-            connection.execute(
-                update(task).where(task.c.id == claim.task.id).values(cpu=total.cpu, memory=total.memory)
-            )
+            connection.execute(update(task).where(task.c.id == claim.task.id).values(_took(total)))
             _touch(connection, claim.task.job_id)
 
-    def fail_task(self, claim: Claim, message: str) -> bool:
-        """End a task as ERROR, and the job with its last task; False when the claim is lost."""
+    def fail_task(self, claim: Claim, message: str, retries: int = 0) -> bool:
+        """End a task as ERROR, and the job with its last task; False when the claim is lost.
+
+        :param retries: how many times it is queued again instead.
+        """
         with self._change(claim.task.job_id) as connection:
+            if retries:
+                row = connection.execute(_TASK, {"key": claim.task.id}).one_or_none()
+                if row is not None and row.failures < retries:
+                    return _again(connection, row, claim.task.attempt, message, claim.worker, failures=row.failures + 1)
             if not self._end(connection, claim, Phase.ERROR, message, message=message):
                 return False
             _close(connection, claim.task.job_id)
@@ -671,25 +788,19 @@ class JobStore:
                 if _move_task(connection, task_id, Phase.ERROR, reason, attempt, message=message, ended=now()):
                     _close(connection, row.job_id, transient=True)
                 return False
-            moved = _move_task(
-                connection,
-                task_id,
-                Phase.QUEUED,
-                reason,
-                attempt,
-                new_attempt=True,
-                losses=losses,
-                worker=None,
-                lease=None,
-                started=None,
-                progress=0.0,
-                message=reason,
-            )
-            if moved is not None:
-                _touch(connection, moved.job_id)
-            return moved is not None
+            return _again(connection, row, attempt, reason, losses=losses)
 
     # ------------------------------------------------------------------ the sweeper's questions
+
+    def is_void(self, task_id: str, attempt: int) -> bool:
+        """Whether nothing that an attempt has made can count, now or later."""
+        counts = and_(
+            task.c.id == task_id,
+            task.c.attempt == attempt,
+            task.c.phase.in_([Phase.EXECUTING.value, Phase.COMPLETED.value]),
+        )
+        with self.database.read() as connection:
+            return connection.execute(select(task.c.id).where(counts)).one_or_none() is None
 
     def held(self) -> list[Held]:
         """Return all tasks that workers hold."""
@@ -721,11 +832,17 @@ class JobStore:
         return [(row.id, row.duration) for row in rows]
 
     def attempts(self) -> set[tuple[str, int, int]]:
-        """Return job id, task number and attempt of all attempts that run or have handed back products."""
+        """Return job id, task number and attempt of all attempts that run or have handed back products.
+
+        What the parts of a job handed on is of use only until the job has ended.
+        """
         with self.database.read() as connection:
             rows = connection.execute(
-                select(task.c.job_id, task.c.number, task.c.attempt).where(
-                    task.c.phase.in_([Phase.EXECUTING.value, Phase.COMPLETED.value])
+                select(task.c.job_id, task.c.number, task.c.attempt)
+                .join(job, job.c.id == task.c.job_id)
+                .where(
+                    task.c.phase.in_([Phase.EXECUTING.value, Phase.COMPLETED.value]),
+                    or_(task.c.role != "part", job.c.phase == Phase.EXECUTING.value),
                 )
             ).all()
         return {(row.job_id, row.number, row.attempt) for row in rows}
@@ -960,28 +1077,84 @@ def _move_task(
     return moved
 
 
+def _again(
+    connection: Connection, row: Row[Any], attempt: int, reason: str, held_by: str | None = None, **values: int
+) -> bool:
+    """Queue a claimed task again as a new attempt; False if it is not that attempt any more."""
+    moved = _move_task(
+        connection,
+        row.id,
+        Phase.QUEUED,
+        reason,
+        attempt,
+        held_by,
+        new_attempt=True,
+        worker=None,
+        lease=None,
+        started=None,
+        progress=0.0,
+        message=reason,
+        **values,
+    )
+    if moved is not None:
+        _touch(connection, row.job_id)
+    return moved is not None
+
+
+def _took(usage: Usage) -> dict[str, float | int]:
+    return {
+        "cpu": usage.cpu,
+        "memory": usage.memory,
+        "bytes_read": usage.read,
+        "bytes_written": usage.written,
+    }
+
+
+def _whose(owner: str | None) -> str:
+    return "All anonymous users'" if owner is None else "Your"
+
+
 def _close(connection: Connection, job_id: str, *, transient: bool = False) -> None:
-    """End the job if its last task has ended: COMPLETED if any task was, else ERROR with the first reason."""
-    if connection.execute(_UNFINISHED, {"key": job_id}).first():
+    """End the job if its last task has ended: COMPLETED if any task was, else ERROR with the first reason.
+
+    A task that gathers is queued when its parts have ended.
+    """
+    key = {"key": job_id}
+    unfinished = connection.execute(_UNFINISHED, key).all()
+    # What a job with a gather task comes to is up to that task, once there is something to gather.
+    if [(row.role, row.phase) for row in unfinished] == [("gather", Phase.PENDING.value)]:
+        if connection.execute(_COMPLETED, key).first():
+            _move_task(connection, unfinished[0].id, Phase.QUEUED, "its parts have ended")
+            _touch(connection, job_id)
+            return
+        _move_task(connection, unfinished[0].id, Phase.ABORTED, "there is nothing to gather", ended=now())
+    elif unfinished:
         _touch(connection, job_id)
-    elif connection.execute(_COMPLETED, {"key": job_id}).first():
+        return
+    tasks = task.c.job_id == job_id
+    gather = connection.execute(_GATHER, key).one_or_none()
+    if gather is not None and gather.phase != Phase.ABORTED.value:
+        tasks = task.c.id == gather.id
+        connection.execute(delete(part).where(part.c.job_id == job_id))
+    elif gather is not None:
+        tasks = and_(tasks, task.c.role == "part")
+    if connection.execute(select(task.c.id).where(tasks, task.c.phase == Phase.COMPLETED.value).limit(1)).first():
         _move_job(connection, job_id, Phase.COMPLETED, "last task ended", ended=now())
-    else:
-        failed = task.c.job_id == job_id
-        count = connection.execute(select(func.count()).where(failed)).scalar_one()
-        reason = connection.execute(
-            select(task.c.message).where(failed, task.c.phase == Phase.ERROR.value).order_by(task.c.number).limit(1)
-        ).scalar_one()
-        message = reason if count == 1 else f"All {count} tasks failed; the first one said: {reason}"
-        _move_job(
-            connection,
-            job_id,
-            Phase.ERROR,
-            "last task ended",
-            error=message,
-            error_transient=int(transient),
-            ended=now(),
-        )
+        return
+    count = connection.execute(select(func.count()).where(tasks)).scalar_one()
+    reason = connection.execute(
+        select(task.c.message).where(tasks, task.c.phase == Phase.ERROR.value).order_by(task.c.number).limit(1)
+    ).scalar_one()
+    message = reason if count == 1 else f"All {count} tasks failed; the first one said: {reason}"
+    _move_job(
+        connection,
+        job_id,
+        Phase.ERROR,
+        "last task ended",
+        error=message,
+        error_transient=int(transient),
+        ended=now(),
+    )
 
 
 def _touch(connection: Connection, job_id: str) -> None:
@@ -1096,7 +1269,8 @@ def _task(row: Row[Any]) -> Task:
         message=row.message,
         started=from_ms(row.started),
         ended=from_ms(row.ended),
-        usage=Usage(row.cpu, row.memory),
+        usage=Usage(row.cpu, row.memory, row.bytes_read, row.bytes_written),
+        role=row.role,
     )
 
 

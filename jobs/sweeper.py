@@ -24,6 +24,7 @@ from jobs.storage import Storage
 from jobs.store import JobStore
 from jobs.uploads import Inboxes
 from jobs.worker import LOST
+from jobs.workspaces import YOUNG
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +135,9 @@ class Sweeper:
                 FAILURES.labels("lost").inc()
                 self._store.give_back(held.id, held.attempt, LOST, lost=True, limit=self._settings.attempts)
                 self._recovered = True
-                self._storage.clear(held.job_id, held.id, held.number, held.attempt)
+                # Not if it was completed since we looked: a worker that was cut off may be back just now.
+                if self._store.is_void(held.id, held.attempt):
+                    self._storage.clear(held.job_id, held.id, held.number, held.attempt)
 
     def call_again(self) -> None:
         """Call workers to the tasks that wait: whoever was called to them may have died with the call.
@@ -174,7 +177,7 @@ class Sweeper:
                 self._storage.discard(path)
         if not self.leading:
             return
-        folders, jobs = list(self._storage.attempts()), list(self._storage.jobs())
+        folders, jobs = list(self._storage.attempts()), list(self._storage.jobs(YOUNG))
         attempts = self._store.attempts()
         existing = self._store.versions(jobs)
         for job_id, task, attempt in folders:

@@ -75,6 +75,10 @@ task = Table(
     Column("phase", String(16), nullable=False),
     Column("attempt", Integer, nullable=False, default=1),
     Column("losses", Integer, nullable=False, default=0, comment="how many workers were lost while they did it"),
+    Column(
+        "role", String(8), nullable=False, default="", comment="part or gather; empty where a job has no such steps"
+    ),
+    Column("failures", Integer, nullable=False, default=0, comment="how many attempts have failed and were done again"),
     Column("queue", String(64), nullable=False, comment="the resource class whose workers do it"),
     Column("owner", String(255), nullable=False, comment="who made its job; empty for anybody"),
     Column("session", String(64), nullable=False, comment="the run id of its job, or the job itself"),
@@ -88,6 +92,8 @@ task = Table(
     Column("ended", BigInteger),
     Column("cpu", Float, nullable=False, default=0.0, comment="seconds of processor time of its scripts"),
     Column("memory", BigInteger, nullable=False, default=0, comment="peak memory of its largest process, in bytes"),
+    Column("bytes_read", BigInteger, nullable=False, default=0, comment="what its scripts read"),
+    Column("bytes_written", BigInteger, nullable=False, default=0, comment="what its scripts wrote"),
     UniqueConstraint("job_id", "number"),
     Index("task_by_phase", "phase", "lease"),
     Index("task_by_job", "job_id", "phase"),
@@ -96,6 +102,16 @@ task = Table(
         "task_by_place", "queue", "owner", "place", "session", "turn", sqlite_where=_WAITING, postgresql_where=_WAITING
     ),
     Index("task_by_script", "script", "phase", "ended"),
+)
+
+part = Table(
+    "part",
+    metadata,
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    Column("task", Integer, primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("key", Text, nullable=False),
+    comment="the files that the parts of a job hand to the task that gathers them",
 )
 
 product = Table(

@@ -271,7 +271,10 @@ def select(script: Script, checked: Values, index: Index) -> list[tuple[str, ...
             "(POS, CIRCLE or POLYGON), or datasets (ID), or both."
         )
     found = _datasets(script, checked, index)
-    return [tuple(found)] if script.scope == "job" else [(id_,) for id_ in found]
+    each: list[tuple[str, ...]] = [(id_,) for id_ in found]
+    if script.scope == "job":
+        return [*(each if script.each else ()), tuple(found)]
+    return each
 
 
 def _tasks(script: Script, checked: Values) -> int:

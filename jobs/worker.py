@@ -8,10 +8,13 @@ in SQL belong to the old attempt, which nothing refers to, and are swept away.
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -21,12 +24,13 @@ from index.service import Index
 from jobs import contract, record
 from jobs.checksums import Checksums
 from jobs.descriptor import Script
-from jobs.errors import AmoraError, ConflictError
+from jobs.errors import AmoraError, ConflictError, NotFoundError, StorageError
 from jobs.guardhouse import GuardhouseError
 from jobs.identity import Identity
 from jobs.logs import about
 from jobs.meters import FAILURES, TASK_CPU, TASK_SECONDS
-from jobs.models import Product
+from jobs.models import Part, Product
+from jobs.phases import FINAL
 from jobs.presence import Presence
 from jobs.products import collect
 from jobs.registry import Registry
@@ -41,8 +45,18 @@ log = logging.getLogger(__name__)
 INTERVAL = 0.1
 """Seconds between two looks at whether the task is still wanted."""
 LOST = "the worker that ran it was lost"
+EXCEEDED = {
+    "cpu": "took more processor time than its limit of {} s",
+    "memory": "had more in memory than its limit of {} bytes",
+    "disk": "wrote more into its working folder than its limit of {} bytes",
+    "processes": "ran more processes at once than its limit of {}",
+    "log": "printed more than its limit of {} bytes",
+}
+"""What is said of a script that was stopped for one of its limits."""
 RETRY = 1.0
 """Seconds between two tries while the database is away."""
+
+_INTERNAL = "An internal error of the service; its operator finds it in the log."
 
 T = TypeVar("T")
 
@@ -93,14 +107,20 @@ class Worker:
         """Do tasks, of one resource class first, until none waits any more in those that are done here."""
         names = [queue, *(name for name in self.queues if name != queue)]
         try:
-            while not self.stopping.is_set() and (claim := self._insist(lambda: self._claim(names))):
+            # With a disk nearly full what runs is to find room; the sweeper calls again.
+            while self._may_begin() and (claim := self._insist(lambda: self._claim(names))):
                 here = {"job": claim.task.job_id, "task": claim.task.number, "attempt": claim.task.attempt}
                 with about(**here), self._presence.keeping(claim):
                     self._attempt(claim)
+                if claim.task.role == "gather":
+                    self._drop_parts(claim.task.job_id)
                 self._tidy_up(claim.task.job_id)
                 names.append(names.pop(0))  # they take turns: one that is never empty keeps no other waiting
         except DatabaseError:  # and the service is being stopped: the next one finds the tasks as they are
             log.exception("the work in %s was left", queue)
+
+    def _may_begin(self) -> bool:
+        return not self.stopping.is_set() and self._storage.free() >= self._settings.min_free
 
     @property
     def queues(self) -> list[str]:
@@ -128,14 +148,29 @@ class Worker:
             log.exception("task %s: the database is away", claim.task.id)
             FAILURES.labels("database").inc()
             self._give_back(claim, "the database was away", lost=True)
+        except StorageError:
+            log.exception("task %s: the storage is away", claim.task.id)
+            FAILURES.labels("storage").inc()
+            self._give_back(claim, "the storage was away", lost=False)
+        except OSError as error:
+            log.exception("task %s failed in the worker", claim.task.id)
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            FAILURES.labels("storage" if full else "internal").inc()
+            self._fail(claim, "The disk of the service is full; please try again later." if full else _INTERNAL)
         except Exception:  # whatever it is: the task must not stay EXECUTING, and the thread must live on
             log.exception("task %s failed in the worker", claim.task.id)
             FAILURES.labels("internal").inc()
-            self._fail(claim, "An internal error of the service; its operator finds it in the log.")
+            self._fail(claim, _INTERNAL)
 
     def _fail(self, claim: Claim, message: str) -> None:
         _measure(claim, "failed")
-        self._insist(lambda: self._store.fail_task(claim, message))
+        self._insist(lambda: self._store.fail_task(claim, message, self._retries(claim)))
+
+    def _retries(self, claim: Claim) -> int:
+        try:
+            return self._registry.get(claim.script).retry
+        except AmoraError:  # it is not there any more
+            return 0
 
     def _insist(self, change: Callable[[], T]) -> T:
         """Make a change in SQL; while the database is away, try again until the service is stopped.
@@ -149,6 +184,26 @@ class Worker:
                 log.warning("%s; trying again", error)
                 if self.stopping.wait(RETRY):
                     raise
+
+    def _while_away(self, claim: Claim, step: Callable[[], T]) -> T:
+        """Do something with the storage; while it is away, try again as long as the claim holds.
+
+        :raises StorageError: it is still away, and the claim is lost or the service is being stopped.
+        """
+        while True:
+            try:
+                return step()
+            except StorageError as error:
+                log.warning("task %s waits: %s", claim.task.id, error)
+                if self.stopping.wait(RETRY) or not self._store.holds(claim):
+                    raise
+
+    def _drop_parts(self, job_id: str) -> None:
+        """Remove what the parts of a job handed on, once the job has ended; the sweeper would do it later."""
+        with suppress(NotFoundError):
+            if self._store.state(job_id).phase in FINAL:
+                for part in self._store.parts(job_id):
+                    self._storage.withdraw(job_id, part.task, part.attempt)
 
     def _tidy_up(self, job_id: str) -> None:
         """Remove the files of a job that was deleted while its task made more of them."""
@@ -165,27 +220,41 @@ class Worker:
                 raise TaskError("An earlier attempt still runs on this machine and cannot be ended.")
         workspace = self._storage.workspace(task.id, task.attempt)
         try:
-            contract.write(contract.describe(task, claim.created, values, work.datasets), values, workspace)
-            self._provide(values, workspace)
-            command, environment = contract.command(script), contract.environment(workspace, claim.created)
-            with self._storage.open_log(task.job_id, task.number) as output:
+            parts = self._store.parts(task.job_id) if task.role == "gather" else None
+            contract.write(contract.describe(task, claim.created, values, work.datasets, parts), values, workspace)
+            self._provide(claim, values, workspace)
+            for part in parts or ():
+                self._while_away(claim, partial(self._provide_part, part, workspace / contract.part_folder(part)))
+            command, environment = contract.command(script, task.role), contract.environment(workspace, claim.created)
+            limits = script.limits.model_dump(exclude={"wall"})
+            with self._storage.open_log(task.job_id, task.number, task.attempt) as output:
                 if task.attempt > 1:
                     output.write(f"--- attempt {task.attempt} ---\n".encode())
-                with Run(command, workspace, environment, output, self._settings.grace) as run:
+                with Run(command, workspace, environment, output, self._settings.grace, limits) as run:
                     self._storage.note_guardian(workspace, str(Identity.of(run.guardian)))
                     outcome = run.wait(self._watch(claim, script), INTERVAL)
             self._conclude(claim, work, outcome, workspace)
         finally:
             self._storage.discard(workspace)
 
-    def _provide(self, values: Values, workspace: Path) -> None:
+    def _provide(self, claim: Claim, values: Values, workspace: Path) -> None:
         for name, upload in values.uploads.items():
             try:
-                self._storage.provide(upload.key, workspace / upload_path(name))
+                target = workspace / upload_path(name)
+                self._while_away(claim, partial(self._storage.provide, upload.key, target))
             except FileNotFoundError as error:
                 raise TaskError(
                     f"The file that was sent as {name} is not there any more; please send it again.", "files"
                 ) from error
+
+    def _provide_part(self, part: Part, folder: Path) -> None:
+        if not part.failed:
+            folder.mkdir(parents=True, exist_ok=True)
+        for name, key in part.files:
+            try:
+                self._storage.provide(key, folder / name)
+            except FileNotFoundError as error:
+                raise TaskError(f"The file {name} that task {part.task} handed on is not there any more.") from error
 
     def _watch(self, claim: Claim, script: Script) -> Callable[[tuple[float, str] | None], bool]:
         """Return what says whether a run is to go on; it passes on the progress."""
@@ -222,7 +291,7 @@ class Worker:
 
     def _conclude(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path) -> None:
         TASK_CPU.labels(claim.script).inc(outcome.usage.cpu)
-        if outcome.stopped or outcome.code != 0:
+        if outcome.stopped or outcome.exceeded or outcome.code != 0:
             self._spend(claim, outcome)
         if outcome.stopped:
             if self.stopping.is_set():
@@ -232,6 +301,9 @@ class Worker:
                     f"The script took longer than its limit of {work.script.limits.wall} s and was stopped.", "limit"
                 )
             return
+        if outcome.exceeded:
+            limit = getattr(work.script.limits, outcome.exceeded)
+            raise TaskError(f"The script {EXCEEDED[outcome.exceeded].format(limit)} and was stopped.", "limit")
         if outcome.code is None:
             FAILURES.labels("lost").inc()
             self._give_back(claim, LOST, lost=True)
@@ -245,7 +317,11 @@ class Worker:
         try:
             used = record.take(work.script, work.values, work.datasets, workspace, self._checksums.of).as_text()
             collected = collect(work.script, task, workspace / "products")
-            files = self._storage.publish(workspace, task.job_id, task.number, task.attempt)
+            if task.role == "part":  # a hard link makes it the gather task's
+                for path in (workspace / "products").iterdir():
+                    path.chmod(0o444)
+            publish = partial(self._storage.publish, workspace, task.job_id, task.number, task.attempt)
+            files = self._while_away(claim, publish)
         except ProductError as error:
             self._spend(claim, outcome)
             raise TaskError(f"The script ended, but {error}.", "products") from error

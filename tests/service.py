@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
@@ -17,13 +18,25 @@ class Service:
 
     :param home: the home folder.
     :param stderr: where what it logs goes; by default where the tests' does.
+    :param worker_home: the home folder of the worker, where it is another one, as on another machine.
+    :param environment: further variables of the environment.
     :param settings: further settings, e.g. ``LEASE="3"``.
     """
 
-    def __init__(self, home: Path, *, stderr: TextIO | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        stderr: TextIO | None = None,
+        worker_home: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        **settings: str,
+    ) -> None:
         self.home = home
+        self.worker_home = worker_home or home
         self._stderr = stderr
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("AMORA_")}
+        self.environment |= environment or {}
         self.environment |= {"AMORA_HOME": str(home), "AMORA_PORT": "0", "AMORA_ANONYMOUS_LIST": "true"}
         self.environment |= {f"AMORA_{name.upper()}": value for name, value in settings.items()}
         self.database_url = self.environment.get("AMORA_DATABASE_URL", f"sqlite:///{home / 'amora.sqlite'}")
@@ -31,26 +44,27 @@ class Service:
 
     def __enter__(self) -> Self:
         if "AMORA_REDIS_URL" in self.environment:
-            self.worker = self.start("worker")
+            self.worker = self.start("worker", home=self.worker_home)
         self.process = self.start("serve")
-        self.base_url = self._said(self.process, "Amora is ready at http://").split()[-1]
+        self.base_url = self.said(self.process, "Amora is ready at http://").split()[-1]
         if self.worker:
-            self._said(self.worker, "Amora does")
+            self.said(self.worker, "Amora does")
         self.http = httpx.Client(base_url=self.base_url, timeout=60)
         return self
 
-    def start(self, *command: str) -> subprocess.Popen[str]:
+    def start(self, *command: str, home: Path | None = None) -> subprocess.Popen[str]:
         """Start a process of the installation."""
         return subprocess.Popen(
             [sys.executable, "-c", "from uws.cli import main; main()", *command],
-            env=self.environment,
+            env=self.environment | {"AMORA_HOME": str(home or self.home)},
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
         )
 
     @staticmethod
-    def _said(process: subprocess.Popen[str], beginning: str) -> str:
+    def said(process: subprocess.Popen[str], beginning: str) -> str:
+        """Return the line that a process prints once it is ready."""
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith(beginning), f"the process said {line!r}"

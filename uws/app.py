@@ -13,7 +13,22 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from uws import access, api, errors, files, job, joblist, metrics, observations, openapi, pages, sync, vosi
+from uws import (
+    access,
+    api,
+    coverage,
+    datalink,
+    errors,
+    files,
+    job,
+    joblist,
+    metrics,
+    observations,
+    openapi,
+    pages,
+    sync,
+    vosi,
+)
 from uws.accounts import Accounts
 from uws.addresses import Addresses
 from uws.context import Context
@@ -30,6 +45,7 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).with_name("static")
 SCRIPT = "/scripts/{script}"
 JOB = SCRIPT + "/async/{job}"
+DATASET = "/datasets/{observation}/{camera}/{exposure}"
 API_JOB = "/api/jobs/{job}"
 
 
@@ -67,6 +83,7 @@ def create_app(engine: Engine, settings: Settings) -> Starlette:
 
 def _routes() -> list[BaseRoute]:
     return [
+        *_resource("/observations", observations.show, post=observations.show),  # asked for most, so looked at first
         *_resource(JOB, job.show, post=job.post, delete=job.delete),
         *_resource(JOB + "/phase", job.phase, post=job.set_phase),
         *_resource(JOB + "/executionduration", job.duration, post=job.set_duration),
@@ -92,7 +109,10 @@ def _routes() -> list[BaseRoute]:
         *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
-        *_resource("/observations", observations.show, post=observations.show),
+        *_resource("/datalink/links", datalink.links, post=datalink.links),
+        *_resource(f"{DATASET}/{datalink.COVERAGE}", datalink.coverage),
+        *_resource(f"{DATASET}/{{file}}", datalink.file),
+        *_resource("/coverage", coverage.show, post=coverage.show),
         *_resource("/openapi.json", openapi.show),
         *_resource("/scripts", pages.scripts),
         *_resource("/capabilities", vosi.show_capabilities),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from uws.care import check, db
 from uws.indexing import index
 from uws.jobcontrol import jobs
 from uws.kit import scripts
@@ -55,6 +56,8 @@ def amora() -> None:
     """
 
 
+amora.add_command(check)
+amora.add_command(db)
 amora.add_command(index)
 amora.add_command(jobs)
 amora.add_command(scripts)
@@ -116,24 +119,3 @@ def demo(data: Path | None) -> None:
 
         if not demonstration.run(read_settings(), data):
             raise click.exceptions.Exit(FAILED)
-
-
-@amora.group()
-def db() -> None:
-    """Look after the database."""
-
-
-@db.command("upgrade", short_help="Bring the database to the tables of this version.")
-def db_upgrade() -> None:
-    """Bring the database to the tables of this version; with SQLite the service does so by itself.
-
-    \b
-    Example:
-      AMORA_DATABASE_URL=postgresql://amora@db/amora amora db upgrade
-    """
-    with mistakes():
-        from index.database import Database
-        from jobs.database import upgrade
-
-        upgrade(Database(read_settings().database))
-        click.echo("The database is up to date.")

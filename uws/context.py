@@ -13,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from uws.addresses import Addresses
+from uws.fragments import Fragments
 from uws.hammering import Hammering
 from uws.renderings import Renderings
 from uws.settings import Settings
+from uws.unions import Unions
 
 if TYPE_CHECKING:
     from jobs.engine import Engine
@@ -38,6 +40,8 @@ class Context:
 
     renderings: Renderings = field(default_factory=Renderings)
     hammering: Hammering = field(default_factory=Hammering)
+    fragments: Fragments = field(default_factory=Fragments)
+    unions: Unions = field(default_factory=Unions)
 
     @property
     def jobs(self) -> Jobs:

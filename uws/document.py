@@ -15,7 +15,8 @@ one it does not know).
     the runId, which all jobs of a session share; absent where it has none;
 ``resources``
     what the scripts took so far, summed over ended tasks: attributes ``cpu`` (seconds of processor time of all their
-    processes) and ``memory`` (bytes that the largest single process had in memory at its peak);
+    processes) and ``memory`` (bytes that the largest single process had in memory at its peak),
+    ``read`` and ``written`` (bytes that they read and wrote);
 ``message``
     what the task that is furthest from done said last, absent where it said nothing;
 ``details``
@@ -144,7 +145,15 @@ def _job_info(parent: etree._Element, job: Job, addresses: Addresses) -> None:
     add(info, "tasks", total=str(len(job.tasks)), done=str(done), failed=str(failed(job)))
     if job.run_id is not None:
         add(info, "session", job.run_id)
-    add(info, "resources", cpu=f"{job.usage.cpu:.3f}", memory=str(job.usage.memory))
+    usage = job.usage
+    add(
+        info,
+        "resources",
+        cpu=f"{usage.cpu:.3f}",
+        memory=str(usage.memory),
+        read=str(usage.read),
+        written=str(usage.written),
+    )
     behind = min((task for task in job.tasks if task.message), key=lambda task: task.progress, default=None)
     if behind is not None:
         add(info, "message", behind.message)

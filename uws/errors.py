@@ -15,7 +15,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from index.errors import CoverageError, DamagedIndexError, DatabaseError, UnknownDatasetError
-from jobs.errors import AmoraError, DescriptorError, LimitError, NotFoundError, PhaseError, TooLargeError
+from jobs.errors import (
+    AmoraError,
+    DescriptorError,
+    LimitError,
+    NotFoundError,
+    PhaseError,
+    QuotaError,
+    StorageError,
+    TooLargeError,
+)
 from uws import pages, votable
 from uws.client import (
     CHALLENGES,
@@ -34,6 +43,7 @@ STATUS: dict[type[Exception], int] = {
     ForbiddenError: 403,
     PhaseError: 403,
     AttemptsError: 429,
+    QuotaError: 429,
     LimitError: 503,
     DescriptorError: 503,
     TooLargeError: 413,
@@ -79,6 +89,10 @@ async def expected(request: Request, error: Exception) -> Response:
     if isinstance(error, DatabaseError):  # where it lies is nobody's business
         log.error("%s %s: %s", request.method, request.url.path, error)
         message = "The service cannot use its database at the moment; please try again in a minute"
+        return respond(request, status, message, {"Retry-After": "60"})
+    if isinstance(error, StorageError):  # the same
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        message = "The service cannot use the storage of its files at the moment; please try again in a minute"
         return respond(request, status, message, {"Retry-After": "60"})
     response = respond(request, status, str(error))
     if isinstance(error, UnauthenticatedError):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from jobs.errors import NotFoundError
 from jobs.service import Jobs
+from jobs.storage import Content
 from uws import context, dali, document, picture, provenance, results
 from uws.context import call, job_of
 
@@ -62,17 +64,47 @@ async def _provenance(request: Request, result_id: str) -> Response:
 
 
 async def _product(request: Request, name: str) -> Response:
-    product, path = await call(context.of(request).jobs.product, *job_of(request), name)
-    return send(path, product.content_type, product.name, product.checksum)
+    product, content = await call(context.of(request).jobs.product, *job_of(request), name)
+    return send(request, content, product.content_type, product.name, product.checksum)
 
 
-def send(path: Path, content_type: str, name: str, checksum: str) -> Response:
+def send(request: Request, content: Content, content_type: str, name: str, checksum: str) -> Response:
     """Serve a file that is written once and never changed, so that its checksum names it for ever.
 
     It comes from a stranger, or a stranger's script: a browser shall save it, not run it.
     """
     headers = {"ETag": f'"{checksum}"', "X-Content-Type-Options": "nosniff"}
-    return FileResponse(path, media_type=content_type, filename=name, headers=headers)
+    if content.path is not None:
+        return FileResponse(content.path, media_type=content_type, filename=name, headers=headers)
+    headers |= {"Accept-Ranges": "bytes", "Content-Disposition": f"attachment; filename*=utf-8''{quote(name)}"}
+    status, start, stop = 200, 0, content.size
+    wanted = request.headers.get("range")
+    if wanted and request.headers.get("if-range", headers["ETag"]) == headers["ETag"]:
+        match _piece(wanted, content.size):
+            case (start, stop) if start < stop:
+                status = 206
+                headers["Content-Range"] = f"bytes {start}-{stop - 1}/{content.size}"
+            case (_, _):
+                headers["Content-Range"] = f"bytes */{content.size}"
+                return Response(status_code=416, headers=headers)
+    headers["Content-Length"] = str(stop - start)
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=content_type)
+    return StreamingResponse(content.read(start, stop), status, headers, content_type)
+
+
+def _piece(wanted: str, size: int) -> tuple[int, int] | None:
+    """Return the first byte and the one after the last of the one range wanted (RFC 9110, section 14.1.2).
+
+    None is for all: where several ranges are wanted, or it is no range.
+    """
+    match = re.fullmatch(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", wanted)
+    if match is None or not (match[1] or match[2]):
+        return None
+    if not match[1]:
+        return max(0, size - int(match[2])), size
+    start, last = int(match[1]), int(match[2] or size)
+    return (start, min(last + 1, size)) if start <= last else None
 
 
 def _log(jobs: Jobs, script: str, job_id: str, task: int) -> Iterator[bytes]:

@@ -219,8 +219,8 @@ async def parameter(request: Request) -> Response:
     """Show the value of one parameter as text, a line for each value of a repeated one; or the file it is."""
     job, name = await _get(request), request.path_params["parameter"]
     if found := await call(context.of(request).jobs.upload, *job_of(request), name):
-        upload, path = found
-        return send(path, upload.content_type, name, upload.checksum)
+        upload, content = found
+        return send(request, content, upload.content_type, name, upload.checksum)
     values = [given.value for given in job.parameters if given.name.upper() == name.upper()]
     return PlainTextResponse("\n".join(values))
 

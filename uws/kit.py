@@ -203,7 +203,7 @@ def take_products(engine: Engine, job: Job, out: Path) -> None:
     """Put the products of a job into a folder, and say which they are."""
     for product in job.products:
         out.mkdir(parents=True, exist_ok=True)
-        copyfile(engine.jobs.product(job.script, job.id, product.name)[1], out / product.name)
+        copyfile(engine.jobs.product(job.script, job.id, product.name)[1].local, out / product.name)
         click.echo(f"{out / product.name}  {product.content_type}  {product.size} bytes  {product.description}")
 
 

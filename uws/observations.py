@@ -16,7 +16,9 @@ JSON: ``{"region": {"text", "shape", and the numbers of the shape} or null, "tot
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -25,13 +27,14 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from index.answers import Answer, Link
-from index.columns import COLUMNS, Column
+from index.columns import COLUMNS, MATCH, Column
 from index.region import MAX_FILE, Region
 from jobs.errors import RequestError, TooLargeError
-from uws import context, errors, fitstable, pages, votable
+from uws import context, datalink, errors, fitstable, pages, votable
 from uws.asking import query_of, region_of
 from uws.context import call
 from uws.dali import Form, Format, read, response_format
+from uws.fragments import Fragments
 from uws.tabular import CSV, FITS, VOTABLE, csv_document
 from uws.uploads import sort_out
 
@@ -49,12 +52,25 @@ FILE = "REGION"
 WHOLE = 200
 """Rows up to which an answer is sent in one piece."""
 
+QUICK = re.compile(r"0?\.\d{1,17}", re.ASCII)
+"""The radius of a circle whose datasets are found in less than a millisecond: under a degree."""
+QUICK_NAMES = frozenset({"POS", "RESPONSEFORMAT", "MAXREC"})
+QUICK_PARAMETERS = 3
+
 _TOTAL = (Column("total", "long", "Number of datasets", ucd="meta.number"),)
-_NAMES = tuple(column.name for column in COLUMNS)
-_DID = _NAMES.index("obs_publisher_did")
+_MATCH = ", ".join(f'"{column.name}": %s' for column in MATCH) + "}"
+_JSON: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "null",
+    bool: lambda flag: "true" if flag else "false",
+    float: repr,
+    int: repr,
+}
+"""How each kind of cell of a match is written."""
 
 
-def as_json(region: Region | None, answer: Answer, following: str | None, link: Link | None) -> Iterator[bytes]:
+def as_json(
+    region: Region | None, answer: Answer, following: str | None, link: Link | None, fragments: Fragments
+) -> Iterator[bytes]:
     """Give the answer as JSON, piece by piece.
 
     :param following: the address of the next page.
@@ -66,25 +82,35 @@ def as_json(region: Region | None, answer: Answer, following: str | None, link: 
         "overflow": answer.more,
         "next": following,
     }
-    yield json.dumps(head, ensure_ascii=False, allow_nan=False)[:-1].encode() + b', "observations": ['
-    before = b"\n"
-    for row in answer.rows(link):
-        cells: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
-        cells["ivoid"] = row[_DID]
-        yield before + json.dumps(cells, ensure_ascii=False, allow_nan=False).encode()
-        before = b",\n"
-    yield b"\n]}\n"
+    text = json.dumps(head, ensure_ascii=False, allow_nan=False)[:-1] + ', "observations": ['
+    before, cells = "\n", answer.cells()
+    while some := list(islice(cells, WHOLE)):
+        objects = (
+            fragments.of(answer, key, of_one, link)
+            + _MATCH % tuple([_JSON[type(c)](c) for c in answer.of_match(key, of_one)])
+            for key, of_one in some
+        )
+        yield (text + before + ",\n".join(objects)).encode()
+        text, before = "", ",\n"
+    yield (text + "\n]}\n").encode()
 
 
 def document(
-    region: Region | None, answer: Answer, chosen: Format, *, following: str | None = None, link: Link | None = None
+    region: Region | None,
+    answer: Answer,
+    chosen: Format,
+    *,
+    following: str | None = None,
+    link: Link | None = None,
+    fragments: Fragments | None = None,
 ) -> Iterator[bytes]:
     """Give the answer piece by piece in a format (JSON, VOTable, CSV or FITS).
 
     :param link: gives address and media type of a dataset.
+    :param fragments: of former answers with the same links.
     """
     if chosen.name == JSON.name:
-        return as_json(region, answer, following, link)
+        return as_json(region, answer, following, link, fragments or Fragments())
     rows = answer.rows(link)
     if chosen.name == CSV.name:
         return csv_document(COLUMNS, rows)
@@ -108,8 +134,13 @@ def counted(total: int, chosen: Format) -> Iterator[bytes]:
 
 def linked(addresses: Addresses) -> Link:
     """Return what tells where a dataset is described."""
-    base = addresses.at("observations")
-    return lambda ivoid: (f"{base}?{urlencode({'ID': ivoid, 'RESPONSEFORMAT': 'votable'})}", votable.CONTENT_TYPE)
+    before = f"{addresses.at('datalink', 'links')}?ID="
+
+    def link(ivoid: str) -> tuple[str, str]:
+        # the characters of ids (index.ids) that have a meaning in a query
+        return before + ivoid.replace(":", "%3A").replace("/", "%2F").replace("?", "%3F"), datalink.CONTENT_TYPE
+
+    return link
 
 
 def _following(form: Form, answer: Answer, addresses: Addresses) -> str | None:
@@ -120,9 +151,11 @@ def _following(form: Form, answer: Answer, addresses: Addresses) -> str | None:
     return f"{addresses.at('observations')}?{urlencode(query)}"
 
 
-async def _read(request: Request) -> tuple[Form, bytes | None]:
+async def asked(request: Request) -> tuple[Form, bytes | None]:
     """Return the form, and the content of the file that was sent as the region."""
     here = context.of(request)
+    if request.method != "POST":
+        return await read(request), None
     with here.jobs.inbox() as inbox:
         form, files = await sort_out(await read(request, inbox), inbox, here.settings)
         if unknown := files.keys() - {FILE}:
@@ -137,11 +170,23 @@ async def _read(request: Request) -> tuple[Form, bytes | None]:
 async def show(request: Request) -> Response:
     """Answer with the datasets that cover a region."""
     errors.set_form(request, "json")
-    form, file = await _read(request)
+    form, file = await asked(request)
     chosen = response_format(form, FORMATS)
     if chosen.name in (HTML.name, VOTABLE.name):
         errors.set_form(request, "html" if chosen.name == HTML.name else "votable")
+    if _is_quick(request, form):
+        return _respond(request, form, file, chosen)
     return await call(_respond, request, form, file, chosen)
+
+
+def _is_quick(request: Request, form: Form) -> bool:
+    """Whether an answer takes less time than handing it to a thread: a small circle, and a database in this process."""
+    if request.method == "POST" or not context.of(request).engine.index.quick or len(form.pairs) > QUICK_PARAMETERS:
+        return False
+    names = {name.upper() for name, _ in form.pairs}
+    words = (form.pairs[0][1] if form.pairs else "").split(maxsplit=4)
+    small = len(words) == 4 and words[0].upper() == "CIRCLE" and QUICK.fullmatch(words[3]) is not None
+    return small and form.pairs[0][0].upper() == "POS" and names <= QUICK_NAMES
 
 
 def _respond(request: Request, form: Form, file: bytes | None, chosen: Format) -> Response:
@@ -153,7 +198,9 @@ def _respond(request: Request, form: Form, file: bytes | None, chosen: Format) -
     if form.flag("COUNT"):
         return Response(b"".join(counted(answer.total, chosen)), media_type=chosen.content_type)
     following = _following(form, answer, here.addresses)
-    pieces = document(region, answer, chosen, following=following, link=linked(here.addresses))
+    pieces = document(
+        region, answer, chosen, following=following, link=linked(here.addresses), fragments=here.fragments
+    )
     headers = {"Link": f'<{following}>; rel="next"'} if following else {}
     if len(answer) <= WHOLE:
         return Response(b"".join(pieces), media_type=chosen.content_type, headers=headers)

@@ -17,11 +17,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from index.postings import PIXEL_ORDER
 from index.query import RELATIONS
 from jobs.descriptor import ParameterSpec, Script
 from jobs.phases import Phase
 from jobs.service import MAX_RUN_ID
-from uws import api, asking, context, job, joblist, observations, representation, sync, votable
+from uws import api, asking, context, coverage, datalink, job, joblist, observations, representation, sync, votable
 from uws.joblist import MAX_SECONDS
 from uws.routing import Handler, Resource
 
@@ -109,6 +110,17 @@ def _filter(parameter: asking.Parameter) -> Schema:
     return described | {f"x-{key}": value for key, value in found.items() if value}
 
 
+_ASKED: dict[str, Schema] = {
+    **_REGION,
+    "RELATION": {
+        "type": "string",
+        "enum": list(RELATIONS),
+        "default": RELATIONS[0],
+        "description": "What a dataset is to the region: overlaps it, contains all of it, or lies inside it.",
+    },
+    "ID": _DATASETS,
+    **{parameter.name: _filter(parameter) for parameter in asking.FILTERS},
+}
 QUERY: dict[Handler, dict[str, Schema]] = {
     joblist.show: _FILTERS,
     api.show_list: {**_FILTERS, "SCRIPT": {"type": "string", "description": "Jobs of this script."}},
@@ -116,15 +128,7 @@ QUERY: dict[Handler, dict[str, Schema]] = {
     api.show_job: _WAIT,
     api.show_log: {"OFFSET": {"type": "integer", "minimum": 0, "description": "The byte to begin at."}},
     observations.show: {
-        **_REGION,
-        "RELATION": {
-            "type": "string",
-            "enum": list(RELATIONS),
-            "default": RELATIONS[0],
-            "description": "What a dataset is to the region: overlaps it, contains all of it, or lies inside it.",
-        },
-        "ID": _DATASETS,
-        **{parameter.name: _filter(parameter) for parameter in asking.FILTERS},
+        **_ASKED,
         "ORDER": {
             "type": "string",
             "enum": list(asking.ORDER_OPTIONS),
@@ -133,6 +137,18 @@ QUERY: dict[Handler, dict[str, Schema]] = {
         **_PAGE,
         "COUNT": {"type": "boolean", "description": "Only count the datasets."},
         "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in observations.FORMATS]},
+    },
+    datalink.links: {"ID": _DATASETS},
+    coverage.show: {
+        **_ASKED,
+        "ORDER": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": PIXEL_ORDER,
+            "default": coverage.ORDER,
+            "description": "The HEALPix order of the finest cells.",
+        },
+        "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in coverage.FORMATS]},
     },
 }
 """The parameters in the query of each handler that has some."""
@@ -144,12 +160,14 @@ FORM: dict[Handler, dict[str, Schema]] = {
     job.set_parameters: {"RUNID": _RUN_ID},
     job.post: {"ACTION": {"type": "string", "enum": ["DELETE"]}},
     observations.show: QUERY[observations.show] | {observations.FILE: _FILE},
+    datalink.links: QUERY[datalink.links],
+    coverage.show: QUERY[coverage.show] | {observations.FILE: _FILE},
 }
 """The members of the form that is posted to each handler, but for those that make jobs."""
 
 _MODELS: dict[Handler, str] = {api.show_list: "JobList", api.show_job: "Job", api.create: "Job"}
 _CREATES = (joblist.create, api.create, sync.create)
-_VOTABLE_ERRORS = (observations.show, sync.create, sync.wait)
+_VOTABLE_ERRORS = (observations.show, datalink.links, sync.create, sync.wait)
 
 
 async def show(request: Request) -> Response:
@@ -234,7 +252,7 @@ def _success(method: str, handler: Handler, programs: bool) -> Schema:
         return {"204": {"description": "It is gone."}} if programs else {"303": {"description": "To the job list."}}
     if handler in (sync.create, sync.wait):
         return {"303": {"description": "To where the end of the job, or what it made, can be had."}}
-    if method in ("POST", "PUT") and not programs and handler is not observations.show:
+    if method in ("POST", "PUT") and not programs and handler not in (observations.show, coverage.show, datalink.links):
         redirect = {"303": {"description": "To the job, or to the list where the job is gone."}}
         shown = {"200": {"description": "The job, where nothing was asked for.", "content": {_XML: {}}}}
         return redirect | shown if handler is job.post else redirect

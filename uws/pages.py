@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from index.columns import COLUMNS
-from jobs.descriptor import Script
+from jobs.descriptor import ParameterSpec, Script
 from uws import access, context, dali
 from uws.addresses import Addresses
 from uws.context import Context, call
@@ -64,8 +64,59 @@ def error(request: Request, status: int, message: str) -> Response:
 
 def script_as_json(script: Script, addresses: Addresses) -> dict[str, object]:
     """Return a script's descriptor as JSON, with its addresses."""
-    described = script.model_dump(mode="json", exclude={"folder", "command"})
-    return {**described, "documentation": addresses.script(script.name), "jobs": addresses.jobs(script.name)}
+    described = script.model_dump(mode="json", exclude={"folder", "command", "libraries"})
+    return {
+        **described,
+        "shared_parameters": [spec.model_dump(mode="json", exclude_defaults=True) for spec in shared(script)],
+        "documentation": addresses.script(script.name),
+        "jobs": addresses.jobs(script.name),
+    }
+
+
+def shared(script: Script) -> list[ParameterSpec]:
+    """Return the parameters that a script takes because every script does that works on datasets or regions."""
+    found = []
+    if script.accepts.datasets:
+        found.append(ID)
+    if script.accepts.region != "none":
+        required = script.accepts.region == "required"
+        found += [spec.model_copy(update={"required": required and spec.name == "POS"}) for spec in REGIONS]
+    return found
+
+
+ID = ParameterSpec(
+    name="ID",
+    type="text",
+    ucd="meta.id;meta.dataset",
+    multiple=True,
+    default_description="all that cover the region",
+    description="Dataset to work on, OBS/CAMERA/EXPOSURE or its IVOA id.",
+)
+REGIONS = (
+    ParameterSpec(
+        name="POS",
+        type="region",
+        ucd="pos.outline;obs",
+        default_description="CIRCLE or POLYGON",
+        description="Region of the sky: CIRCLE ra dec radius, RANGE, POLYGON, or another form; ICRS degrees.",
+    ),
+    ParameterSpec(
+        name="CIRCLE",
+        type="text",
+        unit="deg",
+        ucd="pos.outline;obs",
+        default_description="POS or POLYGON",
+        description="Circle on the sky: ra, dec and radius, ICRS.",
+    ),
+    ParameterSpec(
+        name="POLYGON",
+        type="text",
+        unit="deg",
+        ucd="pos.outline;obs",
+        default_description="POS or CIRCLE",
+        description="Polygon on the sky: ra and dec of each vertex, ICRS, counter-clockwise seen from inside.",
+    ),
+)
 
 
 def _scripts(here: Context) -> list[Script]:
@@ -94,7 +145,8 @@ async def scripts(request: Request) -> Response:
     chosen = dali.response_format(await dali.read(request), (HTML, JSON))
     listed = await call(_scripts, here)
     if chosen.name == JSON.name:
-        return JSONResponse({"scripts": [script_as_json(script, here.addresses) for script in listed]})
+        shown = [script_as_json(script, here.addresses) for script in listed]
+        return JSONResponse({"scripts": shown, "broken": here.jobs.scripts.broken})
     return _page(request, "scripts.html", scripts=listed, broken=here.jobs.scripts.broken)
 
 
@@ -104,9 +156,16 @@ async def script(request: Request) -> Response:
     chosen = dali.response_format(await dali.read(request), (HTML, JSON))
     found = here.jobs.scripts.get(request.path_params["script"])
     if chosen.name == JSON.name:
-        return JSONResponse(script_as_json(found, here.addresses))
+        readme = await call(lambda: found.documentation)
+        return JSONResponse({**script_as_json(found, here.addresses), "readme": readme})
     documentation = _markdown.render(await call(lambda: found.documentation))
-    return _page(request, "script.html", script=found, documentation=documentation)
+    return _page(
+        request,
+        "script.html",
+        script=found,
+        parameters=[*shared(found), *found.parameters],
+        documentation=documentation,
+    )
 
 
 def observations(request: Request, region: Region | None, answer: Answer, query: Sequence[tuple[str, str]]) -> Response:

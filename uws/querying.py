@@ -1,4 +1,4 @@
-"""The command ``amora index query``: which datasets cover a region, with all that ``/observations`` takes."""
+"""The commands ``amora index query`` and ``coverage``: which datasets cover a region, and what these cover."""
 
 # ruff: noqa: PLC0415 - a command imports what it needs, so that `amora --help` answers at once
 
@@ -131,6 +131,39 @@ def query(file: Path | None, count: bool, shown: str, output: Path | None, **giv
             else:
                 with output.open("wb") as opened:
                     opened.writelines(pieces)
+
+
+@click.command("coverage", short_help="Write the sky that datasets cover together, as a MOC.")
+@asked
+@click.option("--order", type=click.IntRange(0, 16), default=9, show_default=True, help="Of the finest cells.")
+@click.option(
+    "--format", "shown", type=click.Choice(["fits", "json", "ascii"]), help="FITS to a file, ASCII to the screen."
+)
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file to write to.")
+def coverage(file: Path | None, order: int, shown: str | None, output: Path | None, **given: Any) -> None:
+    """Write the sky that the datasets cover together which overlap a region and fit the other options.
+
+    \b
+    Examples:
+      amora index coverage -o all.fits
+      amora index coverage --camera PN --exptime "20000 +Inf" --order 11 -o deep.fits
+      amora index coverage --circle "35.665 43.036 2" --format ascii
+    """
+    with mistakes(), engine_of(read_settings()) as engine:
+        from uws import asking
+        from uws import coverage as face
+
+        form = form_of(given)
+        region = asking.region_of(form, engine.index, file.read_bytes() if file else None)
+        wanted = shown or ("fits" if output else "ascii")
+        if wanted == "fits" and output is None and sys.stdout.isatty():
+            raise Mistake("FITS does not go to a terminal; name a file with --output")
+        chosen = next(offered for offered in face.FORMATS if offered.name == wanted)
+        _, content = face.document(engine.index, asking.query_of(form, region), order, chosen)
+        if output is None:
+            sys.stdout.buffer.write(content)
+        else:
+            output.write_bytes(content)
 
 
 def _show(answer: Answer) -> None:

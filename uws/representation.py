@@ -64,6 +64,10 @@ class Task(_Model):
     """What all its processes took together."""
     peak_memory: int
     """Bytes that its largest process had in memory."""
+    bytes_read: int
+    """Bytes that its processes read from files and pipes."""
+    bytes_written: int
+    """Bytes that they wrote."""
     started: Instant | None
     ended: Instant | None
     log: Address
@@ -194,6 +198,8 @@ def _task(task: models.Task, addresses: Addresses) -> Task:
         message=task.message,
         cpu_seconds=round(task.usage.cpu, 3),
         peak_memory=task.usage.memory,
+        bytes_read=task.usage.read,
+        bytes_written=task.usage.written,
         started=task.started,
         ended=task.ended,
         log=addresses.log(task.job_id, task.number),

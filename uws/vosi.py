@@ -17,6 +17,7 @@ from uws import context, document, errors, observations
 from uws.addresses import Addresses
 from uws.client import client_of
 from uws.context import Context, call
+from uws.descriptors import LINKS
 from uws.markup import XSI, add, serialise
 from uws.times import format_instant
 
@@ -55,6 +56,7 @@ def capabilities(
     _capability(root, VOSI + "availability", addresses.at(*place, "availability"))
     if not place:
         _capability(root, VOSI + "tables", addresses.at("tables"))
+        _capability(root, LINKS, addresses.at("datalink", "links"), use="base")
     for script in scripts:
         # The jobs are below the list: pyvo takes "full" to mean that no other address has these methods.
         interface = _capability(root, UWS, addresses.jobs(script.name), use="base")

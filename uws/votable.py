@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 from xml.sax.saxutils import escape
@@ -51,11 +51,13 @@ def document(
     overflow: bool = False,
     infos: Iterable[tuple[str, str]] = (),
     resources: Iterable[etree._Element] = (),
+    identified: Collection[str] = (),
 ) -> Iterator[bytes]:
     """Give the same document as :func:`table` piece by piece, some rows at a time.
 
     :param infos: further INFO elements, names and values.
     :param resources: further RESOURCE elements, after the one with the table.
+    :param identified: the columns whose FIELD has its name as XML ID too, to be referred to.
     """
     root, resource = _results()
     _info(resource, "QUERY_STATUS", "OK")
@@ -64,7 +66,7 @@ def document(
     element = add(resource, "TABLE", name=name)
     add(element, "DESCRIPTION", description)
     for column in columns:
-        _field(element, column)
+        _field(element, column, identified=column.name in identified)
     add(add(element, "DATA"), "TABLEDATA")
     if overflow:
         _info(resource, "QUERY_STATUS", "OVERFLOW")
@@ -104,8 +106,8 @@ def _info(parent: etree._Element, name: str, value: str) -> etree._Element:
     return add(parent, "INFO", name=name, value=value)
 
 
-def _field(parent: etree._Element, column: Column) -> None:
-    attributes = {"name": column.name, "datatype": column.datatype}
+def _field(parent: etree._Element, column: Column, *, identified: bool) -> None:
+    attributes = ({"ID": column.name} if identified else {}) | {"name": column.name, "datatype": column.datatype}
     if column.is_text:
         attributes["arraysize"] = "*"
     for key in ("unit", "ucd", "utype", "xtype"):

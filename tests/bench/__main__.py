@@ -7,10 +7,15 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import http, jobs, setup
+from tests.bench import answers, http, jobs, setup
 from tests.bench.figure import Part
 
-PARTS: dict[str, Part] = {"http": http.figures, "jobs": jobs.figures, "setup": setup.figures}
+PARTS: dict[str, Part] = {
+    "http": http.figures,
+    "jobs": jobs.figures,
+    "answers": answers.figures,
+    "setup": setup.figures,
+}
 
 
 def main(words: list[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import selectors
 import socket
 import time
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 
@@ -55,6 +56,47 @@ class Client:
         if not data:
             raise ConnectionError("the server hung up")
         return data
+
+
+def _is_whole(data: bytearray, end: int) -> bool:
+    """Tell whether an answer whose head ends there has come in."""
+    at = data.lower().find(b"content-length: ", 0, end)
+    if at < 0:
+        return data.endswith(b"\r\n0\r\n\r\n")
+    return len(data) >= end + 4 + int(data[at + 16 : data.find(b"\r", at)])
+
+
+def rate_of(urls: Iterable[str], connections: int, seconds: float) -> float:
+    """Return how many GETs a second are answered, each connection asking for the next URL once it has its answer."""
+    left = iter(urls)
+    first = next(left)
+    clients = {client.socket: client for client in (Client(first) for _ in range(connections))}
+    received = {socket: bytearray() for socket in clients}
+    answered = 0
+    with selectors.DefaultSelector() as selector:
+        for connection, client in clients.items():
+            selector.register(connection, selectors.EVENT_READ)
+            client.send(first)
+        begin = time.perf_counter()
+        while (now := time.perf_counter()) < begin + seconds:
+            for key, _ in selector.select(1):
+                connection = key.fileobj
+                assert isinstance(connection, socket.socket)
+                data = received[connection]
+                data += connection.recv(1 << 18)
+                end = data.find(b"\r\n\r\n")
+                if end < 0:
+                    continue
+                if not _is_whole(data, end):
+                    continue
+                if not data.startswith(b"HTTP/1.1 200"):
+                    raise RuntimeError(f"an answer was {bytes(data[:100])!r}")
+                answered += 1
+                data.clear()
+                clients[connection].send(next(left))
+    for client in clients.values():
+        client.close()
+    return answered / (now - begin)
 
 
 def rate(url: str, connections: int, seconds: float) -> float:

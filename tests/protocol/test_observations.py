@@ -112,5 +112,7 @@ def test_scripts_as_json(probe: Probe):
     described = next(script for script in listed if script["name"] == "probe")
     assert described["jobs"] == probe.url
     assert {"SECONDS", "FAIL", "SIZE", "TASKS"} <= {parameter["name"] for parameter in described["parameters"]}
-    assert probe.get("scripts", "probe", RESPONSEFORMAT="application/json").json() == described
+    alone = probe.get("scripts", "probe", RESPONSEFORMAT="application/json").json()
+    assert alone.pop("readme").startswith("# Probe")
+    assert alone == described
     assert "folder" not in described

@@ -12,7 +12,6 @@ from mocpy import MOC
 from index.database import Database
 from index.region import Region
 from index.service import Index
-from index.store import metadata
 
 
 @dataclass
@@ -56,9 +55,8 @@ def found() -> Callable[..., Found]:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'amora.db'}")
-    metadata.create_all(database.engine)
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
     yield database
     database.close()
 

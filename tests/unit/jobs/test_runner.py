@@ -225,4 +225,4 @@ def test_a_guardhouse_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.Mon
     house = Guardhouse()
     monkeypatch.setattr("jobs.guardhouse.PROGRAM", tmp_path / "no-such-program")
     with pytest.raises((GuardhouseError, OSError)):
-        house.start(["true"], tmp_path, ENVIRONMENT, 0.2)
+        house.start(["true"], tmp_path, ENVIRONMENT, 0.2, {})

@@ -117,10 +117,10 @@ def test_a_job_that_is_deleted_while_its_task_makes_files(
     script.write_text("true")
     open_log, opened = engine._storage.open_log, threading.Event()
 
-    def delete_first(job_id: str, number: int) -> Any:
-        engine.jobs.delete("odd", job_id)
+    def delete_first(*place: Any) -> Any:
+        engine.jobs.delete("odd", place[0])
         opened.set()
-        return open_log(job_id, number)
+        return open_log(*place)
 
     monkeypatch.setattr(engine._storage, "open_log", delete_first)
     engine.jobs.create("odd", [], run=True)
@@ -159,10 +159,10 @@ def test_parameters_that_are_set_while_the_job_is_being_run(
     job = engine.jobs.create("odd", [("N", "1")])
     queue = JobStore.queue
 
-    def change_first(store: JobStore, job_id: str, *arguments: Any) -> list[str]:
+    def change_first(store: JobStore, job_id: str, *arguments: Any, **named: Any) -> list[str]:
         monkeypatch.setattr(JobStore, "queue", queue)
         engine.jobs.set_parameters("odd", job_id, [("N", "3")])
-        return queue(store, job_id, *arguments)
+        return queue(store, job_id, *arguments, **named)
 
     monkeypatch.setattr(JobStore, "queue", change_first)
     engine.jobs.run("odd", job.id)

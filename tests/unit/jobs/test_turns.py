@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.database import Database
-from jobs.store import Claim, JobStore
+from jobs.store import Claim, JobStore, UserLimits
 from jobs.tables import metadata
 
 
 def _store(path: Path | str, user_running: int = 0) -> JobStore:
     database = Database(f"sqlite:///{path}")
     metadata.create_all(database.engine)
-    return JobStore(database, user_running=user_running)
+    return JobStore(database, limits=UserLimits(running=user_running))
 
 
 @pytest.fixture

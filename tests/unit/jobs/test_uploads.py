@@ -27,7 +27,7 @@ def test_a_file_comes_in_and_is_kept(tmp_path: Path) -> None:
         key = storage.keep("job", file.path)
         inbox.open("text/plain").write(b"nobody takes this")
     assert [path for path in (tmp_path / "incoming").rglob("*") if path.is_file()] == []
-    assert storage.path(key).read_bytes() == b"a,b"
+    assert storage.open(key).local.read_bytes() == b"a,b"
     target = tmp_path / "work" / "uploads" / "T"
     storage.provide(key, target)
     assert target.read_bytes() == b"a,b"

@@ -37,7 +37,7 @@ def do(tmp_path: Path) -> Iterator[Do]:
 
     def run(program: str, descriptor: str = ALONE, found: tuple[Found, ...] = (), **parameters: str) -> Job:
         folder = tmp_path / "scripts" / "test"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "script.toml").write_text(descriptor)
         (folder / "README.md").write_text("# Test")
         (folder / "run.sh").write_text(program)

@@ -238,7 +238,7 @@ def test_a_votable_has_what_obscore_wants(probe: Client, shared: Path, tmp_path:
     table = parse_single_table(io.BytesIO(content)).to_table()
     assert len(table) == 5
     assert table["target_name"][0] == "Sgr A✱ <0> & more"
-    assert table["access_url"][0].startswith("https://amora.example/x/observations?ID=ivo%3A%2F%2F")
+    assert table["access_url"][0].startswith("https://amora.example/x/datalink/links?ID=ivo%3A%2F%2F")
     stilts = shutil.which("stilts")
     if stilts is None:
         missing("the program stilts")

@@ -58,10 +58,15 @@ def test_a_file_is_a_parameter_by_reference(make_job: Callable[..., Job], shared
 
 def test_the_session_and_what_the_scripts_took(make_job: Callable[..., Job]):
     job = make_job(run_id="s 1")
-    tasks = tuple(replace(task, usage=Usage(1.25 * task.number, 10**6 * task.number)) for task in job.tasks)
+    tasks = tuple(replace(task, usage=Usage(1.25 * task.number, 10**6 * task.number, 7, 9)) for task in job.tasks)
     info = etree.fromstring(document.job(replace(job, tasks=tasks), AT)).find("{*}jobInfo/amora")
     assert info.findtext("session") == "s 1"
-    assert dict(info.find("resources").attrib) == {"cpu": "3.750", "memory": "2000000"}
+    assert dict(info.find("resources").attrib) == {
+        "cpu": "3.750",
+        "memory": "2000000",
+        "read": "14",
+        "written": "18",
+    }
     assert etree.fromstring(document.job(make_job(), AT)).find("{*}jobInfo/amora/session") is None
 
 

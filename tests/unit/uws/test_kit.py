@@ -96,7 +96,7 @@ if grep -q '"HIDDEN": 0.0' task.json; then
 fi
 date +%s%N > products/$name.fits
 echo "<VOTABLE/" > products/$name.vot
-echo x > products/other.png
+echo x > products/${name}_other.png
 echo used >> OWN_FOLDER/notes.txt
 """
 
@@ -117,8 +117,8 @@ def test_each_fault_is_found(simulated_home: Path, tmp_path: Path) -> None:
         "README.md: has fewer than 40 words",
         "9999000101_M1_S001.fits: is declared as application/fits, but",
         "9999000101_M1_S001.vot: is declared as application/x-votable+xml, but",
-        "other.png: is not declared in script.toml",
-        "other.png: is declared as image/png, but",
+        "9999000101_M1_S001_other.png: is not declared in script.toml",
+        "9999000101_M1_S001_other.png: is declared as image/png, but",
         "software.json: tells of no library",
         "repetition: the same task has made other bytes in 9999000101_M1_S001.fits",
         "smallest values: the log has a traceback",

@@ -1,0 +1,171 @@
+"""What there is of a dataset: ``/datalink/links?ID=`` (DataLink 1.1), its files, and its coverage.
+
+Rows of a dataset: each of its files, the coverage as a MOC, and for each script that works on
+it one that names a service descriptor (:mod:`uws.descriptors`). An ID that cannot be answered has a row that says why.
+
+``/datasets/OBS/CAMERA/EXPOSURE/NAME`` is a file of a dataset, ``/datasets/OBS/CAMERA/EXPOSURE/coverage`` its MOC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from index.columns import Column
+from index.dataset import Dataset, File
+from index.errors import DatasetIdError, UnknownDatasetError
+from jobs.descriptor import Script
+from jobs.errors import NotFoundError
+from jobs.validator import refusal
+from uws import context, dali, descriptors, errors, votable
+from uws.addresses import Addresses
+from uws.context import Context, call
+from uws.tabular import VOTABLE
+from uws.votable import Cell
+
+CONTENT_TYPE = "application/x-votable+xml;content=datalink"
+MAX_IDS = 1000
+"""Ids in one request; of further ones the answer says that it overflows."""
+COVERAGE = "coverage"
+"""The name of the MOC of a dataset's coverage, beside its files."""
+
+COLUMNS = (
+    Column("ID", "char", "Id of the dataset, as it was given", ucd="meta.id;meta.main"),
+    Column("access_url", "char", "Where it is", ucd="meta.ref.url"),
+    Column("service_def", "char", "Descriptor of the service to call", ucd="meta.ref"),
+    Column("error_message", "unicodeChar", "Why there is nothing", ucd="meta.code.error"),
+    Column("description", "unicodeChar", "What it is", ucd="meta.note"),
+    Column("semantics", "char", "What it is to the dataset", ucd="meta.code"),
+    Column("content_type", "char", "Media type", ucd="meta.code.mime"),
+    Column("content_length", "long", "Size", unit="byte", ucd="phys.size;meta.file"),
+)
+
+SEMANTICS = {
+    "events": "#this",
+    "exposure_map": "#weight",
+    "response": "#calibration",
+    "arf": "#calibration",
+    "background": "#noise",
+    "detector_mask": "#calibration",
+    "preview": "#preview",
+    "thumbnail": "#thumbnail",
+    "documentation": "#documentation",
+}
+"""Terms of the vocabulary http://www.ivoa.net/rdf/datalink/core for kinds of files; others are auxiliary."""
+
+
+async def links(request: Request) -> Response:
+    """Tell what there is of each dataset that ID names."""
+    errors.set_form(request, "votable")
+    here = context.of(request)
+    form = await dali.read(request)
+    chosen = form.one("RESPONSEFORMAT")
+    if chosen and chosen.strip() != CONTENT_TYPE:
+        dali.response_format(form, (VOTABLE,))
+    ids = [value for value in form.all("ID") if value.strip()]
+    content = await call(lambda: b"".join(document(here, ids)))
+    return Response(content, media_type=CONTENT_TYPE)
+
+
+def document(here: Context, ids: Sequence[str]) -> Iterator[bytes]:
+    """Give the links of datasets as a VOTable, with the descriptors of the services that they name."""
+    used: dict[str, Script] = {}
+    rows = [row for id_ in ids[:MAX_IDS] for row in _rows(here, id_, used)]
+    resources = [descriptors.of_script(script, here.addresses, name, "ID") for name, script in used.items()]
+    return votable.document(
+        "links",
+        "What there is of each dataset",
+        COLUMNS,
+        rows,
+        overflow=len(ids) > MAX_IDS,
+        infos=[("standardID", descriptors.LINKS)],
+        resources=[*resources, descriptors.of_links(here.addresses)],
+        identified=("ID",),
+    )
+
+
+def _rows(here: Context, given: str, used: dict[str, Script]) -> Iterator[tuple[Cell, ...]]:
+    index = here.engine.index
+    try:
+        dataset = index.get(index.short_id(given))
+    except DatasetIdError as error:
+        yield given, None, None, f"UsageFault: {error}", None, "#this", None, None
+        return
+    except UnknownDatasetError as error:
+        yield given, None, None, f"NotFoundFault: {error}", None, "#this", None, None
+        return
+    place = _place(here.addresses, dataset)
+    for file in dataset.files:
+        address = f"{place}/{quote(_name(file), safe='')}"
+        about = f"{file.kind.replace('_', ' ')}: {_name(file)}"
+        yield given, address, None, None, about, semantics(file.kind), file.content_type, _size(file)
+    yield given, f"{place}/{COVERAGE}", None, None, "Coverage as a MOC", "#auxiliary", "application/fits", None
+    kinds = [file.kind for file in dataset.files]
+    for name in here.jobs.scripts.names():
+        script = here.jobs.scripts.get(name)
+        if script.accepts.datasets and refusal(script, dataset.camera, kinds) is None:
+            identifier = f"script_{name}"
+            used[identifier] = script
+            made = script.products[0].content_type if script.products else None
+            yield given, None, identifier, None, f"{script.title}: {script.summary}", "#proc", made, None
+
+
+def semantics(kind: str) -> str:
+    """Return the term of the DataLink vocabulary for a kind of file."""
+    return SEMANTICS.get(kind, "#auxiliary")
+
+
+def _place(addresses: Addresses, dataset: Dataset) -> str:
+    return addresses.at("datasets", *dataset.id.split("/"))
+
+
+def _name(file: File) -> str:
+    return file.path.name
+
+
+def _size(file: File) -> int | None:
+    try:
+        return file.path.stat().st_size
+    except OSError:
+        return None
+
+
+def _dataset(request: Request) -> Dataset:
+    here, path = context.of(request), request.path_params
+    id_ = "/".join((path["observation"], path["camera"], path["exposure"]))
+    try:
+        return here.engine.index.get(here.engine.index.short_id(id_))
+    except (DatasetIdError, UnknownDatasetError) as error:
+        raise NotFoundError(f"There is no dataset {id_}.") from error
+
+
+async def file(request: Request) -> Response:
+    """Serve a file of a dataset."""
+    dataset, name = await call(_dataset, request), request.path_params["file"]
+    for found in dataset.files:
+        if _name(found) == name:
+            if not await call(found.path.is_file):
+                raise NotFoundError(f"The file {name} of the dataset {dataset.id} is not where it was indexed.")
+            headers = {"X-Content-Type-Options": "nosniff"}
+            return FileResponse(found.path, media_type=found.content_type, filename=name, headers=headers)
+    raise NotFoundError(f"The dataset {dataset.id} has no file {name}.")
+
+
+async def coverage(request: Request) -> Response:
+    """Serve the coverage of a dataset as a MOC in FITS (MOC 2.0)."""
+    here, dataset = context.of(request), await call(_dataset, request)
+
+    def moc() -> bytes:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "coverage.fits"
+            here.engine.index.coverage(dataset.id).save(path, format="fits")
+            return path.read_bytes()
+
+    name = dataset.id.replace("/", "_") + "_coverage.fits"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(await call(moc), headers=headers, media_type="application/fits")

@@ -1,0 +1,120 @@
+"""Service descriptors (DataLink 1.1, section 4): how a client can call a script, made from the script's descriptor.
+
+They have no standardID, and so are called by GET (section 4.2): the accessURL is the script's blocking form, which
+makes a job, runs it and redirects to the product. Aladin, TOPCAT and pyvo make their form of the parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lxml import etree
+
+from jobs.descriptor import ParameterSpec, Script
+from uws.addresses import Addresses
+from uws.markup import add
+
+LINKS = "ivo://ivoa.net/std/DataLink#links-1.1"
+
+_TYPES = {
+    # A scalar would be the word for it, but pyvo 1.9 breaks on one without a value; validators warn of this.
+    "real": {"datatype": "double", "arraysize": "1"},
+    "integer": {"datatype": "long"},
+    "boolean": {"datatype": "boolean"},
+    "interval": {"datatype": "double", "arraysize": "2", "xtype": "interval"},
+    "region": {"datatype": "char", "arraysize": "*"},
+    "text": {"datatype": "char", "arraysize": "*"},
+}
+"""How the types of parameters are said in VOTable (DALI 1.1, section 3.3); files cannot be sent by GET."""
+
+_REGION = (
+    ("POS", {"datatype": "char", "arraysize": "*"}, "Region: CIRCLE ra dec radius, RANGE or POLYGON, ICRS degrees"),
+    (
+        "CIRCLE",
+        {"datatype": "double", "arraysize": "3", "xtype": "circle", "unit": "deg"},
+        "Region instead of POS: ra, dec, radius",
+    ),
+    (
+        "POLYGON",
+        {"datatype": "double", "arraysize": "*", "xtype": "polygon", "unit": "deg"},
+        "Region instead of POS: ra and dec of each vertex",
+    ),
+)
+
+
+def of_script(script: Script, addresses: Addresses, name: str, reference: str) -> etree._Element:
+    """Return the descriptor of a script that works on the dataset of a row.
+
+    :param name: the XML ID of the descriptor.
+    :param reference: the XML ID of the FIELD that has the dataset's id.
+    """
+    resource, group = _descriptor(name, script.name, f"{script.title}: {script.summary}")
+    _fixed(group, "accessURL", addresses.script(script.name, "sync"))
+    if script.products:
+        _fixed(group, "contentType", script.products[0].content_type)
+    _fixed(group, "exampleURL", addresses.script(script.name))
+    dataset = add(group, "PARAM", name="ID", datatype="char", arraysize="*", value="", ref=reference)
+    dataset.set("ucd", "meta.id;meta.dataset")
+    add(dataset, "DESCRIPTION", "The dataset to work on")
+    if script.accepts.region != "none":
+        for region, form, text in _REGION:
+            param = add(group, "PARAM", name=region, value="", ucd="pos.outline;obs", **form)
+            add(param, "DESCRIPTION", text)
+    for spec in script.parameters:
+        _parameter(group, spec)
+    return resource
+
+
+def of_links(addresses: Addresses) -> etree._Element:
+    """Return the descriptor by which the links service describes itself (section 4.3)."""
+    resource, group = _descriptor("links", "links", "What there is of a dataset: files, coverage, and scripts to run")
+    _fixed(group, "accessURL", addresses.at("datalink", "links"))
+    _fixed(group, "standardID", LINKS)
+    dataset = add(group, "PARAM", name="ID", datatype="char", arraysize="*", value="", ucd="meta.id;meta.dataset")
+    add(dataset, "DESCRIPTION", "Id of a dataset; repeatable")
+    return resource
+
+
+def _descriptor(identifier: str, name: str, description: str) -> tuple[etree._Element, etree._Element]:
+    resource = etree.Element("RESOURCE", type="meta", utype="adhoc:service", ID=identifier, name=name)
+    add(resource, "DESCRIPTION", description)
+    return resource, add(resource, "GROUP", name="inputParams")
+
+
+def _fixed(group: etree._Element, name: str, value: str) -> None:
+    """Say something of the service itself, before the parameters that a client gives."""
+    group.addprevious(etree.Element("PARAM", name=name, datatype="char", arraysize="*", value=value))
+
+
+def _parameter(group: etree._Element, spec: ParameterSpec) -> None:
+    if spec.type not in _TYPES:
+        return
+    default = "" if spec.default is None else _text(spec.default)
+    # a value that is not empty would be fixed (section 4.1): the default stands in the description
+    param = add(group, "PARAM", name=spec.name, value="", **_TYPES[spec.type])
+    for key in ("unit", "ucd"):
+        if getattr(spec, key):
+            param.set(key, getattr(spec, key))
+    add(param, "DESCRIPTION", _description(spec, default))
+    limits = (("MIN", spec.minimum), ("MAX", spec.maximum))
+    if spec.options or any(value is not None for _, value in limits):
+        values = add(param, "VALUES")
+        for tag, value in limits:
+            if value is not None:
+                add(values, tag, value=f"{value:.15g}")
+        for option in spec.options if spec.type != "region" else ():
+            add(values, "OPTION", value=option)
+
+
+def _description(spec: ParameterSpec, default: str) -> str:
+    without = default or spec.default_description
+    words: Iterable[str] = (
+        spec.description,
+        "It must be given." if spec.required else "",
+        f"By default: {without}." if without and not spec.required else "",
+    )
+    return " ".join(word for word in words if word)
+
+
+def _text(value: object) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
