@@ -7,13 +7,14 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import answers, http, jobs, setup
+from tests.bench import answers, http, jobs, science, setup
 from tests.bench.figure import Part
 
 PARTS: dict[str, Part] = {
     "http": http.figures,
     "jobs": jobs.figures,
     "answers": answers.figures,
+    "science": science.figures,
     "setup": setup.figures,
 }
 
