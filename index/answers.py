@@ -23,7 +23,7 @@ Link = Callable[[str], tuple[str | None, str | None]]
 Row = list[Cell]
 """One cell for each of ``index.columns.COLUMNS``."""
 
-HELD = 4000
+HELD = 16_000
 """Datasets whose cells are kept, some 2.5 kB each."""
 
 _URL = next(number for number, column in enumerate(DATASET) if column.name == "access_url")

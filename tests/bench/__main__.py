@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import answers, http, jobs, science, setup
+from tests.bench import answers, http, jobs, science, setup, truth
 from tests.bench.figure import Part
 
 PARTS: dict[str, Part] = {
@@ -16,6 +16,7 @@ PARTS: dict[str, Part] = {
     "answers": answers.figures,
     "science": science.figures,
     "setup": setup.figures,
+    "truth": truth.figures,
 }
 
 
