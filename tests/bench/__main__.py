@@ -7,12 +7,13 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import answers, http, jobs, setup
+from tests.bench import answers, engine, http, jobs, setup
 from tests.bench.figure import Part
 
 PARTS: dict[str, Part] = {
     "http": http.figures,
     "jobs": jobs.figures,
+    "engine": engine.figures,
     "answers": answers.figures,
     "setup": setup.figures,
 }
