@@ -48,6 +48,8 @@ chaos: $(READY) ## 500 jobs while everything is killed at random [SEED= SECONDS=
 lock: $(READY) ## pin the dependencies again, by version and hash
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
 	  --no-header --no-emit-index-url --no-annotate -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock --generate-hashes \
+	  --no-header --no-emit-index-url --no-annotate -o deploy/requirements.lock pyproject.toml
 
 clean: ## remove what setup, tests and the embedded service made here
 	rm -rf $(VENV) .amora .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -23,7 +23,7 @@ Link = Callable[[str], tuple[str | None, str | None]]
 Row = list[Cell]
 """One cell for each of ``index.columns.COLUMNS``."""
 
-HELD = 4000
+HELD = 16_000
 """Datasets whose cells are kept, some 2.5 kB each."""
 
 _URL = next(number for number, column in enumerate(DATASET) if column.name == "access_url")
@@ -142,7 +142,7 @@ def answer(
     newest = False
     while True:
         coverages = snapshot(newest)
-        overlaps = _overlaps(coverages, ranges, size, query.relation)
+        overlaps = sharing(coverages, ranges, size, query.relation)
         keys = list(overlaps)
         cells: dict[int, Sequence[Any]] = {}
         generation: str | None
@@ -173,7 +173,7 @@ def _of_all(store: DatasetStore, ids: DatasetIds, query: Query, named: frozenset
     return Answer(None, total, page, more, _mark(page, query.ordered) if more else None, store, ids, None, 0)
 
 
-def _overlaps(coverages: Snapshot, ranges: Ranges, size: int, relation: Relation) -> dict[int, Overlap]:
+def sharing(coverages: Snapshot, ranges: Ranges, size: int, relation: Relation) -> dict[int, Overlap]:
     """Give the datasets that stand in a relation to the region, by key."""
     found: dict[int, Overlap] = {}
     for segment in coverages.segments:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Cell = str | int | float | bool | None
+Datatype = Literal["char", "unicodeChar", "short", "int", "long", "float", "double", "boolean"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Column:
     """A column of a table: what VOTable calls a FIELD."""
 
     name: str
-    datatype: Literal["char", "unicodeChar", "int", "long", "double", "boolean"]
+    datatype: Datatype
     description: str
     unit: str = ""
     ucd: str = ""

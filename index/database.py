@@ -111,6 +111,11 @@ class Database:
         self._glancing = threading.Lock()
         self._glancer: Any = None
 
+    @property
+    def backend(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self.engine.dialect.name
+
     def check(self) -> None:
         """Find out whether the database answers.
 

@@ -11,6 +11,8 @@
     ├── ReaderError            the name of a reader leads to nothing that can be called
     ├── DamagedIndexError      the files of the index are not as they were written
     ├── LostDatasetsError      to build the index again would lose datasets
+    ├── StatementError         the database does not take a statement
+    │    └── StatementTimeError  it took longer than it may
     └── DatabaseError          the database cannot be used
 """
 
@@ -55,3 +57,11 @@ class LostDatasetsError(CoverageError):
 
 class DatabaseError(CoverageError):
     """The database cannot be used."""
+
+
+class StatementError(CoverageError):
+    """The database does not take a statement."""
+
+
+class StatementTimeError(StatementError):
+    """A statement took longer than it may."""

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from index import mocs
 from index.combination import Combination
 from index.errors import RegionError
@@ -19,6 +22,7 @@ from index.forms import adql, dali, ds9, named, stcs
 from index.forms.detect import form_of
 from index.forms.named import Targets
 from index.healpix import MAX_ORDER
+from index.inside import inside
 from index.orders import finest_order, suited_order
 from index.shapes import Shape
 
@@ -138,6 +142,10 @@ class Region:
     @cached_property
     def _moc(self) -> MOC:
         return self._build(None)
+
+    def contains(self, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Say of each position, in ICRS degrees, whether it lies in the region, exactly (:mod:`index.inside`)."""
+        return inside(self.geometry, ra, dec)
 
     def _build(self, given: int | None) -> MOC:
         order = given

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from index.answers import Answer, RecentCells, answer
+from index.answers import Answer, RecentCells, answer, sharing
 from index.database import Database
 from index.dataset import Dataset, FoundDataset
 from index.errors import DamagedIndexError, LostDatasetsError, RegionError, UnknownDatasetError
@@ -20,7 +20,7 @@ from index.ids import DatasetIds
 from index.ingest import Taken, take
 from index.meters import SEARCH_SECONDS
 from index.postings import PIXEL_ORDER, Postings
-from index.query import Query
+from index.query import Query, Relation
 from index.region import Region
 from index.store import DatasetStore, SourceFile
 from index.union import joined, union
@@ -97,6 +97,7 @@ class Index:
     """
 
     def __init__(self, folder: Path, database: Database, authority: str) -> None:
+        self.database = database
         self._ids = DatasetIds(authority)
         self._store = DatasetStore(database, self._ids)
         self._files = CoverageFiles(folder)
@@ -222,6 +223,11 @@ class Index:
         )
 
     @property
+    def quick(self) -> bool:
+        """Whether the datasets are read without waiting for anybody, so that an event loop may ask for few of them."""
+        return self._store.quick
+
+    @property
     def ids(self) -> DatasetIds:
         """The ids of the datasets."""
         return self._ids
@@ -282,6 +288,14 @@ class Index:
                 break
         ranges = joined([union(segment, keys, order) for segment in snapshot.segments])
         return snapshot.generation, moc_of(ranges, order) if len(ranges) else None
+
+    def keys(self, region: Region, relation: Relation = "overlaps") -> list[int]:
+        """Give the keys in SQL of the datasets that stand in a relation to a region, by their MOCs.
+
+        Raises RegionError and DamagedIndexError.
+        """
+        ranges = ranges_of(region.moc())
+        return list(sharing(self._newest(), ranges, int((ranges[:, 1] - ranges[:, 0]).sum()), relation))
 
     def region(self, text: str) -> Region:
         """Read a region in any form, also around a target of the datasets. Raises RegionError."""

@@ -199,7 +199,7 @@ class Polygon:
         if len(set(turned)) < 3:
             raise RegionError(f"a polygon must have at least 3 different points, not {len(set(turned))}")
         polygon = cls(distinct)
-        centre = _centre(polygon.vectors)
+        centre = centre_of(polygon.vectors)
         polygon._refuse_crossing(centre)
         if 4 * polygon.area <= cell_size(MAX_ORDER) * polygon.perimeter:
             raise RegionError("the points of a polygon must not lie on one line, and these do: it has no area")
@@ -208,8 +208,7 @@ class Polygon:
     @cached_property
     def vectors(self) -> Vectors:
         """The vertices as unit vectors."""
-        ra, dec = np.radians(np.array(self.vertices)).T
-        return np.stack((np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)), axis=1)
+        return unit_vectors(*np.array(self.vertices).T)
 
     @property
     def corners(self) -> int:
@@ -219,7 +218,7 @@ class Polygon:
     @property
     def area(self) -> float:
         """Square degrees, by the excess of the triangles between a side and the centre (Eriksson 1990)."""
-        centre, a = _centre(self.vectors), self.vectors
+        centre, a = centre_of(self.vectors), self.vectors
         b = np.roll(a, -1, axis=0)
         # by differences, which keep their digits where the polygon is small
         volume = np.cross(a - centre, b - centre) @ centre
@@ -260,7 +259,13 @@ class Polygon:
             raise RegionError(f"the sides of a polygon must not cross, and sides {first} and {second} do")
 
 
-def _centre(vectors: Vectors) -> NDArray[np.float64]:
+def unit_vectors(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Vectors:
+    """Turn positions in degrees into unit vectors."""
+    ra, dec = np.radians(ra), np.radians(dec)
+    return np.stack((np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)), axis=1)
+
+
+def centre_of(vectors: Vectors) -> NDArray[np.float64]:
     """Give a place from which all vertices are less than 90 degrees away. Raises RegionError if there is none."""
     # 1,000 steps of the perceptron find it wherever the polygon leaves two degrees of its half of the sky free
     centre = vectors.mean(axis=0)

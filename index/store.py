@@ -113,6 +113,11 @@ class DatasetStore:
         self._generation = database.glance(select(_GENERATION, bindparam("key", type_=Text)))
         self._look = database.look(_with_generation(_CELLS, self._keyed("key"), []))
 
+    @property
+    def quick(self) -> bool:
+        """Whether few rows by their keys are read without waiting for anybody."""
+        return self._database.quick
+
     def generation(self) -> str:
         """Give the generation of the coverages that belongs to the datasets."""
         row = self._generation("")

@@ -90,6 +90,8 @@ class Accepts(_Model):
     """False for a script that works on no dataset; its tasks then come from ``tasks``."""
     files: tuple[str, ...] = ()
     """Kinds of file a dataset must have, e.g. ``events``."""
+    files_of_any_name: bool = False
+    """Whether files may be sent under names that no parameter has."""
     camera: tuple[str, ...] = ()
     """The cameras it can work on; empty for all."""
 

@@ -10,6 +10,7 @@ from index.errors import DatabaseError
 from index.service import Index
 from jobs.changes import Changes
 from jobs.database import require, upgrade
+from jobs.native import Native
 from jobs.notices import Notices
 from jobs.presence import Presence
 from jobs.queue import open_queue
@@ -91,6 +92,10 @@ class Engine:
             self._queue.start(slots, lambda: self._worker.queues)
         self._notices.start()
         self._sweeper.start()
+
+    def offer(self, script: Native) -> None:
+        """Offer a script that is part of the service."""
+        self._registry.offer(script)
 
     def keep_workspaces(self, *, keep: bool) -> None:
         """Leave the working folders of ended tasks where they are, for whoever writes a script."""

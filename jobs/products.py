@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jobs.descriptor import Script, slug
 from jobs.models import Task
+from jobs.native import RESULT, Made
 from jobs.storage import ProductError
 
 RESERVED = frozenset({"result", "provenance.json", "provenance.svg"})
@@ -64,6 +65,11 @@ def collect(script: Script, task: Task, folder: Path) -> dict[str, Description]:
             Description(spec_.content_type, spec_.description) if spec_ else Description(_guess(path), UNDESCRIBED)
         )
     return found
+
+
+def described(script: Script, made: Made) -> dict[str, Description]:
+    """Describe the one product of a script that is part of the service."""
+    return {RESULT: Description(made.content_type, script.products[0].description)}
 
 
 def _guess(path: Path) -> str:

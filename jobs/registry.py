@@ -18,6 +18,7 @@ from pathlib import Path
 
 from jobs.descriptor import Script, load
 from jobs.errors import DescriptorError, NotFoundError
+from jobs.native import Native
 from jobs.settings import BUILT_IN_SCRIPTS
 from jobs.sources import Signature, checksum, copy, signature
 
@@ -41,6 +42,7 @@ class Registry:
         self._folders = tuple(folders)
         self._kept = kept
         self._scripts: dict[str, Script] = {}
+        self._natives: dict[str, Native] = {}
         self._broken: dict[str, str] = {}
         self._seen: dict[str, tuple[Path, Signature]] = {}
         self._lock = threading.Lock()
@@ -69,10 +71,14 @@ class Registry:
         """
         self._look()
         try:
-            return self._scripts[name]
+            return self._natives.get(name) or self._scripts[name]
         except KeyError:
             offered = ", ".join(self.names()) or "none"
             raise NotFoundError(f"There is no script {name}; on offer: {offered}.") from None
+
+    def offer(self, script: Native) -> None:
+        """Offer a script that is part of the service; it is found by its name, but not listed with the others."""
+        self._natives[script.name] = script
 
     def version(self, name: str, sha256: str) -> Script | None:
         """Return the version of a script that has this checksum, if it is the present one or kept; else None."""

@@ -126,6 +126,11 @@ class Run:
                             self._control.write(b"s")
         return self._outcome(stopped)
 
+    def stop(self) -> None:
+        """Have the script stopped; from any thread, also while :meth:`wait` waits."""
+        with contextlib.suppress(OSError, ValueError):  # it has ended
+            self._control.write(b"s")
+
     def __enter__(self) -> Self:
         return self
 

@@ -103,6 +103,8 @@ def _described(name: str, upload: Upload) -> dict[str, Any]:
 
 def _file(script: Script, name: str, upload: Upload) -> Upload:
     spec = script.parameter(name)
+    if spec is None and script.accepts.files_of_any_name:
+        return upload
     if spec is None or spec.type != "file":
         taken = ", ".join(spec.name for spec in script.parameters if spec.type == "file")
         raise ParameterError(

@@ -30,9 +30,10 @@ from jobs.identity import Identity
 from jobs.logs import about
 from jobs.meters import FAILURES, TASK_CPU, TASK_SECONDS
 from jobs.models import Part, Product
+from jobs.native import Made, Native, perform
 from jobs.phases import FINAL
 from jobs.presence import Presence
-from jobs.products import collect
+from jobs.products import collect, described
 from jobs.registry import Registry
 from jobs.runner import Outcome, Run
 from jobs.sandbox import Sandbox
@@ -223,24 +224,40 @@ class Worker:
                 raise TaskError("An earlier attempt still runs on this machine and cannot be ended.")
         workspace = self._storage.workspace(task.id, task.attempt)
         try:
-            parts = self._store.parts(task.job_id) if task.role == "gather" else None
-            contract.write(contract.describe(task, claim.created, values, work.datasets, parts), values, workspace)
             self._provide(claim, values, workspace)
-            for part in parts or ():
-                self._while_away(claim, partial(self._provide_part, part, workspace / contract.part_folder(part)))
-            command, environment = contract.command(script, task.role), contract.environment(workspace, claim.created)
-            files = [file.path for dataset in work.datasets for file in dataset.files]
-            command = self._sandbox.wrap(command, workspace, [script.folder.parent, *files])
-            limits = script.limits.model_dump(exclude={"wall"})
-            with self._storage.open_log(task.job_id, task.number, task.attempt) as output:
-                if task.attempt > 1:
-                    output.write(f"--- attempt {task.attempt} ---\n".encode())
-                with Run(command, workspace, environment, output, self._settings.grace, limits) as run:
-                    self._storage.note_guardian(workspace, str(Identity.of(run.guardian)))
-                    outcome = run.wait(self._watch(claim, script), INTERVAL)
-            self._conclude(claim, work, outcome, workspace)
+            if isinstance(script, Native):
+                outcome, made = self._perform(claim, script, values, workspace)
+            else:
+                outcome, made = self._run(claim, work, workspace), None
+            self._conclude(claim, work, outcome, workspace, made)
         finally:
             self._storage.discard(workspace)
+
+    def _run(self, claim: Claim, work: Work, workspace: Path) -> Outcome:
+        """Run the program of a script."""
+        task, script, values = claim.task, work.script, work.values
+        parts = self._store.parts(task.job_id) if task.role == "gather" else None
+        contract.write(contract.describe(task, claim.created, values, work.datasets, parts), values, workspace)
+        for part in parts or ():
+            self._while_away(claim, partial(self._provide_part, part, workspace / contract.part_folder(part)))
+        command, environment = contract.command(script, task.role), contract.environment(workspace, claim.created)
+        files = [file.path for dataset in work.datasets for file in dataset.files]
+        command = self._sandbox.wrap(command, workspace, [script.folder.parent, *files])
+        limits = script.limits.model_dump(exclude={"wall"})
+        with self._storage.open_log(task.job_id, task.number, task.attempt) as output:
+            if task.attempt > 1:
+                output.write(f"--- attempt {task.attempt} ---\n".encode())
+            with Run(command, workspace, environment, output, self._settings.grace, limits) as run:
+                self._storage.note_guardian(workspace, str(Identity.of(run.guardian)))
+                self._presence.guard(claim, run.stop)
+                return run.wait(self._watch(claim, script), INTERVAL)
+
+    def _perform(self, claim: Claim, script: Native, values: Values, workspace: Path) -> tuple[Outcome, Made | None]:
+        """Do what needs no program."""
+        given = [(item.name, item.value) for item in claim.parameters if item.upload is None]
+        files = {name: workspace / upload_path(name) for name in values.uploads}
+        going_on = self._watch(claim, script)
+        return perform(script, given, files, workspace / "products", script.limits.wall, going_on, INTERVAL)
 
     def _provide(self, claim: Claim, values: Values, workspace: Path) -> None:
         for name, upload in values.uploads.items():
@@ -294,10 +311,13 @@ class Worker:
                     )
         return Work(script, values, datasets)
 
-    def _conclude(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path) -> None:
+    def _conclude(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path, made: Made | None = None) -> None:
         TASK_CPU.labels(claim.script).inc(outcome.usage.cpu)
         if outcome.stopped or outcome.exceeded or outcome.code != 0:
             self._spend(claim, outcome)
+        if self._presence.is_over(claim) and outcome.code != 0:
+            self._give_back(claim, "the database was away for the length of its lease", lost=True)
+            return
         if outcome.stopped:
             if self.stopping.is_set():
                 self._give_back(claim, "the service was stopped", lost=False)
@@ -317,13 +337,13 @@ class Worker:
             signalled = self._sandbox.protection.sandboxed and outcome.code > 128  # as a shell tells of it
             said = self._sandbox.translate(outcome.last_error)
             raise TaskError(said or _silent(128 - outcome.code if signalled else outcome.code))
-        self._publish(claim, work, outcome, workspace)
+        self._publish(claim, work, outcome, workspace, made)
 
-    def _publish(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path) -> None:
+    def _publish(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path, made: Made | None) -> None:
         task = claim.task
         try:
             used = record.take(work.script, work.values, work.datasets, workspace, self._checksums.of).as_text()
-            collected = collect(work.script, task, workspace / "products")
+            collected = described(work.script, made) if made else collect(work.script, task, workspace / "products")
             if task.role == "part":  # a hard link makes it the gather task's
                 for path in (workspace / "products").iterdir():
                     path.chmod(0o444)

@@ -90,7 +90,7 @@ class PostgreSQL(Server):
         super().__init__(folder)
         self._numbers = itertools.count(1)
         folder.mkdir(parents=True)
-        self._bin = _postgresql(folder)
+        self._bin = self.programs = _postgresql(folder)
         data = folder / "data"
         data.mkdir()
         if os.geteuid() == 0:

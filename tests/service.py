@@ -41,9 +41,11 @@ class Service:
         self.environment |= {f"AMORA_{name.upper()}": value for name, value in settings.items()}
         self.database_url = self.environment.get("AMORA_DATABASE_URL", f"sqlite:///{home / 'amora.sqlite'}")
         self.worker: subprocess.Popen[str] | None = None
+        self.alone = False
+        """Whether its workers are somebody else's business."""
 
     def __enter__(self) -> Self:
-        if "AMORA_REDIS_URL" in self.environment:
+        if "AMORA_REDIS_URL" in self.environment and not self.alone:
             self.worker = self.start("worker", home=self.worker_home)
         self.process = self.start("serve")
         self.base_url = self.said(self.process, "Amora is ready at http://").split()[-1]

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+TAP = "tap"
+"""The script whose jobs are queries: its place is where clients of TAP look for it."""
+
 
 class Addresses:
     """Builds addresses below ``base``."""
@@ -21,7 +24,7 @@ class Addresses:
 
     def script(self, script: str, *parts: str) -> str:
         """Return the address of a script's documentation, or of something below it."""
-        return self.at("scripts", script, *parts)
+        return self.at(*([TAP] if script == TAP else ["scripts", script]), *parts)
 
     def jobs(self, script: str) -> str:
         """Return the address of a script's job list."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,13 +31,16 @@ from uws import (
     vosi,
 )
 from uws.accounts import Accounts
-from uws.addresses import Addresses
+from uws.addresses import TAP, Addresses
 from uws.context import Context
 from uws.identity import Identify
 from uws.limits import BodyLimit
 from uws.routing import Handler, Resource
 from uws.settings import Settings
 from uws.store import AccountStore
+from uws.tap import examples
+from uws.tap import handlers as tap
+from uws.tap import vosi as tap_vosi
 from uws.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -44,7 +48,6 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).with_name("static")
 SCRIPT = "/scripts/{script}"
-JOB = SCRIPT + "/async/{job}"
 DATASET = "/datasets/{observation}/{camera}/{exposure}"
 API_JOB = "/api/jobs/{job}"
 
@@ -81,20 +84,33 @@ def create_app(engine: Engine, settings: Settings) -> Starlette:
     return app
 
 
+def _job_routes(place: str, script: str | None = None) -> list[BaseRoute]:
+    """Return the routes of a job list and all that is below it.
+
+    :param script: whose jobs; None where the place says so.
+    """
+    job_place = place + "/async/{job}"
+    of = partial(_resource, script=script)
+    return [
+        *of(job_place, job.show, post=job.post, delete=job.delete),
+        *of(job_place + "/phase", job.phase, post=job.set_phase),
+        *of(job_place + "/executionduration", job.duration, post=job.set_duration),
+        *of(job_place + "/destruction", job.destruction, post=job.set_destruction),
+        *of(job_place + "/quote", job.quote),
+        *of(job_place + "/owner", job.owner),
+        *of(job_place + "/error", job.error),
+        *of(job_place + "/parameters", job.parameters, post=job.set_parameters),
+        *of(job_place + "/parameters/{parameter:path}", job.parameter, put=job.put_parameter),
+        *of(job_place + "/results", files.show_all),
+        *of(job_place + "/results/{result}", files.show),
+        *of(place + "/async", joblist.show, post=joblist.create),
+    ]
+
+
 def _routes() -> list[BaseRoute]:
     return [
-        *_resource(JOB, job.show, post=job.post, delete=job.delete),
-        *_resource(JOB + "/phase", job.phase, post=job.set_phase),
-        *_resource(JOB + "/executionduration", job.duration, post=job.set_duration),
-        *_resource(JOB + "/destruction", job.destruction, post=job.set_destruction),
-        *_resource(JOB + "/quote", job.quote),
-        *_resource(JOB + "/owner", job.owner),
-        *_resource(JOB + "/error", job.error),
-        *_resource(JOB + "/parameters", job.parameters, post=job.set_parameters),
-        *_resource(JOB + "/parameters/{parameter:path}", job.parameter, put=job.put_parameter),
-        *_resource(JOB + "/results", files.show_all),
-        *_resource(JOB + "/results/{result}", files.show),
-        *_resource(SCRIPT + "/async", joblist.show, post=joblist.create),
+        *_resource("/observations", observations.show, post=observations.show),  # asked for most, so looked at first
+        *_job_routes(SCRIPT),
         *_resource(SCRIPT + "/sync", sync.create, post=sync.create),
         *_resource(SCRIPT + "/sync/{job}", sync.wait),
         *_resource(SCRIPT + "/capabilities", vosi.show_capabilities),
@@ -108,7 +124,12 @@ def _routes() -> list[BaseRoute]:
         *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
-        *_resource("/observations", observations.show, post=observations.show),
+        *_job_routes("/tap", TAP),
+        *_resource("/tap/sync", tap.sync, post=tap.sync),
+        *_resource("/tap/capabilities", tap_vosi.show_capabilities),
+        *_resource("/tap/availability", vosi.show_availability),
+        *_resource("/tap/tables", tap_vosi.show_tables),
+        *_resource("/tap/examples", examples.show),
         *_resource("/datalink/links", datalink.links, post=datalink.links),
         *_resource(f"{DATASET}/{datalink.COVERAGE}", datalink.coverage),
         *_resource(f"{DATASET}/{{file}}", datalink.file),
@@ -132,6 +153,7 @@ def _resource(
     post: Handler | None = None,
     put: Handler | None = None,
     delete: Handler | None = None,
+    script: str | None = None,
 ) -> list[BaseRoute]:
     """Return the route of a resource; whoever asks for a job, or for anything below one, is admitted first."""
     offered = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "DELETE": delete}
@@ -140,6 +162,8 @@ def _resource(
     async def dispatch(request: Request) -> Response:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": ", ".join([*handlers, "OPTIONS"])})
+        if script is not None:
+            request.path_params["script"] = script
         if "job" in request.path_params:
             await access.admit(request)
         return await handlers[request.method](request)

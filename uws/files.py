@@ -30,7 +30,7 @@ async def show(request: Request) -> Response:
     here, result_id = context.of(request), request.path_params["result"]
     if result_id == results.LIST or result_id.endswith(".log"):
         job = await call(here.jobs.get, *job_of(request))
-        if result_id == results.LIST:
+        if result_id == results.LIST and not results.own_result(job):
             form = await dali.read(request)
             chosen = dali.response_format(form, results.FORMATS) if form.one("RESPONSEFORMAT") else results.form(job)
             listed = await call(results.product_list, job, here.addresses, chosen)

@@ -21,8 +21,22 @@ MAX_VALUE = 67
 """Characters of a value in one card; a longer one would need a convention that few readers know."""
 
 _BLOCK = 2880
-_FORMS = {"int": ("1J", ">i4"), "long": ("1K", ">i8"), "double": ("1D", ">f8"), "boolean": ("1L", "S1")}
-_UNKNOWN: dict[str, Any] = {"int": -(2**31), "long": -(2**63), "double": np.nan, "boolean": b"\0"}
+_FORMS = {
+    "short": ("1I", ">i2"),
+    "int": ("1J", ">i4"),
+    "long": ("1K", ">i8"),
+    "float": ("1E", ">f4"),
+    "double": ("1D", ">f8"),
+    "boolean": ("1L", "S1"),
+}
+_UNKNOWN: dict[str, Any] = {
+    "short": -(2**15),
+    "int": -(2**31),
+    "long": -(2**63),
+    "float": np.nan,
+    "double": np.nan,
+    "boolean": b"\0",
+}
 
 
 def document(
@@ -103,7 +117,7 @@ def _table_header(
         header.append(Card(f"TFORM{number}", form))
         if column.unit:
             header.append(Card(f"TUNIT{number}", column.unit))
-        if column.datatype in ("int", "long"):
+        if column.datatype in ("short", "int", "long"):
             header.append(Card(f"TNULL{number}", _UNKNOWN[column.datatype]))
         for key, text in (("TUCD", column.ucd), ("TUTYP", column.utype)):
             if 0 < len(text) <= MAX_VALUE:

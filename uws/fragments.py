@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from index.columns import DATASET
@@ -11,8 +12,10 @@ from index.columns import DATASET
 if TYPE_CHECKING:
     from index.answers import Answer, Link
 
-HELD = 4000
+HELD = 16_000
 """Datasets of which the JSON is kept, some 2 kB each."""
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 _NAMES = tuple(column.name for column in DATASET)
 _DID = "obs_publisher_did"
@@ -33,10 +36,10 @@ class Fragments:
         else:
             held = {}
         told = dict(zip(_NAMES, answer.of_dataset(cells, link), strict=False))
-        fragment = json.dumps({**told, "ivoid": told[_DID]}, ensure_ascii=False, allow_nan=False)[:-1] + ", "
+        fragment = _encode({**told, "ivoid": told[_DID]})[:-1] + ", "
         if answer.generation is not None:
             if len(held) >= HELD:
-                held = {}
+                held = dict(islice(list(held.items()), HELD // 2, None))  # the older half goes
             held[key] = fragment
             self._held = (answer.generation, held)
         return fragment

@@ -24,6 +24,7 @@ READERS = {
     "xmm-list": "scripts.epic.lists:read",
     "obscore": "index.readers.obscore:read",
     "moc": "index.readers.moc:read",
+    "image": "index.readers.image:read",
 }
 """The readers that have a short name."""
 SHOWN = 20
@@ -47,9 +48,17 @@ def index() -> None:
     metavar="READER",
     help=f"What reads the files: {', '.join(READERS)} or package.module:function; AMORA_READER by default.",
 )
+@click.option(
+    "--above",
+    type=click.IntRange(0, 99),
+    metavar="PERCENT",
+    help="With --from image: a pixel is covered if it is above so much of the largest one; 0 by default.",
+)
 @_PROCESSES
 @click.option("--verbose", is_flag=True, help=f"Name all that is skipped, not the first {SHOWN}.")
-def index_add(paths: tuple[Path, ...], source: str | None, processes: int | None, verbose: bool) -> None:
+def index_add(
+    paths: tuple[Path, ...], source: str | None, above: int | None, processes: int | None, verbose: bool
+) -> None:
     """Add the observations found in each of PATHS; one that is known already is updated.
 
     A file that cannot be used is named with the reason, and the others are added all the same. A file that was read
@@ -60,15 +69,18 @@ def index_add(paths: tuple[Path, ...], source: str | None, processes: int | None
       amora index add /data/xmm/0002970201 /data/xmm/0112850201
       amora index add --from obscore observations.vot
       amora index add --from xmm-list /data/lists
+      amora index add --from image --above 5 /data/exposure_maps
     """
     with mistakes():
+        if above is not None and source != "image":
+            raise Mistake("--above is for images; it goes with --from image")
         from index.harvest import harvest
 
         settings = read_settings()
         with engine_of(settings) as engine, _progress("reading") as progress:
             done = harvest(
                 engine.index,
-                READERS.get(source or "", source or settings.reader),
+                f"index.readers.image:above_{above}" if above else READERS.get(source or "", source or settings.reader),
                 paths,
                 processes=processes,
                 progress=progress,

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from index.database import Database
 from index.errors import CoverageError, DatabaseError
 from jobs.database import newest, present
+from jobs.errors import StorageError
 from jobs.queue import open_queue
 from jobs.registry import Registry
 from jobs.storage import open_storage
@@ -141,6 +142,9 @@ def home(settings: Settings) -> Iterator[Finding]:
     where = f"{folder} or {settings.storage_url}" if settings.storage_url else str(folder)
     try:
         free = open_storage(folder, settings.storage_url).check()
+    except StorageError as error:
+        yield Finding("problem", "storage", f"{error}.", "Correct AMORA_STORAGE_URL and the AWS_* variables.")
+        return
     except OSError as error:
         yield Finding(
             "problem",

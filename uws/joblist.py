@@ -92,7 +92,7 @@ async def make(
     :param control: names that are no parameters of the job, besides :data:`CONTROL`.
     """
     here = context.of(request)
-    dali.response_format(form, results.FORMATS)
+    results.refuse_format(form, here.jobs.scripts.get(request.path_params["script"]))
     form, files = await sort_out(form, inbox, here.settings)
     destruction = form.one("DESTRUCTION")
     return await context.call(

@@ -16,6 +16,7 @@ JSON: ``{"region": {"text", "shape", and the numbers of the shape} or null, "tot
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -50,6 +51,11 @@ FILE = "REGION"
 """The name under which a file with a region is sent."""
 WHOLE = 200
 """Rows up to which an answer is sent in one piece."""
+
+QUICK = re.compile(r"0?\.\d{1,17}", re.ASCII)
+"""The radius of a circle whose datasets are found in less than a millisecond: under a degree."""
+QUICK_NAMES = frozenset({"POS", "RESPONSEFORMAT", "MAXREC"})
+QUICK_PARAMETERS = 3
 
 _TOTAL = (Column("total", "long", "Number of datasets", ucd="meta.number"),)
 _MATCH = ", ".join(f'"{column.name}": %s' for column in MATCH) + "}"
@@ -128,8 +134,13 @@ def counted(total: int, chosen: Format) -> Iterator[bytes]:
 
 def linked(addresses: Addresses) -> Link:
     """Return what tells where a dataset is described."""
-    base = addresses.at("datalink", "links")
-    return lambda ivoid: (f"{base}?{urlencode({'ID': ivoid})}", datalink.CONTENT_TYPE)
+    before = f"{addresses.at('datalink', 'links')}?ID="
+
+    def link(ivoid: str) -> tuple[str, str]:
+        # the characters of ids (index.ids) that have a meaning in a query
+        return before + ivoid.replace(":", "%3A").replace("/", "%2F").replace("?", "%3F"), datalink.CONTENT_TYPE
+
+    return link
 
 
 def _following(form: Form, answer: Answer, addresses: Addresses) -> str | None:
@@ -143,6 +154,8 @@ def _following(form: Form, answer: Answer, addresses: Addresses) -> str | None:
 async def asked(request: Request) -> tuple[Form, bytes | None]:
     """Return the form, and the content of the file that was sent as the region."""
     here = context.of(request)
+    if request.method != "POST":
+        return await read(request), None
     with here.jobs.inbox() as inbox:
         form, files = await sort_out(await read(request, inbox), inbox, here.settings)
         if unknown := files.keys() - {FILE}:
@@ -161,7 +174,19 @@ async def show(request: Request) -> Response:
     chosen = response_format(form, FORMATS)
     if chosen.name in (HTML.name, VOTABLE.name):
         errors.set_form(request, "html" if chosen.name == HTML.name else "votable")
+    if _is_quick(request, form):
+        return _respond(request, form, file, chosen)
     return await call(_respond, request, form, file, chosen)
+
+
+def _is_quick(request: Request, form: Form) -> bool:
+    """Whether an answer takes less time than handing it to a thread: a small circle, and a database in this process."""
+    if request.method == "POST" or not context.of(request).engine.index.quick or len(form.pairs) > QUICK_PARAMETERS:
+        return False
+    names = {name.upper() for name, _ in form.pairs}
+    words = (form.pairs[0][1] if form.pairs else "").split(maxsplit=4)
+    small = len(words) == 4 and words[0].upper() == "CIRCLE" and QUICK.fullmatch(words[3]) is not None
+    return small and form.pairs[0][0].upper() == "POS" and names <= QUICK_NAMES
 
 
 def _respond(request: Request, form: Form, file: bytes | None, chosen: Format) -> Response:

@@ -25,6 +25,9 @@ from jobs.service import MAX_RUN_ID
 from uws import api, asking, context, coverage, datalink, job, joblist, observations, representation, sync, votable
 from uws.joblist import MAX_SECONDS
 from uws.routing import Handler, Resource
+from uws.tap import handlers as tap
+from uws.tap.formats import FORMATS as TAP_FORMATS
+from uws.tap.request import LANGUAGES
 
 Schema = dict[str, Any]
 
@@ -121,6 +124,12 @@ _ASKED: dict[str, Schema] = {
     "ID": _DATASETS,
     **{parameter.name: _filter(parameter) for parameter in asking.FILTERS},
 }
+_TAP: dict[str, Schema] = {
+    "LANG": {"type": "string", "enum": list(LANGUAGES), "description": "The language of the query."},
+    "QUERY": {"type": "string", "description": "The query, in ADQL."},
+    "MAXREC": {"type": "integer", "minimum": 0, "description": "The most rows that are wanted."},
+    "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in TAP_FORMATS]},
+}
 QUERY: dict[Handler, dict[str, Schema]] = {
     joblist.show: _FILTERS,
     api.show_list: {**_FILTERS, "SCRIPT": {"type": "string", "description": "Jobs of this script."}},
@@ -139,6 +148,7 @@ QUERY: dict[Handler, dict[str, Schema]] = {
         "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in observations.FORMATS]},
     },
     datalink.links: {"ID": _DATASETS},
+    tap.sync: _TAP,
     coverage.show: {
         **_ASKED,
         "ORDER": {
@@ -161,13 +171,17 @@ FORM: dict[Handler, dict[str, Schema]] = {
     job.post: {"ACTION": {"type": "string", "enum": ["DELETE"]}},
     observations.show: QUERY[observations.show] | {observations.FILE: _FILE},
     datalink.links: QUERY[datalink.links],
+    tap.sync: QUERY[tap.sync],
+    joblist.create: {**QUERY[tap.sync], "PHASE": {"type": "string", "enum": ["RUN"]}},  # where no script is named
     coverage.show: QUERY[coverage.show] | {observations.FILE: _FILE},
 }
 """The members of the form that is posted to each handler, but for those that make jobs."""
 
 _MODELS: dict[Handler, str] = {api.show_list: "JobList", api.show_job: "Job", api.create: "Job"}
 _CREATES = (joblist.create, api.create, sync.create)
-_VOTABLE_ERRORS = (observations.show, datalink.links, sync.create, sync.wait)
+_ANSWER_POSTS = (observations.show, coverage.show, datalink.links, tap.sync)
+"""What answers a POST as it does a GET."""
+_VOTABLE_ERRORS = (observations.show, coverage.show, datalink.links, tap.sync, sync.create, sync.wait)
 
 
 async def show(request: Request) -> Response:
@@ -186,7 +200,7 @@ def document(routes: Sequence[BaseRoute], scripts: Iterable[Script], base: str) 
             for method, handler in route.handlers.items():
                 if method == "HEAD":  # it is GET without the body
                     continue
-                for script in scripts if inspect.unwrap(handler) in _CREATES else [None]:
+                for script in scripts if _of_scripts(route, handler) else [None]:
                     path, operation = _operation(route, method, handler, script)
                     paths.setdefault(path, {})[method.lower()] = operation
     return {
@@ -201,6 +215,11 @@ def document(routes: Sequence[BaseRoute], scripts: Iterable[Script], base: str) 
         "paths": paths,
         "components": {"schemas": _schemas(scripts)},
     }
+
+
+def _of_scripts(route: Resource, handler: Handler) -> bool:
+    """Whether a resource takes what each script takes, and so is described once for each."""
+    return inspect.unwrap(handler) in _CREATES and "{script}" in route.path
 
 
 def _operation(route: Resource, method: str, handler: Handler, script: Script | None) -> tuple[str, Schema]:
@@ -252,7 +271,7 @@ def _success(method: str, handler: Handler, programs: bool) -> Schema:
         return {"204": {"description": "It is gone."}} if programs else {"303": {"description": "To the job list."}}
     if handler in (sync.create, sync.wait):
         return {"303": {"description": "To where the end of the job, or what it made, can be had."}}
-    if method in ("POST", "PUT") and not programs and handler not in (observations.show, coverage.show, datalink.links):
+    if method in ("POST", "PUT") and not programs and handler not in _ANSWER_POSTS:
         redirect = {"303": {"description": "To the job, or to the list where the job is gone."}}
         shown = {"200": {"description": "The job, where nothing was asked for.", "content": {_XML: {}}}}
         return redirect | shown if handler is job.post else redirect

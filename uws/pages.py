@@ -49,6 +49,13 @@ def _page(request: Request, template: str, **values: object) -> Response:
     return HTMLResponse(html)
 
 
+def examples(request: Request, given: Sequence[object]) -> Response:
+    """Show examples of queries, as XHTML that programs read too (DALI 1.1, section 2.1.3)."""
+    page = _page(request, "examples.html", examples=given)
+    page.headers["Content-Type"] = "application/xhtml+xml; charset=utf-8"
+    return page
+
+
 def _circle(request: Request) -> str:
     """Return what stands in the form: the circle that was given."""
     given = [value for name, value in request.query_params.multi_items() if name.upper() == "CIRCLE"]

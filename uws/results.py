@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jobs.descriptor import slug
+from jobs.descriptor import Script, slug
 from jobs.errors import NotFoundError
 from jobs.models import Job, Task
+from jobs.native import Native
 from jobs.phases import Phase
 from uws.addresses import Addresses
 from uws.dali import Form, Format, response_format
@@ -50,7 +51,7 @@ def results(job: Job) -> list[Result]:
     """Return the results of a job in their order; none before it has started."""
     if not has_results(job):
         return []
-    listed = [Result(LIST, form(job).content_type)]
+    listed = [] if own_result(job) else [Result(LIST, form(job).content_type)]
     listed += [Result(product.name, product.content_type, product.size) for product in job.products]
     if has_ended(job):
         listed += [Result(JSON_ID, "application/json"), Result(SVG_ID, "image/svg+xml")]
@@ -58,9 +59,23 @@ def results(job: Job) -> list[Result]:
     return listed
 
 
+def refuse_format(form: Form, script: Script) -> None:
+    """Refuse a format in which the product list cannot be had; a script of the service's own has formats of its own.
+
+    :raises ParameterError: it cannot.
+    """
+    if not isinstance(script, Native):
+        response_format(form, FORMATS)
+
+
 def has_results(job: Job) -> bool:
     """Whether the job has results: it has been started, and not been archived."""
     return job.started is not None and job.phase is not Phase.ARCHIVED
+
+
+def own_result(job: Job) -> bool:
+    """Whether a product of the job is its result, and no list is wanted (TAP 1.1, section 2.2.3)."""
+    return any(product.name == LIST for product in job.products)
 
 
 def form(job: Job) -> Format:

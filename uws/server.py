@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import sys
+from importlib.metadata import version
 from types import FrameType
 from typing import NoReturn
 
@@ -14,9 +15,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from jobs import logs
-from jobs.engine import Engine
 from jobs.errors import AmoraError
 from uws.app import create_app
+from uws.engine import open_engine
 from uws.settings import Settings
 
 CONNECTIONS = 65536
@@ -45,7 +46,7 @@ def serve(settings: Settings) -> None:
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    engine = Engine(settings)
+    engine = open_engine(settings)
     try:
         engine.start()
         app = create_app(engine, settings)
@@ -56,6 +57,7 @@ def serve(settings: Settings) -> None:
             log_level="warning",
             access_log=False,
             server_header=False,
+            headers=[("Server", f"Amora/{version('amora')}")],
             proxy_headers=False,
             timeout_graceful_shutdown=PATIENCE,
         )

@@ -35,6 +35,13 @@ class Settings(EngineSettings):
         ge=1024,
         description="The largest request body that is read, in bytes; files that come with it do not count.",
     )
+    tap_rows: int = Field(
+        default=50_000, ge=1, description="The rows that a query of TAP is answered with where MAXREC says nothing."
+    )
+    tap_rows_max: int = Field(default=5_000_000, ge=1, description="The most rows that MAXREC can ask for.")
+    tap_seconds: float = Field(
+        default=60.0, gt=0.0, description="The longest that a query at /tap/sync may take, its answer included."
+    )
     upload_urls: bool = Field(
         default=False,
         description="Whether UPLOAD=name,http://... has the service fetch files, from public hosts only.",
@@ -94,6 +101,14 @@ class Settings(EngineSettings):
         default=None,
         min_length=16,
         description="Whoever sends this as a bearer token may read `/metrics` from anywhere.",
+    )
+
+    worker_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="The port of `AMORA_HOST` at which `amora worker` shows its figures, to anybody who reaches it; 0 "
+        "for none.",
     )
 
     @field_validator("public_url")

@@ -68,9 +68,9 @@ def mistakes() -> Iterator[None]:
 @contextmanager
 def engine_of(settings: Settings) -> Iterator[Engine]:
     """Give an engine that is not started: it answers, but runs nothing."""
-    from jobs.engine import Engine
+    from uws.engine import open_engine
 
-    engine = Engine(settings)
+    engine = open_engine(settings)
     try:
         yield engine
     finally:

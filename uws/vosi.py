@@ -11,7 +11,7 @@ from lxml import etree
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from index.columns import COLUMNS
+from index.columns import COLUMNS, Column
 from jobs.descriptor import Script
 from uws import context, document, errors, observations
 from uws.addresses import Addresses
@@ -52,15 +52,15 @@ def capabilities(
     """
     names = {"vosi": CAPABILITIES, "vr": RESOURCE, "vs": DATA_SERVICE, "xsi": XSI}
     root = etree.Element(f"{{{CAPABILITIES}}}capabilities", {}, names)
-    _capability(root, VOSI + "capabilities", addresses.at(*place, "capabilities"))
-    _capability(root, VOSI + "availability", addresses.at(*place, "availability"))
+    add_capability(root, VOSI + "capabilities", addresses.at(*place, "capabilities"))
+    add_capability(root, VOSI + "availability", addresses.at(*place, "availability"))
     if not place:
-        _capability(root, VOSI + "tables", addresses.at("tables"))
-        _capability(root, LINKS, addresses.at("datalink", "links"), use="base")
+        add_capability(root, VOSI + "tables", addresses.at("tables"))
+        add_capability(root, LINKS, addresses.at("datalink", "links"), use="base")
     for script in scripts:
         # The jobs are below the list: pyvo takes "full" to mean that no other address has these methods.
-        interface = _capability(root, UWS, addresses.jobs(script.name), use="base")
-        _secure(interface, methods)
+        interface = add_capability(root, UWS, addresses.jobs(script.name), use="base")
+        secure(interface, methods)
         _sync(root, script, addresses.script(script.name, "sync"), methods)
     return serialise(root, addresses.stylesheet)
 
@@ -71,7 +71,8 @@ def security_methods(settings: Settings) -> list[str | None]:
     return [*anonymous, SSO + "BasicAA", *([SSO + "OAuth"] if settings.oidc_issuer else [])]
 
 
-def _capability(root: etree._Element, standard: str, address: str, use: str = "full") -> etree._Element:
+def add_capability(root: etree._Element, standard: str, address: str, use: str = "full") -> etree._Element:
+    """Add what follows a standard at an address, and return its interface."""
     interface = add(
         add(root, "capability", standardID=standard),
         "interface",
@@ -81,7 +82,8 @@ def _capability(root: etree._Element, standard: str, address: str, use: str = "f
     return interface
 
 
-def _secure(interface: etree._Element, methods: Sequence[str | None]) -> None:
+def secure(interface: etree._Element, methods: Sequence[str | None]) -> None:
+    """Add how a client may say who it is."""
     for method in methods:
         add(interface, "securityMethod", **({"standardID": method} if method else {}))
 
@@ -91,7 +93,7 @@ def _sync(root: etree._Element, script: Script, address: str, methods: Sequence[
     add(capability, "description", f"{script.title}: {script.summary}")
     interface = add(capability, "interface", **{_TYPE: "vs:ParamHTTP"})
     add(interface, "accessURL", address, use="base")
-    _secure(interface, methods)
+    secure(interface, methods)
     add(interface, "queryType", "GET")
 
 
@@ -105,14 +107,27 @@ def tables(addresses: Addresses) -> bytes:
     add(table, "name", observations.NAME)
     add(table, "description", f"{observations.DESCRIPTION}, as {addresses.at('observations')} returns them")
     for column in COLUMNS:
-        element = add(table, "column")
-        for name in ("name", "description", "unit", "ucd", "utype"):
-            if text := getattr(column, name):
-                add(element, name, text)
-        size = {"arraysize": "*"} if column.is_text else {}
-        extended = {"extendedType": column.xtype} if column.xtype else {}
-        add(element, "dataType", column.datatype, **{_TYPE: "vs:VOTableType"}, **size, **extended)
+        add_column(table, column)
     return serialise(root, addresses.stylesheet)
+
+
+def add_column(
+    table: etree._Element, column: Column, flags: Sequence[str] = (), *, standard: bool | None = None
+) -> None:
+    """Add a column to a table (VODataService 1.1, section 3.4.3).
+
+    :param flags: of ``indexed``, ``primary`` and ``nullable``.
+    :param standard: whether a standard defines it, None where nothing is said.
+    """
+    element = add(table, "column", **({} if standard is None else {"std": str(standard).lower()}))
+    for name in ("name", "description", "unit", "ucd", "utype"):
+        if text := getattr(column, name):
+            add(element, name, text)
+    size = {"arraysize": "*"} if column.is_text else {}
+    extended = {"extendedType": column.xtype} if column.xtype else {}
+    add(element, "dataType", column.datatype, **{_TYPE: "vs:VOTableType"}, **size, **extended)
+    for flag in flags:
+        add(element, "flag", flag)
 
 
 def availability(addresses: Addresses, checks: Sequence[Check], since: datetime) -> bytes:
@@ -141,7 +156,7 @@ async def show_capabilities(request: Request) -> Response:
         content = capabilities(here.addresses, [registry.get(script)], "scripts", script, methods=methods)
     else:
         content = capabilities(here.addresses, map(registry.get, registry.names()), methods=methods)
-    response = _lasting(here, content)
+    response = lasting(here, content)
     if client_of(request).name is None:
         errors.challenge(response)
     return response
@@ -150,10 +165,11 @@ async def show_capabilities(request: Request) -> Response:
 async def show_tables(request: Request) -> Response:
     """Show what tables the service answers with; they change only with a restart."""
     here = context.of(request)
-    return _lasting(here, tables(here.addresses))
+    return lasting(here, tables(here.addresses))
 
 
-def _lasting(here: Context, content: bytes) -> Response:
+def lasting(here: Context, content: bytes) -> Response:
+    """Answer with a document that changes only with a restart (VOSI 1.1, section 2)."""
     headers = {"Last-Modified": format_datetime(here.started, usegmt=True)}
     return Response(content, headers=headers, media_type=document.CONTENT_TYPE)
 

@@ -49,12 +49,16 @@ def document(
     rows: Iterable[Sequence[Cell]],
     *,
     overflow: bool = False,
+    status: Callable[[], tuple[str, str] | None] | None = None,
+    binary: Callable[[Sequence[Column], Iterable[Sequence[Cell]]], Iterator[bytes]] | None = None,
     infos: Iterable[tuple[str, str]] = (),
     resources: Iterable[etree._Element] = (),
     identified: Collection[str] = (),
 ) -> Iterator[bytes]:
     """Give the same document as :func:`table` piece by piece, some rows at a time.
 
+    :param status: asked when the rows are out: a value of QUERY_STATUS and its text, None for nothing more to say.
+    :param binary: writes the rows in another form than TABLEDATA, as an element with its tags.
     :param infos: further INFO elements, names and values.
     :param resources: further RESOURCE elements, after the one with the table.
     :param identified: the columns whose FIELD has its name as XML ID too, to be referred to.
@@ -68,15 +72,28 @@ def document(
     for column in columns:
         _field(element, column, identified=column.name in identified)
     add(add(element, "DATA"), "TABLEDATA")
-    if overflow:
-        _info(resource, "QUERY_STATUS", "OVERFLOW")
+    _info(resource, "QUERY_STATUS", "LATER")
     root.extend(resources)
     head, _, tail = serialise(root).partition(b"<TABLEDATA/>")
-    yield head + b"<TABLEDATA>\n"
+    yield head
+    yield from (binary or _tabledata)(columns, rows)
+    said = status() if status else ("OVERFLOW", "") if overflow else None
+    before, _, after = tail.partition(b'<INFO name="QUERY_STATUS" value="LATER"/>')
+    yield before + (_status(*said) if said else b"") + after
+
+
+def _tabledata(_: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
+    yield b"<TABLEDATA>\n"
     left = iter(rows)
     while some := list(islice(left, ROWS)):
         yield _lines(some).encode()
-    yield b"</TABLEDATA>" + tail
+    yield b"</TABLEDATA>"
+
+
+def _status(value: str, text: str) -> bytes:
+    info = etree.Element("INFO", name="QUERY_STATUS", value=value)
+    info.text = clean(text) or None
+    return etree.tostring(info)
 
 
 def _lines(rows: Sequence[Sequence[Cell]]) -> str:

@@ -28,21 +28,21 @@ async def wait_while(request: Request, same: Callable[[JobState], bool], seconds
     deadline = loop.time() + seconds
     with jobs.watch(job_id) as event:
         timer = loop.call_at(deadline, event.set)
-        gone = asyncio.ensure_future(_gone(request))
-        gone.add_done_callback(lambda _: event.set())
+        left = asyncio.ensure_future(gone(request))
+        left.add_done_callback(lambda _: event.set())
         try:
             while True:
                 event.clear()
                 await access.look(request)
-                if not same(access.state_of(request)) or jobs.closing or gone.done() or loop.time() >= deadline:
-                    return not gone.done()
+                if not same(access.state_of(request)) or jobs.closing or left.done() or loop.time() >= deadline:
+                    return not left.done()
                 await event.wait()
         finally:
             timer.cancel()
-            gone.cancel()
+            left.cancel()
 
 
-async def _gone(request: Request) -> None:
+async def gone(request: Request) -> None:
     """Return when the client has closed its connection."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -58,22 +58,22 @@ class MocReader:
         named = [id_part(word) for word in part.stem.split("_")]
         obs_id, camera, exposure_id = named if len(named) == 3 and all(named) else (id_part(part.stem), "MOC", "1")
         centre = moc.barycenter()
-        start, end = _times(keywords)
+        start, end = times_of(keywords)
         yield Found(
-            obs_collection=_text(keywords, "COLLECT") or "MOC",
-            obs_id=id_part(_text(keywords, "OBS_ID") or "") or obs_id,
-            camera=id_part(_text(keywords, "INSTRUME") or "") or camera,
-            exposure_id=id_part(_text(keywords, "EXPIDSTR") or "") or exposure_id,
+            obs_collection=text_of(keywords, "COLLECT") or "MOC",
+            obs_id=id_part(text_of(keywords, "OBS_ID") or "") or obs_id,
+            camera=id_part(text_of(keywords, "INSTRUME") or "") or camera,
+            exposure_id=id_part(text_of(keywords, "EXPIDSTR") or "") or exposure_id,
             s_ra=float(centre.ra.deg),
             s_dec=float(centre.dec.deg),
             coverage=moc,
-            facility_name=_text(keywords, "TELESCOP"),
-            instrument_name=_text(keywords, "INSTRUME"),
-            target_name=_text(keywords, "OBJECT"),
+            facility_name=text_of(keywords, "TELESCOP"),
+            instrument_name=text_of(keywords, "INSTRUME"),
+            target_name=text_of(keywords, "OBJECT"),
             t_min=start,
             t_max=end,
-            t_exptime=_number(keywords, "EXPOSURE"),
-            filter=_text(keywords, "FILTER"),
+            t_exptime=number_of(keywords, "EXPOSURE"),
+            filter=text_of(keywords, "FILTER"),
             s_region=outline.of_moc(moc),
             files=(("moc", part.resolve(), "application/fits" if content[:6] == b"SIMPLE" else "text/plain"),),
         )
@@ -82,20 +82,22 @@ class MocReader:
 read = MocReader()
 
 
-def _text(keywords: dict[str, Any], name: str) -> str | None:
+def text_of(keywords: dict[str, Any], name: str) -> str | None:
+    """Give a keyword as a text, None where it is not there or blank."""
     return str(keywords[name]).strip() or None if name in keywords else None
 
 
-def _number(keywords: dict[str, Any], name: str) -> float | None:
+def number_of(keywords: dict[str, Any], name: str) -> float | None:
+    """Give a keyword as a number, None where it is none."""
     try:
         return float(keywords[name])
     except (KeyError, ValueError):
         return None
 
 
-def _times(keywords: dict[str, Any]) -> tuple[float | None, float | None]:
+def times_of(keywords: dict[str, Any]) -> tuple[float | None, float | None]:
     """Give start and end, MJD."""
-    reference, start, stop = (_number(keywords, name) for name in ("MJDREF", "TSTART", "TSTOP"))
+    reference, start, stop = (number_of(keywords, name) for name in ("MJDREF", "TSTART", "TSTOP"))
     if reference is None or start is None or stop is None:
-        return _number(keywords, "MJD-OBS"), None
+        return number_of(keywords, "MJD-OBS"), None
     return reference + start / 86400, reference + stop / 86400

@@ -126,8 +126,13 @@ def tell_software() -> None:
 
 def run(main: Callable[[Task], None]) -> None:
     """Run a script's ``main`` on its task; whatever happens, the last line of stderr is a sentence."""
+    guard(lambda: main(read()))
+
+
+def guard(work: Callable[[], None]) -> None:
+    """Do a script's work; whatever happens, the last line of stderr is a sentence."""
     try:
-        main(read())
+        work()
         tell_software()
     except ScienceError as error:
         fail(str(error))

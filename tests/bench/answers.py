@@ -7,8 +7,11 @@ datasets. The bare route answers the same JSON from memory, with the same framew
 from __future__ import annotations
 
 import csv
+import json
 import os
 import random
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -56,6 +59,7 @@ def figures() -> Iterator[Figure]:
         engine = Engine(Settings(home=Path(folder)))
         yield _whole(engine.index, regions)
         engine.stop()
+        yield _dear()
         with Service(Path(folder)) as service:
             yield from _http(service, Path(folder), regions)
             yield from _thousand(service)
@@ -120,6 +124,21 @@ def _whole(index: Index, regions: Sequence[str]) -> Figure:
         f"bare index query {1e6 * median(bare):.0f} us",
         f"{times:.1f} times",
         "<= 8 times",
+    )
+
+
+def _dear() -> Figure:
+    """Build the dearest regions, each within 300 MB, in a process of their own."""
+    command = [sys.executable, "-m", "tests.unit.index.dear"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    name, _, seconds = max(rows, key=lambda row: float(row[2]))
+    return Figure(
+        f"the dearest of {len(rows)} hostile regions, 300 MB each",
+        f"{1000 * seconds:.0f} ms of processor time",
+        "-",
+        str(name),
+        "< 1 s",
     )
 
 

@@ -42,6 +42,9 @@ class _NoRun:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def stop(self) -> None:
+        pass
+
     def wait(self, *_: object) -> Outcome:
         return Outcome(0, stopped=False, last_error="")
 

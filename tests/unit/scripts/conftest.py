@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from jobs.descriptor import load
 from scripts.epic.events import EventList
 from scripts.epic.simulate import simulate
 
@@ -74,6 +75,52 @@ def run_script(tmp_path: Path) -> Callable[..., Run]:
         return Run(done.returncode, done.stdout, done.stderr, folder / "products")
 
     return run
+
+
+@pytest.fixture
+def run_job(tmp_path: Path) -> Callable[..., Run]:
+    """Run a script whose one task has all datasets, the way a worker does."""
+
+    def run(
+        name: str,
+        lists: list[Path],
+        parameters: dict[str, Any] | None = None,
+        region: dict[str, Any] | None = None,
+        parts: list[dict[str, Any]] | None = None,
+    ) -> Run:
+        folder = tmp_path / f"task_{len(list(tmp_path.iterdir()))}"
+        (folder / "products").mkdir(parents=True)
+        datasets = []
+        for path in lists:
+            words = {"obs_id": path.name[1:11], "camera": path.name[11:13], "exposure_id": path.name[13:17]}
+            files = [{"kind": "events", "path": str(path), "content_type": "application/fits"}]
+            datasets.append({"id": "/".join(words.values()), **words, "files": files})
+        task = {
+            "dataset_slug": "task_1",
+            "parameters": {spec.name: spec.default for spec in load(SCRIPTS / name).parameters} | (parameters or {}),
+            "region": region,
+            "datasets": datasets,
+            **({"parts": parts} if parts else {}),
+        }
+        (folder / "task.json").write_text(json.dumps(task))
+        done = subprocess.run(
+            [sys.executable, SCRIPTS / name / f"{name}.py"],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "SOURCE_DATE_EPOCH": "1000000000"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        return Run(done.returncode, done.stdout, done.stderr, folder / "products")
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def simulated_lists(simulated: Path) -> list[Path]:
+    """The six simulated lists."""
+    return sorted(simulated.glob("*EVLI*"))
 
 
 @pytest.fixture(scope="session")

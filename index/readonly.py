@@ -1,0 +1,212 @@
+"""A look at the database through which nothing can be written: for statements that a stranger has a hand in.
+
+What a session fills are temporary tables of its own, which end with it. A statement is stopped when its time is over,
+and by whoever calls :meth:`Session.cancel` from another thread. The guards are the database's own: a file opened for
+reading and an authorizer in SQLite, a READ ONLY transaction with a time-out in PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeAlias
+
+from sqlalchemy.exc import DBAPIError
+
+from index.database import Database
+from index.errors import StatementError, StatementTimeError
+
+PAGE = 500
+"""Rows that are fetched at once."""
+_STEPS = 20_000
+"""Instructions of SQLite between two looks at the clock: some milliseconds."""
+_MEMORY = "64MB"
+_TYPES = {
+    "sqlite": {"integer": "INTEGER", "double": "REAL", "text": "TEXT"},
+    "postgresql": {"integer": "BIGINT", "double": "DOUBLE PRECISION", "text": "TEXT"},
+}
+
+Row: TypeAlias = Sequence[Any]
+
+
+class Session(Protocol):
+    """Some temporary tables, and statements on them and on what may be read."""
+
+    def fill(self, name: str, columns: Sequence[tuple[str, str]], rows: Iterable[Row], key: str = "") -> None:
+        """Make a temporary table; columns are names with ``integer``, ``double`` or ``text``, ``key`` an index."""
+
+    def seal(self) -> None:
+        """From now on only read, and only what may be read: to be called before a stranger's statement."""
+
+    def rows(self, statement: str) -> Iterator[Row]:
+        """Yield the rows of a statement as they come.
+
+        :raises StatementTimeError: its time is over, or it was cancelled.
+        :raises StatementError: the database does not take it.
+        """
+
+    def cancel(self) -> None:
+        """Stop what runs; from any thread."""
+
+
+@contextmanager
+def session(database: Database, seconds: float, tables: Collection[str]) -> Iterator[Session]:
+    """Open a session that may last so many seconds.
+
+    :param tables: those that may be read.
+    """
+    if database.engine.dialect.name == "sqlite":
+        with _sqlite(database, seconds, tables) as opened:
+            yield opened
+    else:
+        with _postgresql(database, seconds) as opened:
+            yield opened
+
+
+def _create(dialect: str, name: str, columns: Sequence[tuple[str, str]], suffix: str = "") -> str:
+    fields = ", ".join(f"{_quoted(column)} {_TYPES[dialect][kind]}" for column, kind in columns)
+    return f"CREATE TEMPORARY TABLE {_quoted(name)} ({fields}){suffix}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+# ---------------------------------------------------------------------- SQLite
+
+
+@contextmanager
+def _sqlite(database: Database, seconds: float, tables: Collection[str]) -> Iterator[Session]:
+    path = database.engine.url.database
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        yield _Sqlite(connection, time.monotonic() + seconds, frozenset(tables))
+    finally:
+        connection.close()
+
+
+_ALWAYS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+_HARMFUL = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"}
+
+
+class _Sqlite:
+    def __init__(self, connection: sqlite3.Connection, deadline: float, tables: frozenset[str]) -> None:
+        self._connection = connection
+        self._deadline = deadline
+        self._tables = tables
+        self._cancelled = False
+        # LIKE tells cases apart in ADQL
+        for pragma in ("case_sensitive_like=ON", f"cache_size={-64 * 1024}"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("BEGIN")  # one state for all statements
+        connection.set_progress_handler(self._over, _STEPS)
+
+    def fill(self, name: str, columns: Sequence[tuple[str, str]], rows: Iterable[Row], key: str = "") -> None:
+        self._connection.execute(_create("sqlite", name, columns))
+        values = ", ".join("?" * len(columns))
+        self._connection.executemany(f"INSERT INTO temp.{_quoted(name)} VALUES ({values})", rows)  # noqa: S608
+        if key:
+            index = _quoted(f"{name}_{key}")
+            self._connection.execute(f"CREATE INDEX temp.{index} ON {_quoted(name)} ({_quoted(key)})")
+
+    def seal(self) -> None:
+        self._connection.execute("PRAGMA query_only=ON")
+        self._connection.set_authorizer(self._authorize)
+
+    def rows(self, statement: str) -> Iterator[Row]:
+        try:
+            cursor = self._connection.execute(statement)
+            while page := cursor.fetchmany(PAGE):
+                yield from page
+        except sqlite3.OperationalError as error:
+            if "interrupted" in str(error):
+                raise StatementTimeError("the query took longer than it may and was stopped") from error
+            raise StatementError(str(error)) from error
+        except sqlite3.Error as error:
+            raise StatementError(str(error)) from error
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+    def _over(self) -> bool:
+        return self._cancelled or time.monotonic() > self._deadline
+
+    def _authorize(self, action: int, first: str | None, second: str | None, place: str | None, _: str | None) -> int:
+        if action == sqlite3.SQLITE_FUNCTION:
+            return sqlite3.SQLITE_DENY if second in _HARMFUL else sqlite3.SQLITE_OK
+        if action in _ALWAYS:
+            return sqlite3.SQLITE_OK
+        # a CTE or subquery is read too, and belongs to no database
+        if action == sqlite3.SQLITE_READ and (place in ("temp", None) or first in self._tables):
+            return sqlite3.SQLITE_OK
+        return sqlite3.SQLITE_DENY
+
+
+# ---------------------------------------------------------------------- PostgreSQL
+
+
+@contextmanager
+def _postgresql(database: Database, seconds: float) -> Iterator[Session]:
+    connection = database.engine.raw_connection()
+    try:
+        yield _Postgresql(connection, seconds)
+    except DBAPIError as error:
+        raise StatementError(str(error.orig).strip()) from error
+    finally:
+        connection.driver_connection.rollback()  # type: ignore[union-attr]
+        connection.close()
+
+
+class _Postgresql:
+    def __init__(self, connection: Any, seconds: float) -> None:
+        self._connection = connection.driver_connection
+        self._deadline = time.monotonic() + seconds
+        self._names = (f"tap_{number}" for number in itertools.count(1))
+        self._lock = threading.Lock()
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = {int(seconds * 1000) + 1}")
+            cursor.execute(f"SET LOCAL work_mem = '{_MEMORY}'")
+
+    def fill(self, name: str, columns: Sequence[tuple[str, str]], rows: Iterable[Row], key: str = "") -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(_create("postgresql", name, columns, " ON COMMIT DROP"))
+            with cursor.copy(f"COPY {_quoted(name)} FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            if key:
+                cursor.execute(f"CREATE INDEX ON {_quoted(name)} ({_quoted(key)})")
+            cursor.execute(f"ANALYZE {_quoted(name)}")
+
+    def seal(self) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+
+    def rows(self, statement: str) -> Iterator[Row]:
+        import psycopg  # noqa: PLC0415 - not everybody has PostgreSQL
+
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise StatementTimeError("the query took longer than it may and was stopped")
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL statement_timeout = {int(left * 1000) + 1}")
+            with self._connection.cursor(name=next(self._names)) as cursor:
+                cursor.itersize = PAGE
+                cursor.execute(statement)
+                for row in cursor:
+                    if time.monotonic() > self._deadline:  # the time-out is of each page
+                        raise StatementTimeError("the query took longer than it may and was stopped")
+                    yield row
+        except psycopg.errors.QueryCanceled as error:
+            raise StatementTimeError("the query took longer than it may and was stopped") from error
+        except psycopg.Error as error:
+            message = error.diag.message_primary or str(error)
+            raise StatementError(message.strip()) from error
+
+    def cancel(self) -> None:
+        self._deadline = 0.0
+        self._connection.cancel()
