@@ -78,6 +78,16 @@ def connect(bucket: str, prefix: str = "") -> S3Store:
     )
 
 
+def size_of(store: S3Store, key: str) -> int:
+    """Return the size of an object in bytes.
+
+    :raises FileNotFoundError: there is no such object.
+    :raises StorageError: whether there is one is not known now.
+    """
+    with _answering():
+        return int(obstore.head(store, key)["size"])
+
+
 class BucketContent(Content):
     """An object."""
 
@@ -125,8 +135,8 @@ class BucketStorage(Storage):
 
     def open(self, key: str) -> Content | None:
         """Return the content of an upload or a product; None if it is not there any more."""
-        with suppress(FileNotFoundError), _answering():
-            return BucketContent(self._store, key, obstore.head(self._store, key)["size"])
+        with suppress(FileNotFoundError):
+            return BucketContent(self._store, key, size_of(self._store, key))
         return None
 
     def keep(self, job_id: str, path: Path) -> str:

@@ -8,7 +8,6 @@ can make the same bytes of it.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from index.dataset import Dataset
-from jobs.descriptor import Script, slug
+from jobs.descriptor import SEARCH_PATH, Script, slug
 from jobs.models import Part, Task
 from jobs.validator import Values
 
@@ -83,7 +82,7 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
 def environment(workspace: Path, created: datetime) -> dict[str, str]:
     """Return all that a script finds in its environment: no credentials, no secrets, nothing of the service's own."""
     return {
-        "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin")),
+        "PATH": SEARCH_PATH,
         "HOME": str(workspace),
         "TMPDIR": str(workspace),
         "LANG": "C.UTF-8",

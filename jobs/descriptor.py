@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +19,9 @@ Value = str | float | int | bool
 SHARED = ("ID", "POS", "CIRCLE", "POLYGON")
 """The names every script that takes datasets or regions shares; a descriptor does not declare them again."""
 
+
+SEARCH_PATH = os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"))
+"""The PATH that scripts get."""
 
 RESERVED = (
     *("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "ACTION", "WAIT", "KEEP"),
@@ -126,6 +132,8 @@ class Script(_Model):
     command: Annotated[tuple[str, ...], Field(min_length=1)]
     libraries: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] = ()
     """Folders beside the script's own whose code it uses: a change in them is a change of the script."""
+    requires: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]+$")], ...] = ()
+    """Programs that must be on the PATH of scripts; where one is missing the script is not offered, and why is told."""
     scope: Literal["dataset", "job"] = "dataset"
     """``dataset``: a task for each dataset; ``job``: one task that gets them all."""
     each: tuple[str, ...] = ()
@@ -163,6 +171,11 @@ class Script(_Model):
         if counts is not None and (counts.type != "integer" or counts.multiple):
             raise ValueError(f"the parameter {counts.name} is the number of tasks: it must be one integer")
         return self
+
+    def lacking(self) -> str:
+        """Return why this machine cannot run the script, or nothing if it can."""
+        absent = [program for program in self.requires if shutil.which(program, path=SEARCH_PATH) is None]
+        return f"it needs {', '.join(absent)}, not found in {SEARCH_PATH}" if absent else ""
 
     def parameter(self, name: str) -> ParameterSpec | None:
         """Return the parameter of that name, in any case, or None."""

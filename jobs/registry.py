@@ -44,6 +44,7 @@ class Registry:
         self._scripts: dict[str, Script] = {}
         self._natives: dict[str, Native] = {}
         self._broken: dict[str, str] = {}
+        self._absent: dict[str, str] = {}
         self._seen: dict[str, tuple[Path, Signature]] = {}
         self._lock = threading.Lock()
         self._looked = 0.0
@@ -55,10 +56,16 @@ class Registry:
         self._look()
         return dict(self._broken)
 
+    @property
+    def absent(self) -> dict[str, str]:
+        """Why each script is not offered that is sound but needs a program that is not here, by its name."""
+        self._look()
+        return dict(self._absent)
+
     def names(self) -> list[str]:
         """Return the names of the scripts on offer, in alphabetical order."""
         self._look()
-        return sorted(self._scripts)
+        return sorted(set(self._scripts) - set(self._absent))
 
     def queues(self) -> list[str]:
         """Return the resource classes of the scripts on offer, in alphabetical order."""
@@ -67,9 +74,11 @@ class Registry:
     def get(self, name: str) -> Script:
         """Return a script.
 
-        :raises NotFoundError: there is none of that name, or it is broken.
+        :raises NotFoundError: there is none of that name, it is broken, or this machine cannot run it.
         """
         self._look()
+        if name in self._absent:
+            raise NotFoundError(f"The script {name} is not offered here: {self._absent[name]}.")
         try:
             return self._natives.get(name) or self._scripts[name]
         except KeyError:
@@ -125,7 +134,10 @@ class Registry:
         for name, reason in broken.items():
             if reason != self._broken.get(name):
                 log.warning("a script is broken: %s", reason)
-        self._scripts, self._broken, self._seen = scripts, broken, seen
+        absent = {name: why for name, script in scripts.items() if (why := script.lacking())}
+        for name in absent.keys() - self._absent.keys():
+            log.info("the script %s is not offered: %s", name, absent[name])
+        self._scripts, self._broken, self._absent, self._seen = scripts, broken, absent, seen
         self._looked = time.monotonic()
 
     def _find(self) -> tuple[dict[str, Path], dict[str, str]]:

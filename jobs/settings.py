@@ -47,6 +47,22 @@ class Settings(BaseSettings):
         "server and keys the variables `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID` and so on tell. By default the folder "
         "`jobs` in the home folder.",
     )
+    input_folder: str | None = Field(
+        default=None,
+        description="The folder below which the files of datasets were indexed that workers without it fetch from "
+        "`AMORA_INPUT_URL`, e.g. /data/xmm.",
+    )
+    input_url: str | None = Field(
+        default=None,
+        pattern=r"^(file:///|https?://[^@/]+(/|$)|s3://[a-z0-9])",
+        description="Where they are fetched from, and nowhere else: s3://BUCKET/PREFIX, https://HOST/PATH or "
+        "file:///FOLDER.",
+    )
+    cache_max: int = Field(
+        default=20 * 2**30,
+        ge=0,
+        description="Bytes of fetched files that a worker keeps below its home folder; the longest unused go first.",
+    )
     scripts: str = Field(
         default="",
         description="Further folders of scripts, separated as in PATH; each holds one folder per script.",

@@ -22,11 +22,12 @@ from index.dataset import Dataset
 from index.errors import CoverageError, DatabaseError
 from index.service import Index
 from jobs import contract, record
-from jobs.checksums import Checksums
+from jobs.checksums import Checksums, sha256
 from jobs.descriptor import Script
 from jobs.errors import AmoraError, ConflictError, NotFoundError, StorageError
 from jobs.guardhouse import GuardhouseError
 from jobs.identity import Identity
+from jobs.inputs import Inputs, NoInputError
 from jobs.logs import about
 from jobs.meters import FAILURES, TASK_CPU, TASK_SECONDS
 from jobs.models import Part, Product
@@ -102,6 +103,7 @@ class Worker:
         self._presence = presence
         self._settings = settings
         self._sandbox = sandbox
+        self._inputs = Inputs(settings.folder, settings.input_folder, settings.input_url, settings.cache_max)
         self._checksums = Checksums(store)
         self.identity = Identity.of()
         self.stopping = threading.Event()
@@ -224,6 +226,7 @@ class Worker:
                 raise TaskError("An earlier attempt still runs on this machine and cannot be ended.")
         workspace = self._storage.workspace(task.id, task.attempt)
         try:
+            work = work._replace(datasets=[self._fetched(claim, dataset, workspace) for dataset in work.datasets])
             self._provide(claim, values, workspace)
             if isinstance(script, Native):
                 outcome, made = self._perform(claim, script, values, workspace)
@@ -232,6 +235,12 @@ class Worker:
             self._conclude(claim, work, outcome, workspace, made)
         finally:
             self._storage.discard(workspace)
+
+    def _fetched(self, claim: Claim, dataset: Dataset, workspace: Path) -> Dataset:
+        try:
+            return self._while_away(claim, partial(self._inputs.provide, dataset, workspace))
+        except NoInputError as error:
+            raise TaskError(str(error), "files") from error
 
     def _run(self, claim: Claim, work: Work, workspace: Path) -> Outcome:
         """Run the program of a script."""
@@ -303,12 +312,6 @@ class Worker:
             raise
         except (AmoraError, CoverageError) as error:
             raise TaskError(str(error)) from error
-        for dataset in datasets:
-            for file in dataset.files:
-                if not file.path.is_file():
-                    raise TaskError(
-                        f"The file {file.path.name} of dataset {dataset.id} is not where it was indexed.", "files"
-                    )
         return Work(script, values, datasets)
 
     def _conclude(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path, made: Made | None = None) -> None:
@@ -342,7 +345,7 @@ class Worker:
     def _publish(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path, made: Made | None) -> None:
         task = claim.task
         try:
-            used = record.take(work.script, work.values, work.datasets, workspace, self._checksums.of).as_text()
+            used = record.take(work.script, work.values, work.datasets, workspace, self._checksum).as_text()
             collected = described(work.script, made) if made else collect(work.script, task, workspace / "products")
             if task.role == "part":  # a hard link makes it the gather task's
                 for path in (workspace / "products").iterdir():
@@ -379,6 +382,12 @@ class Worker:
             self._storage.withdraw(task.job_id, task.number, task.attempt)
             raise TaskError(f"The script ended, but {error}", "products") from error
         self._storage.withdraw(task.job_id, task.number, task.attempt)
+
+    def _checksum(self, path: Path) -> tuple[int, str]:
+        """Return size and SHA-256 of a file of a dataset; what was fetched for one task alone is not remembered."""
+        if path.is_relative_to(self._settings.folder / "work"):
+            return path.stat().st_size, sha256(path)
+        return self._checksums.of(path)
 
     def _spend(self, claim: Claim, outcome: Outcome) -> None:
         self._insist(lambda: self._store.spend(claim, outcome.usage))

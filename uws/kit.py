@@ -54,6 +54,8 @@ def scripts_list() -> None:
     """
     with mistakes():
         registry = registry_of(read_settings())
+        for name, reason in registry.absent.items():
+            click.echo(f"left out: {name}: {reason}", err=True)
         for reason in registry.broken.values():
             click.echo(f"left out: {reason}", err=True)
         table(

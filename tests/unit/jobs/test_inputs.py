@@ -1,0 +1,108 @@
+"""The files of datasets on a machine that has them not: fetched once, whole, from where the settings say."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import obstore
+import pytest
+
+from index.database import Database
+from index.dataset import Dataset
+from index.service import Index
+from jobs.bucket import connect
+from jobs.errors import StorageError
+from jobs.inputs import Inputs, NoInputError
+from tests.s3 import S3Server
+from tests.unit.jobs.conftest import Found
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, database: Database) -> Dataset:
+    index = Index(tmp_path / "index", database, "example.org")
+    files = tuple(("events", Path(f"/archive/xmm/{name}"), "application/fits") for name in ("a b.fits", "c.fits"))
+    index.add([Found("1", "M1", 10, 20, files)])
+    return index.get("1/M1/S001")
+
+
+@pytest.fixture(params=["file", "http", "s3"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A place that has the two files of the dataset."""
+    folder = tmp_path / "source" / "xmm"
+    folder.mkdir(parents=True)
+    contents = {"a b.fits": b"A" * 1000, "c.fits": b"C" * 3_000_000}
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    if request.param == "file":
+        yield folder.as_uri()
+    elif request.param == "http":
+        handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "source"))
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield f"http://127.0.0.1:{server.server_port}/xmm/"
+            server.shutdown()
+    else:
+        with S3Server() as s3:
+            for name, value in s3.environment.items():
+                monkeypatch.setenv(name, value)
+            for name, content in contents.items():
+                obstore.put(connect("amora"), f"xmm/{name}", content)
+            yield "s3://amora/xmm"
+
+
+def workspace(tmp_path: Path, name: str = "one") -> Path:
+    folder = tmp_path / "home" / "work" / name / "run"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_what_is_not_here_is_fetched(dataset: Dataset, url: str, tmp_path: Path) -> None:
+    inputs = Inputs(tmp_path / "home", "/archive/xmm", url, 10**9)
+    first, second = (inputs.provide(dataset, workspace(tmp_path, name)) for name in ("one", "two"))
+    assert [file.path.name for file in first.files] == ["a b.fits", "c.fits"]
+    assert [file.path.stat().st_size for file in first.files] == [1000, 3_000_000]
+    for one, other in zip(first.files, second.files, strict=True):
+        assert one.path != other.path
+        assert one.path.stat().st_ino == other.path.stat().st_ino, "it was fetched once"
+    assert not list((tmp_path / "home" / "cache").glob("*.part"))
+
+
+def test_a_file_that_is_nowhere(dataset: Dataset, url: str, tmp_path: Path) -> None:
+    inputs = Inputs(tmp_path / "home", "/archive", url, 10**9)
+    with pytest.raises(NoInputError, match=r"a b\.fits of dataset 1/M1/S001 is not where the service fetches it"):
+        inputs.provide(dataset, workspace(tmp_path))
+
+
+@pytest.mark.parametrize("folder", [None, "/archive/other", "/archive/xm"])
+def test_nothing_else_is_fetched(dataset: Dataset, folder: str | None, tmp_path: Path) -> None:
+    inputs = Inputs(tmp_path / "home", folder, "file:///", 10**9)
+    with pytest.raises(NoInputError, match="is not where it was indexed"):
+        inputs.provide(dataset, workspace(tmp_path))
+
+
+def test_the_cache_is_bounded_and_who_has_a_file_keeps_it(dataset: Dataset, url: str, tmp_path: Path) -> None:
+    inputs = Inputs(tmp_path / "home", "/archive/xmm", url, 2_999_999)
+    found = inputs.provide(dataset, workspace(tmp_path))
+    assert [path.name for path in (tmp_path / "home" / "cache").glob("*/*")] == ["c.fits"]
+    assert [file.path.stat().st_size for file in found.files] == [1000, 3_000_000]
+
+
+def test_the_longest_unused_goes_first(dataset: Dataset, url: str, tmp_path: Path) -> None:
+    inputs = Inputs(tmp_path / "home", "/archive/xmm", url, 10**9)
+    inputs.provide(dataset, workspace(tmp_path))
+    for path in (tmp_path / "home" / "cache").glob("*/c.fits"):
+        os.utime(path, (1, 1))
+    Inputs(tmp_path / "home", "/archive/xmm", url, 2_000_000).shrink()
+    assert [path.name for path in (tmp_path / "home" / "cache").glob("*/*")] == ["a b.fits"]
+
+
+def test_a_source_that_is_away(dataset: Dataset, tmp_path: Path) -> None:
+    inputs = Inputs(tmp_path / "home", "/archive/xmm", "http://127.0.0.1:1/xmm", 10**9)
+    with pytest.raises(StorageError, match="could not be read"):
+        inputs.provide(dataset, workspace(tmp_path))
+    assert not list((tmp_path / "home" / "cache").iterdir())

@@ -1,0 +1,37 @@
+"""Smaller versions of ``make bench ONLY=truth``, with bounds that the chance of the trials allows."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.epic import truth
+
+
+@pytest.mark.parametrize("level", [0.6827, 0.9, 0.9973])
+@pytest.mark.parametrize("background", [0.5, 10.0])
+def test_upper_limits_hold_what_they_state(level, background):
+    share = truth.averaged_coverage(background + 20.0, background, level, trials=4000)
+    assert share == pytest.approx(level, abs=4 * (level * (1 - level) / 4000) ** 0.5)
+
+
+def test_upper_limits_hold_with_a_background_from_a_ring():
+    assert truth.coverage(0.0, 5.0, 0.9, alpha=0.2, trials=2000) == 1.0
+    assert truth.coverage(10.0, 5.0, 0.9, alpha=0.2, trials=4000) > 0.87
+
+
+@pytest.mark.parametrize("radius", [15.0, 60.0])
+def test_rates_come_back_from_apertures_across_a_gap(radius):
+    ratio, error = truth.aperture_fluxes(radius, 100.0, trials=400)
+    assert ratio == pytest.approx(1.0, abs=4 * error + 0.005)
+
+
+def test_constant_sources_are_seldom_cut_into_blocks():
+    assert truth.block_false_alarms(6, 30.0, 2.0, 0.1, trials=200) < 0.16
+
+
+def test_detection_finds_the_bright_and_invents_nothing():
+    field = truth.detection_truth(fields=1, levels=(15.0, 40.0, 160.0))
+    assert field.completeness[160.0] == 1.0
+    assert field.completeness[40.0] > 0.8
+    assert field.false <= 2
+    assert field.ratio == pytest.approx(1.0, abs=0.06)
