@@ -7,12 +7,13 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import answers, http, jobs, production, science, setup, truth
+from tests.bench import answers, engine, http, jobs, production, science, setup, truth
 from tests.bench.figure import Part
 
 PARTS: dict[str, Part] = {
     "http": http.figures,
     "jobs": jobs.figures,
+    "engine": engine.figures,
     "production": production.figures,
     "answers": answers.figures,
     "science": science.figures,
