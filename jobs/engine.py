@@ -15,6 +15,7 @@ from jobs.notices import Notices
 from jobs.presence import Presence
 from jobs.queue import open_queue
 from jobs.registry import Registry
+from jobs.sandbox import Sandbox
 from jobs.service import Check, Jobs
 from jobs.settings import Settings
 from jobs.storage import open_storage
@@ -51,7 +52,8 @@ class Engine:
         self._registry = registry
         self._presence = Presence(self._store, settings.lease)
         self._notices = Notices(self._store, self._changes)
-        self._worker = Worker(self._store, registry, self.index, self._storage, self._presence, settings)
+        self._sandbox = Sandbox(settings.sandbox, settings.folder, settings.sandbox_folders)
+        self._worker = Worker(self._store, registry, self.index, self._storage, self._presence, settings, self._sandbox)
         self._queue = open_queue(self._worker.work, settings.redis_url)
         self._sweeper = Sweeper(self._store, self._queue, self._storage, settings, self._inboxes)
         self._started = False
@@ -71,6 +73,7 @@ class Engine:
                 self._check_storage,
                 self._check_workers,
                 self._check_sweeper,
+                self._check_sandbox,
             ),
         )
 
@@ -78,7 +81,9 @@ class Engine:
         """Start the workers of this process and the sweeper, which first takes up what an earlier process left behind.
 
         :param slots: how many tasks it does at once; by default as many as ``amora serve`` does itself.
+        :raises SandboxError: scripts are to run in a sandbox, and none works here.
         """
+        self._sandbox.require()
         self._started = True
         self._registry.forget(self.settings.retention_max)
         slots = self.settings.embedded if slots is None else slots
@@ -108,6 +113,10 @@ class Engine:
         self.database.close()
 
     # ------------------------------------------------------------------ is all well?
+
+    def _check_sandbox(self) -> Check:
+        protection = self._sandbox.protection
+        return Check("sandbox", ok=protection.sandboxed or not protection.wanted, message=protection.message)
 
     def _check_database(self) -> Check:
         try:

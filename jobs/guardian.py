@@ -48,7 +48,7 @@ LOOK = 0.2
 """Seconds between two looks at what the script takes; more where looking takes long."""
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
-GIVEN = ("uploads", "parts")
+GIVEN = ("uploads", "parts", "inputs")
 """Folders in the working folder that hold what the script was given, not what it wrote."""
 
 _LIBRARY = ctypes.CDLL(None)

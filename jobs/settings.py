@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import (
@@ -108,6 +109,16 @@ class Settings(BaseSettings):
         ge=1,
         description="How many times a task is started before the loss of its worker fails it.",
     )
+    sandbox: Literal["auto", "require", "off"] = Field(
+        default="off",
+        description="Whether scripts run in bubblewrap, without network, on a read-only system, seeing no other files "
+        "than theirs: `auto` where it works, `require` or not at all, `off`.",
+    )
+    sandbox_paths: str = Field(
+        default="",
+        description="What scripts in the sandbox see besides the system, separated as in PATH, e.g. an installation of "
+        "SAS and its calibration files.",
+    )
     grace: float = Field(
         default=0.5, ge=0.0, description="Seconds between SIGTERM and SIGKILL when a script is stopped."
     )
@@ -172,6 +183,11 @@ class Settings(BaseSettings):
     def embedded(self) -> int:
         """How many tasks ``amora serve`` does at once itself."""
         return 0 if self.redis_url else self.workers
+
+    @property
+    def sandbox_folders(self) -> tuple[Path, ...]:
+        """What scripts in the sandbox see besides."""
+        return tuple(Path(part).expanduser().resolve() for part in self.sandbox_paths.split(":") if part)
 
     @property
     def script_folders(self) -> tuple[Path, ...]:

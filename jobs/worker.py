@@ -37,6 +37,7 @@ from jobs.presence import Presence
 from jobs.products import collect, described
 from jobs.registry import Registry
 from jobs.runner import Outcome, Run
+from jobs.sandbox import Sandbox
 from jobs.settings import Settings
 from jobs.storage import ProductError, Storage
 from jobs.store import Claim, JobStore
@@ -93,6 +94,7 @@ class Worker:
         storage: Storage,
         presence: Presence,
         settings: Settings,
+        sandbox: Sandbox,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -100,6 +102,7 @@ class Worker:
         self._storage = storage
         self._presence = presence
         self._settings = settings
+        self._sandbox = sandbox
         self._inputs = Inputs(settings.folder, settings.input_folder, settings.input_url, settings.cache_max)
         self._checksums = Checksums(store)
         self.identity = Identity.of()
@@ -247,6 +250,8 @@ class Worker:
         for part in parts or ():
             self._while_away(claim, partial(self._provide_part, part, workspace / contract.part_folder(part)))
         command, environment = contract.command(script, task.role), contract.environment(workspace, claim.created)
+        files = [file.path for dataset in work.datasets for file in dataset.files]
+        command = self._sandbox.wrap(command, workspace, [script.folder.parent, *files])
         limits = script.limits.model_dump(exclude={"wall"})
         with self._storage.open_log(task.job_id, task.number, task.attempt) as output:
             if task.attempt > 1:
@@ -332,7 +337,9 @@ class Worker:
             self._give_back(claim, LOST, lost=True)
             return
         if outcome.code != 0:
-            raise TaskError(outcome.last_error or _silent(outcome.code))
+            signalled = self._sandbox.protection.sandboxed and outcome.code > 128  # as a shell tells of it
+            said = self._sandbox.translate(outcome.last_error)
+            raise TaskError(said or _silent(128 - outcome.code if signalled else outcome.code))
         self._publish(claim, work, outcome, workspace, made)
 
     def _publish(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path, made: Made | None) -> None:

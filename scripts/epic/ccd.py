@@ -187,7 +187,9 @@ class Geometry:
         self.field = FIELD[self.camera]
         # a quarter of a million events fix six numbers well enough
         step = max(1, len(events) // 250_000)
-        columns = {name: events.column(name)[::step] for name in ("RAWX", "RAWY", "DETX", "DETY", "X", "Y", "CCDNR")}
+        columns = {
+            name: events.sample.column(name)[::step] for name in ("RAWX", "RAWY", "DETX", "DETY", "X", "Y", "CCDNR")
+        }
         self.chips = tuple(Chip(ccd, self._to_det(ccd, columns), _window(events, ccd)) for ccd in events.ccds)
         self.to_sky = self._to_sky(events, columns)
 

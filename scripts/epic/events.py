@@ -5,11 +5,9 @@ Structure: XMM-Newton Data Files Handbook, "EPIC MOS/pn imaging mode event list"
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
-import warnings
-import zlib
+from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,58 +16,166 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from scripts.epic import gti
+from scripts.epic import gti, region, stream
 from scripts.epic.cameras import CAMERAS, Camera
 from scripts.epic.errors import EventFileError
 from scripts.epic.gti import Intervals
 from scripts.epic.projection import Projection
+from scripts.epic.stream import DAMAGED
 
 COLUMNS = ("TIME", "RAWX", "RAWY", "DETX", "DETY", "X", "Y", "PI", "FLAG", "PATTERN", "CCDNR")
 """The columns that every imaging event list must have."""
 
-DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, fits.VerifyError)
-"""What astropy raises, at opening or later, on a file with a damaged header."""
-
 _MACRO = re.compile(r"^\(?\s*FLAG\s*&\s*0x([0-9a-fA-F]+)\s*\)?\s*(==|!=)\s*0$")
 
 
-class EventList:
-    """One EPIC imaging event list, read into memory.
+OTHER = {"PI": "ENERGY", "PATTERN": "GRADE", "CCDNR": "CCD_ID"}
+"""How observatories other than XMM-Newton call a column; energies are in eV."""
 
-    :raises EventFileError: the file cannot be read, is cut off, or is not an EPIC imaging event list.
+RING, RING_LEAST = 2.7, 100.0
+"""What the automatic background lies within: times half the diagonal of a region's box, and arcsec."""
+
+SAMPLE = 200_000
+"""Of longer lists at most so many events, evenly spread, are kept for fitting the geometry if only a part is read."""
+
+
+class EventList:
+    """One imaging event list: all of its events, or with ``near`` only those around some regions.
+
+    The file is read once, from front to back (:mod:`scripts.epic.stream`). Of a list read in part ``sample`` has events
+    from everywhere, and ``hard`` what the flare filter looks at; of a whole one both are the list itself.
+
+    :param near: regions of ``task.json``; only events in their bounding boxes are kept.
+    :param around: whether ``near`` must hold the automatic background ring too.
+    :param epic: False takes lists of other observatories too.
+    :raises EventFileError: the file cannot be read, is cut off, or is not such an event list.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        near: Sequence[Mapping[str, Any]] = (),
+        *,
+        around: bool = False,
+        epic: bool = True,
+        hard: bool = True,
+    ) -> None:
         self.path = path
-        self._hdus = _open(path)
-        self._names = {str(hdu.name).upper(): hdu for hdu in self._hdus}
+        self._epic = epic
+        self._near = list(near)
+        self._want_hard = hard
+        self._around = around
         self._columns: dict[str, NDArray[Any]] = {}
-        if "EVENTS" not in self._names:
+        self._parts: dict[str, list[stream.Rows]] = {"sample": [], "hard": []}
+        self._units = {unit.name: unit for unit in reversed(stream.read(path, "EVENTS", self._open))}
+        self._hdus: dict[str, Any] = {}
+        self.primary: fits.Header = next(reversed(self._units.values())).header
+        if "EVENTS" not in self._units:
             raise EventFileError(f"{path.name}: has no extension EVENTS, so it is not an EPIC event list")
-        self.header: fits.Header = self._names["EVENTS"].header
-        self.primary: fits.Header = self._hdus[0].header
-        instrument = str(self.keyword("INSTRUME", "")).strip()
-        if instrument not in CAMERAS:
-            raise EventFileError(
-                f"{path.name}[EVENTS]: is not from an EPIC camera: INSTRUME is '{instrument}', "
-                f"allowed are {', '.join(CAMERAS)}"
-            )
-        self.camera: Camera = CAMERAS[instrument]
-        names = self._names["EVENTS"].columns.names
-        for column in COLUMNS:
-            if column not in names:
-                raise EventFileError(
-                    f"{path.name}[EVENTS]: has no column {column}, it has {', '.join(names)}; "
-                    "an imaging mode event list is needed"
-                )
+        rows = self._units["EVENTS"].rows
+        self._rows: stream.Rows = np.empty(0, dtype=[]) if rows is None else rows
         for name in self._standard_gti_names().values():
-            if name not in self._names:
+            if name not in self._units and epic:
                 raise EventFileError(
                     f"{path.name}[{name}]: the extension is named in EVENTS but missing; the file is cut off"
                 )
 
+    def _open(self, header: fits.Header) -> stream.Sieve | None:
+        """Look at the header of the events before the first of them is read."""
+        self.header = header
+        self.primary = fits.Header()
+        instrument = str(header.get("INSTRUME", "")).strip()
+        if instrument not in CAMERAS and self._epic:
+            raise EventFileError(
+                f"{self.path.name}[EVENTS]: is not from an EPIC camera: INSTRUME is '{instrument}', "
+                f"allowed are {', '.join(CAMERAS)}"
+            )
+        self.camera: Camera = CAMERAS.get(instrument) or Camera(
+            instrument, instrument, "", 255, np.inf, (10000, None), 1024
+        )
+        self._check_columns()
+        return self._sieve() if self._near else None
+
+    def _check_columns(self) -> None:
+        mode = str(self.header.get("DATAMODE", "IMAGING")).strip().upper()
+        if self._epic and mode in ("TIMING", "BURST"):
+            raise EventFileError(
+                f"{self.path.name}[EVENTS]: is a {mode.lower()} mode list, which has no positions on the sky; "
+                "an imaging mode event list (MIEVLI, PIEVLI) is needed"
+            )
+        names = self.names
+        for column in COLUMNS if self._epic else ("TIME", "X", "Y"):
+            if column not in names:
+                raise EventFileError(
+                    f"{self.path.name}[EVENTS]: has no column {column}, it has {', '.join(names)}; "
+                    "an imaging mode event list is needed"
+                )
+
+    def _sieve(self) -> stream.Sieve | None:
+        """Return what keeps the events near the regions; None keeps all."""
+        boxes = [region.place(one, self.projection).bounds for one in self._near]
+        known = np.array([box for box in boxes if box is not None])
+        if not len(known):
+            known = np.array([[0.0, -1.0, 0.0, -1.0]])
+        if self._around:
+            half = np.hypot(known[:, 1] - known[:, 0], known[:, 3] - known[:, 2]) / 2
+            reach = np.maximum(RING * half, RING_LEAST / self.projection.unit)
+            middle = (known[:, [0, 0, 2, 2]] + known[:, [1, 1, 3, 3]]) / 2
+            known = middle + reach[:, None] * np.array([-1, 1, -1, 1])
+        low, high = known[:, [0, 2]].min(0), known[:, [1, 3]].max(0)
+        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+            return None
+        step = -(-int(self.header["NAXIS2"]) // SAMPLE)
+        band, strict = self.camera.flare_band[0], self._want_hard
+
+        def sieve(rows: stream.Rows) -> NDArray[np.intp]:
+            self._parts["sample"].append(rows[::step].copy())
+            if strict:
+                high_energy = rows["PI"].astype("=i4") > band
+                self._parts["hard"].append(rows[high_energy & (rows["PATTERN"] == 0)])
+            inside = np.flatnonzero(_between(rows["X"], low[0], high[0]))
+            return inside[_between(rows["Y"][inside], low[1], high[1])]
+
+        return sieve
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of EVENTS, in capitals."""
+        return [
+            str(self.header.get(f"TTYPE{n}", "")).strip().upper() for n in range(1, int(self.header["TFIELDS"]) + 1)
+        ]
+
+    @property
+    def rows(self) -> stream.Rows:
+        """The events as they stand in the file, big-endian, shape (n,)."""
+        return self._rows
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the list's events were read."""
+        return not self._parts["sample"]
+
+    @cached_property
+    def sample(self) -> EventList:
+        """Events from everywhere in the camera."""
+        return self._part("sample")
+
+    @cached_property
+    def hard(self) -> EventList:
+        """At least all single events above the lower end of the flare filter's band."""
+        return self._part("hard")
+
+    def _part(self, name: str) -> EventList:
+        if self.whole:
+            return self
+        part = copy(self)
+        part.__dict__.pop("sample", None)
+        part.__dict__.pop("hard", None)
+        part._columns, part._rows = {}, stream.joined(self._parts[name], self._rows.dtype)
+        return part
+
     def __len__(self) -> int:
-        return int(self.header["NAXIS2"])
+        return len(self._rows)
 
     def keyword(self, name: str, default: Any = None) -> Any:
         """Return a header value of the events, or of the file, or ``default``."""
@@ -90,10 +196,24 @@ class EventList:
             ) from None
 
     def column(self, name: str) -> NDArray[Any]:
-        """Return a column of EVENTS in the machine's byte order, shape (n,)."""
+        """Return a column of EVENTS in the machine's byte order, shape (n,).
+
+        Lists of other observatories: PI is ENERGY, eV; a column that they do not have is all 0.
+        """
         if name not in self._columns:
-            data = np.asarray(self._names["EVENTS"].data[name])
-            self._columns[name] = data.astype(data.dtype.newbyteorder("="))
+            stored = name if name in self.names else OTHER.get(name, name)
+            if not self._epic and name == "PI" and "ENERGY" in self.names:
+                stored = "ENERGY"
+            if stored in self.names:
+                data = self._rows[stored]
+                data = data.astype(data.dtype.newbyteorder("="))
+                n = self.names.index(stored) + 1
+                scale, zero = (self.header.get(f"{key}{n}", plain) for key, plain in (("TSCAL", 1), ("TZERO", 0)))
+                if (scale, zero) != (1, 0):
+                    data = data * scale + zero
+            else:
+                data = np.zeros(len(self), dtype=np.int32)
+            self._columns[name] = data
         return self._columns[name]
 
     @property
@@ -106,7 +226,7 @@ class EventList:
         """The world coordinates of X, Y: keywords REFX*, REFY*, else those of the columns (TCRVLn, ...)."""
         values: list[float] = []
         for axis in "XY":
-            index = self._names["EVENTS"].columns.names.index(axis) + 1
+            index = self.names.index(axis) + 1
             for wide, narrow in (("CRVL", "TCRVL"), ("CRPX", "TCRPX"), ("CDLT", "TCDLT")):
                 name = f"REF{axis}{wide}"
                 values.append(self.number(name if self.keyword(name) is not None else f"{narrow}{index}"))
@@ -121,7 +241,7 @@ class EventList:
         """
         bounds: list[float] = []
         for axis in "XY":
-            index = self._names["EVENTS"].columns.names.index(axis) + 1
+            index = self.names.index(axis) + 1
             bounds += [self.number(f"TLMIN{index}"), self.number(f"TLMAX{index}")]
         return bounds[0], bounds[1], bounds[2], bounds[3]
 
@@ -150,14 +270,27 @@ class EventList:
         """The CCDs that observed: those with frames in EXPOSUnn; without any EXPOSUnn, those with events."""
         frames = [
             int(name[6:])
-            for name, hdu in self._names.items()
-            if re.fullmatch(r"EXPOSU\d\d", name) and hdu.header["NAXIS2"] > 0
+            for name, unit in self._units.items()
+            if re.fullmatch(r"EXPOSU\d\d", name) and unit.header["NAXIS2"] > 0
         ]
-        return tuple(sorted(frames)) if frames else tuple(int(n) for n in np.unique(self.column("CCDNR")))
+        return tuple(sorted(frames)) if frames else tuple(int(n) for n in np.unique(self.sample.column("CCDNR")))
 
     def extension(self, kind: str, ccd: int) -> Any:
         """Return the HDU of ``kind`` (EXPOSU, BADPIX, STDGTI) for a CCD, or None."""
-        return self._names.get(f"{kind}{ccd:02d}")
+        return self.table(f"{kind}{ccd:02d}")
+
+    def table(self, name: str) -> Any:
+        """Return the HDU of an extension, or None.
+
+        :raises EventFileError: it is damaged.
+        """
+        if name not in self._hdus:
+            unit = self._units.get(name)
+            try:
+                self._hdus[name] = None if unit is None else unit.hdu()
+            except DAMAGED as error:
+                raise EventFileError(f"{self.path.name}[{name}]: cannot be read ({error})") from error
+        return self._hdus[name]
 
     def _standard_gti_names(self) -> dict[int, str]:
         """The good times of each CCD as the data subspace names them: nDSVALi, nDSREFi = ``:STDGTInn``."""
@@ -179,49 +312,28 @@ class EventList:
         named = self._standard_gti_names()
         result: dict[int, Intervals] = {}
         for ccd in self.ccds:
-            hdu = self._names.get(named.get(ccd, f"STDGTI{ccd:02d}"))
+            name = named.get(ccd, f"STDGTI{ccd:02d}")
+            hdu = self.table(name if name in self._units else "GTI")
             if hdu is None:
                 result[ccd] = np.array([[self.number("TSTART"), self.number("TSTOP")]])
             else:
-                result[ccd] = gti.normal(np.column_stack([hdu.data["START"], hdu.data["STOP"]]))
+                try:
+                    result[ccd] = gti.normal(np.column_stack([hdu.data["START"], hdu.data["STOP"]]))
+                except (KeyError, ValueError, TypeError) as error:
+                    raise EventFileError(
+                        f"{self.path.name}[{name}]: has no good times START, STOP ({error})"
+                    ) from error
         return result
 
 
-def _open(path: Path) -> list[Any]:
-    """Read all of a FITS file, plain or gzip, and make sure that it is complete."""
-    try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except OSError as error:
-        raise EventFileError(f"{path.name}: cannot be read ({error.strerror or error})") from error
-    except (EOFError, zlib.error) as error:
-        raise EventFileError(f"{path.name}: the compressed file is cut off or damaged ({error})") from error
-    if not content.startswith(b"SIMPLE  ="):
-        raise EventFileError(f"{path.name}: is not a FITS file")
-    with warnings.catch_warnings():
-        # astropy warns of what is checked below, and of harmless quirks of the pipeline's headers
-        warnings.simplefilter("ignore")
-        try:
-            hdus = list(fits.open(io.BytesIO(content), lazy_load_hdus=False))
-            _check_complete(path, hdus, content)
-        except DAMAGED as error:
-            raise EventFileError(f"{path.name}: is not a readable FITS file ({error})") from error
-    return hdus
-
-
-def _check_complete(path: Path, hdus: list[Any], content: bytes) -> None:
-    """Hold the sizes that the headers give against what is there; astropy would read on."""
-    end = 0
-    for hdu in hdus:
-        where = hdu.fileinfo()
-        if where["datLoc"] + hdu.size > len(content):
-            raise EventFileError(
-                f"{path.name}[{hdu.name}]: the file is cut off: "
-                f"{max(0, len(content) - where['datLoc'])} of {hdu.size} bytes of data are there"
-            )
-        end = where["datLoc"] + where["datSpan"]
-    if content[end : end + 8] == b"XTENSION":
-        raise EventFileError(
-            f"{path.name}: the file is cut off or damaged in the header after extension {hdus[-1].name}"
-        )
+def _between(values: NDArray[Any], low: float, high: float) -> NDArray[np.bool_]:
+    """Tell which lie in a range, both ends included; NaN does not."""
+    if values.dtype.kind == "f":
+        return np.asarray((values >= low) & (values <= high), dtype=bool)
+    first, last = max(int(np.ceil(low)), -(1 << 31)), min(int(np.floor(high)), (1 << 31) - 1)
+    if first > last:
+        return np.zeros(len(values), dtype=bool)
+    # one comparison instead of two: what lies below the range becomes very large
+    offset = values.astype("=i8") - first if values.dtype.itemsize > 4 else values.astype("=i4") - np.int32(first)
+    unsigned = offset.view(f"u{offset.dtype.itemsize}")
+    return np.asarray(unsigned <= last - first, dtype=bool)

@@ -50,6 +50,7 @@ class FlareCurve:
 
 def curve(events: EventList) -> FlareCurve:
     """Return the flare curve of an event list."""
+    events = events.hard
     low, high = events.camera.flare_band
     energy = events.column("PI")
     keep = (energy > low) & (events.column("PATTERN") == 0)

@@ -36,6 +36,18 @@ def intersection(a: Intervals, b: Intervals) -> Intervals:
     return normal(np.column_stack([edges[:-1], edges[1:]])[good])
 
 
+def union(a: Intervals, b: Intervals) -> Intervals:
+    """Return the times in at least one of the sets."""
+    return normal(np.concatenate([np.asarray(one, dtype=np.float64).reshape(-1, 2) for one in (a, b)]))
+
+
+def complement(intervals: Intervals, start: float, stop: float) -> Intervals:
+    """Return the times from ``start`` to ``stop`` that are not in the set."""
+    inside = intersection(intervals, np.array([[start, stop]]))
+    edges = np.concatenate([[start], inside.ravel(), [stop]])
+    return normal(edges.reshape(-1, 2))
+
+
 def contains(intervals: Intervals, time: Floats) -> NDArray[np.bool_]:
     """Tell which times lie in the set; both ends of an interval belong to it, as in SAS ``gti()``."""
     if not len(intervals):

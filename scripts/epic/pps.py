@@ -14,8 +14,9 @@ from mocpy import MOC
 from scripts.epic.ccd import Floats, Geometry
 from scripts.epic.characteristics import CHARACTERISTICS
 from scripts.epic.errors import EventFileError
-from scripts.epic.events import DAMAGED, EventList
+from scripts.epic.events import EventList
 from scripts.epic.outline import hull, stcs
+from scripts.epic.stream import DAMAGED
 
 ORDER = 13
 """HEALPix order of a coverage: cells of 26 arcsec."""

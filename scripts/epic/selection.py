@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.epic import exposure, flare, gti
+from scripts.epic.characteristics import KEV_METRES
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
 from scripts.epic.gti import Intervals
@@ -31,6 +32,8 @@ class Selection:
     quiet: Intervals | None = field(repr=False)
     """What the flare filter leaves; None without the filter."""
     flag_rule: str = ""
+    time: tuple[float, float] | None = None
+    """Mission time asked for, s."""
 
     def mask(self, events: EventList) -> NDArray[np.bool_]:
         """Tell which events are selected, shape (n,)."""
@@ -59,7 +62,50 @@ class Selection:
         parts += [f"PI<={high}"] if high is not None else []
         if self.flare_rate is not None:
             parts.append(f"gti(single events above 10 keV <= {self.flare_rate:g} ct/s in {flare.WIDTH:g} s)")
+        if self.time is not None:
+            parts.append(f"TIME in [{self.time[0]:.6f}:{self.time[1]:.6f}]")
         return " && ".join(parts)
+
+
+LARGEST_KEV = 40.0
+"""No EPIC event has more."""
+
+
+def in_kev(parameters: Parameters) -> tuple[float | None, float | None]:
+    """Return EMIN and EMAX, narrowed by BAND (wavelengths in m, as in SODA), keV.
+
+    :raises ScienceError: they are not in keV, or leave nothing.
+    """
+    low, high = parameters.real_or_none("EMIN"), parameters.real_or_none("EMAX")
+    for name, value in (("EMIN", low), ("EMAX", high)):
+        if value is not None and value > LARGEST_KEV:
+            raise ScienceError(
+                f"{name} = {value:g} keV is beyond what EPIC sees; energies are in keV: for {value:g} eV give "
+                f"{value / 1000:g}."
+            )
+    band = parameters.any("BAND")
+    if band is not None:
+        shortest, longest = band
+        if longest is not None and longest > 0:
+            low = max(low or 0.0, KEV_METRES / longest)
+        if shortest is not None and shortest > 0:
+            high = min(np.inf if high is None else high, KEV_METRES / shortest)
+    if low is not None and high is not None and low > high:
+        raise ScienceError(f"The energies asked for leave nothing: from {low:g} to {high:g} keV.")
+    return low, high
+
+
+def in_seconds(events: EventList, parameters: Parameters) -> tuple[float, float] | None:
+    """Return TIME, an interval of MJD in the list's own time scale, in seconds of mission time."""
+    asked = parameters.any("TIME")
+    if asked is None:
+        return None
+    reference = events.number("MJDREF") + float(events.keyword("TIMEZERO", 0.0) or 0.0) / 86400.0
+    first, last = (
+        default if mjd is None else (float(mjd) - reference) * 86400.0
+        for mjd, default in zip(asked, (events.number("TSTART"), events.number("TSTOP")), strict=True)
+    )
+    return first, last
 
 
 def electronvolts(low: float | None, high: float | None) -> tuple[int | None, int | None]:
@@ -94,8 +140,19 @@ def select(events: EventList, parameters: Parameters) -> Selection:
                 f"at most FLARE_RATE = {rate:g} ct/s (the median is {np.median(curve.rate):.3g} ct/s); "
                 "raise it or use GTI=none."
             )
+    asked = in_seconds(events, parameters)
+    if asked is not None:
+        wanted = np.array([asked])
+        quiet = gti.normal(wanted) if quiet is None else gti.intersection(quiet, wanted)
+        if not any(len(gti.intersection(quiet, times)) for times in events.standard_gti.values()):
+            raise ScienceError(
+                f"TIME leaves no good time of {events.path.name}, which observed from MJD "
+                f"{events.number('MJDREF') + events.number('TSTART') / 86400:.5f} to "
+                f"{events.number('MJDREF') + events.number('TSTOP') / 86400:.5f}."
+            )
     return Selection(
-        pi=electronvolts(parameters.real_or_none("EMIN"), parameters.real_or_none("EMAX")),
+        pi=electronvolts(*in_kev(parameters)),
+        time=asked,
         pattern=parameters.integer("PATTERN", events.camera.pattern),
         flags=flags,
         flare_rate=rate,

@@ -7,6 +7,9 @@ expect.
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +18,11 @@ from numpy.typing import NDArray
 
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
-from scripts.epic.region import Annulus, Shape, bounding_circle
+from scripts.epic.preview import Axis, Plot, Series
+from scripts.epic.region import Shape
 
 WIDTH = 5
 """PI units, eV, per channel."""
-
-INNER, INNER_LEAST = 1.5, 45.0
-OUTER, OUTER_LEAST = 2.5, 75.0
-"""Radii of the automatic background annulus: times the radius of the region, and at least so many arcsec."""
 
 
 def counts(events: EventList, keep: NDArray[np.bool_]) -> NDArray[np.int32]:
@@ -42,16 +42,6 @@ def quality(events: EventList, pi: tuple[int | None, int | None]) -> NDArray[np.
     if high is not None:
         bad |= first + WIDTH - 1 > high
     return np.where(bad, 5, 0).astype(np.int16)
-
-
-def automatic_background(events: EventList, source: Shape) -> Annulus:
-    """Return the ring around the bounding circle, of radius r: from max(1.5 r, 45") to max(2.5 r, 75")."""
-    x, y, radius = bounding_circle(source)
-    unit = events.projection.unit
-    inner, outer = max(INNER * radius, INNER_LEAST / unit), max(OUTER * radius, OUTER_LEAST / unit)
-    ra, dec = events.projection.to_sky(x, y)
-    text = f"ANNULUS {float(ra):.8f} {float(dec):.8f} {inner * unit / 3600:.8f} {outer * unit / 3600:.8f}"
-    return Annulus(text, x, y, inner, outer)
 
 
 def exposure(counts_per_ccd: dict[int, int], area: dict[int, float], live: dict[int, float]) -> float:
@@ -137,3 +127,88 @@ def table(
         cards.append(("QUALITY", 0, "all channels are good"))
     hdu.header.extend(cards, unique=True)
     return hdu
+
+
+def grouping(counts: NDArray[np.int32], bad: NDArray[np.bool_], least: int) -> NDArray[np.int16]:
+    """Return OGIP grouping: 1 where a group of at least ``least`` counts begins, -1 within it.
+
+    Bad channels are groups of their own. What is left at the end joins no group of enough counts: it is the last group,
+    which :func:`grouped` marks as bad.
+    """
+    groups = np.ones(len(counts), dtype=np.int16)
+    total = least
+    for channel, (number, no) in enumerate(zip(counts.tolist(), bad.tolist(), strict=True)):
+        if no:
+            total = least
+            continue
+        if total < least:
+            groups[channel] = -1
+            total += number
+        else:
+            total = number
+    return groups
+
+
+def grouped(hdu: Any, least: int) -> Any:
+    """Return a SPECTRUM extension in groups of at least ``least`` counts; the last one, if poorer, has quality 2."""
+    table = hdu.data
+    old = np.asarray(table["QUALITY"]) if "QUALITY" in hdu.columns.names else np.zeros(len(table), dtype=np.int16)
+    counts = np.asarray(table["COUNTS"])
+    groups = grouping(counts, old > 0, least)
+    flags = old.copy()
+    starts = np.flatnonzero(groups == 1)
+    sums = np.add.reduceat(counts, starts)
+    for start, end, total in zip(starts, np.append(starts[1:], len(counts)), sums, strict=True):
+        if total < least and not old[start]:
+            flags[start:end] = 2
+    columns = [hdu.columns["CHANNEL"], hdu.columns["COUNTS"]]
+    columns += [fits.Column("QUALITY", "I", array=flags), fits.Column("GROUPING", "I", array=groups)]
+    new = fits.BinTableHDU.from_columns(columns, name="SPECTRUM")
+    new.header.extend([card for card in hdu.header.cards if card.keyword not in ("GROUPING", "QUALITY")], unique=True)
+    new.header["GROUPMIN"] = (least, "counts that a group has at least")
+    return new
+
+
+RESPONSES = {"RESPFILE": ("response",), "ANCRFILE": ("ancillary_response",)}
+"""Kinds of file of a dataset that a spectrum can be folded with, by the keyword that names them."""
+
+
+def link_responses(header: fits.Header, files: Sequence[Mapping[str, Any]], product: Callable[[str], Path]) -> None:
+    """Copy the dataset's RMF and ARF beside the spectrum and name them in it, where the archive has them.
+
+    A matrix whose DETCHANS are not those of the spectrum is not linked, and the log says so.
+    """
+    for key, kinds in RESPONSES.items():
+        for file in files:
+            if file.get("kind") not in kinds:
+                continue
+            path = Path(str(file["path"]))
+            with fits.open(path) as hdus:
+                channels = next((hdu.header["DETCHANS"] for hdu in hdus if "DETCHANS" in hdu.header), None)
+            if key == "RESPFILE" and channels not in (None, header["DETCHANS"]):
+                print(f"{path.name} is not linked: it has {channels} channels, the spectrum {header['DETCHANS']}")
+                continue
+            target = product("rmf.fits" if key == "RESPFILE" else "arf.fits")
+            content = path.read_bytes()
+            target.write_bytes(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
+            header[key] = target.name
+            break
+
+
+def plot(source: Any, background: Any, title: str) -> Plot:
+    """Return the net spectrum in bins of at least 20 counts, and the background in the same bins, ct/s/keV."""
+    counts, sky = (np.asarray(hdu.data["COUNTS"], dtype=np.float64) for hdu in (source, background))
+    here, there = source.header, background.header
+    ratio = here["BACKSCAL"] / there["BACKSCAL"] * (here["EXPOSURE"] / there["EXPOSURE"] if there["EXPOSURE"] else 0.0)
+    starts = np.flatnonzero(grouping(counts.astype(np.int32), np.zeros(len(counts), dtype=bool), 20) == 1)
+    energy = np.append(starts, len(counts)) * WIDTH / 1000.0
+    width = np.diff(energy)
+    unit = width * (here["EXPOSURE"] or np.nan)
+    total, level = (np.add.reduceat(values, starts) for values in (counts, sky))
+    middle = (energy[1:] + energy[:-1]) / 2
+    error = np.sqrt(total + ratio**2 * level) / unit
+    series = [
+        Series("net", middle, (total - ratio * level) / unit, width / 2, error),
+        Series("background", middle, ratio * level / unit, kind="steps"),
+    ]
+    return Plot(title, Axis("energy", "keV", log=True), Axis("rate", "count/s/keV", log=True), series)

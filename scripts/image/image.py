@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from astropy.io import fits as astrofits
 
-from scripts.epic import exposure, fits, image, region, task
+from scripts.epic import exposure, fits, image, preview, region, task
 from scripts.epic.events import EventList
 from scripts.epic.selection import select
 
@@ -41,6 +41,7 @@ def main(job: task.Task) -> None:
     header["TOTCTS"] = (int(counts.sum()), "counts in the image")
     path = job.product("image.fits")
     fits.write(path, [hdu, *fits.gti_tables(events, selection), *fits.region_tables(area)])
+    preview.picture(counts, job.product("image.png"), f"{events.keyword('OBJECT', '')} {job.slug}")
     print(f"{path.name}: {grid.shape[0]} x {grid.shape[1]} pixels, {counts.sum()} counts ({selection.expression})")
     task.done(simulated=events.simulated)
 

@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from astropy.io import fits as astrofits
 
-from scripts.epic import area, exposure, fits, region, spectrum, task
-from scripts.epic.ccd import Geometry
-from scripts.epic.errors import ScienceError
-from scripts.epic.events import EventList
-from scripts.epic.selection import select
+from scripts.epic import extraction, fits, preview, spectrum, task
 
 CREATOR = "spectrum 1.0"
 
 
 def main(job: task.Task) -> None:
     """Make the two spectra of one event list."""
-    if job.region is None:
-        raise ScienceError("A spectrum needs a region: give CIRCLE, POLYGON or POS.")
-    task.progress(0.05, "reading the event list")
-    events = EventList(job.events)
-    task.progress(0.3, "selecting events")
-    selection = select(events, job.parameters)
-    source = region.place(job.region, events.projection)
-    wanted = job.parameters.any("BACKGROUND")
-    if isinstance(wanted, dict):
-        background = region.place(wanted, events.projection)
-    else:
-        background = spectrum.automatic_background(events, source)
-    keep = selection.mask(events)
-    live = exposure.live_times(events, selection.times)
+    made = extraction.prepare(job)
+    events, selection, live = made.events, made.selection, made.live
+    source, background = made.source, made.background
     task.progress(0.5, "measuring the live area")
-    geometry = Geometry(events)
-    measured = [area.live_area(shape, events, geometry, selection.flags) for shape in (source, background)]
-    spectrum.check_area(measured[0], events, source)
-    spectrum.check_area(measured[1], events, background)
+    measured = made.areas
+    least = job.parameters.integer("GROUP", 0)
+    spectra: list[Any] = []
 
     task.progress(0.8, "writing the spectra")
     for name, shape, kind, live_area, other in (
         ("spectrum.fits", source, "TOTAL", measured[0], job.product("background.fits").name),
         ("background.fits", background, "BKG", measured[1], "none"),
     ):
-        mine = keep.copy()
-        mine[mine] = shape.contains(events.column("X")[mine], events.column("Y")[mine])
+        mine = made.inside(shape)
         ccds, numbers = np.unique(events.column("CCDNR")[mine], return_counts=True)
         hdu = spectrum.table(
             spectrum.counts(events, mine),
@@ -52,6 +37,11 @@ def main(job: task.Task) -> None:
             area=sum(live_area.values()),
             background=other,
         )
+        if kind == "TOTAL" and least:
+            hdu = spectrum.grouped(hdu, least)
+        if kind == "TOTAL":
+            spectrum.link_responses(hdu.header, job.dataset.get("files", ()), job.product)
+        spectra.append(hdu)
         fits.observation(hdu.header, events, CREATOR)
         fits.subspace(hdu.header, events, selection, shape)
         fits.live(hdu.header, selection, live)
@@ -66,6 +56,8 @@ def main(job: task.Task) -> None:
             f"{path.name}: {hdu.header['TOTCTS']} counts in {hdu.header['EXPOSURE']:.1f} s, "
             f"BACKSCAL {hdu.header['BACKSCAL']:.0f} ({shape.text})"
         )
+    plot = spectrum.plot(spectra[0], spectra[1], f"{events.keyword('OBJECT', '')} {job.slug}")
+    preview.write(plot, job.product("spectrum.png"), job.product("spectrum.json"))
     task.done(simulated=events.simulated)
 
 

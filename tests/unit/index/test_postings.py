@@ -67,7 +67,7 @@ def test_a_coverage_comes_back_as_it_was(stored: list[tuple[int, Ranges]]) -> No
     st.lists(coverages(deepest=16), max_size=6),
     st.lists(coverages(deepest=16), min_size=1, max_size=6),
     st.sets(st.integers(0, 11)),
-    st.sampled_from([1, 30, 10**6]),
+    st.sampled_from([500, 10**6]),
 )
 def test_merging_gives_what_building_at_once_gives(
     old: list[tuple[int, Ranges]], new: list[tuple[int, Ranges]], without: set[int], block: int

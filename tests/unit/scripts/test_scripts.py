@@ -50,7 +50,7 @@ def test_shared_parameters_are_the_same_in_both(name):
     assert not {spec.name for spec in here.parameters} & set(SHARED)
 
 
-@pytest.mark.parametrize("name", ["image", "spectrum"])
+@pytest.mark.parametrize("name", ["events", "hardness", "image", "lightcurve", "profile", "spectrum"])
 def test_the_same_task_gives_the_same_bytes_at_another_time(name, run_script, simulated_m1):
     """Nothing in a product tells of the clock but DATE, and that is the creation of the job."""
     region = {"text": "CIRCLE 150.236 2.268 0.01", "shape": "circle", "ra": 150.236, "dec": 2.268, "radius": 0.01}
@@ -69,7 +69,7 @@ def test_the_same_task_gives_the_same_bytes_at_another_time(name, run_script, si
             assert file[0].header.comments["CHECKSUM"] == "updated 2001-09-09T01:46:40"
 
 
-@pytest.mark.parametrize("name", ["image", "spectrum"])
+@pytest.mark.parametrize("name", ["events", "hardness", "image", "lightcurve", "spectrum"])
 def test_starts_without_the_slow_parts_of_astropy(name):
     code = f"import runpy, sys; runpy.run_path({str(SCRIPTS / name / name) + '.py'!r}); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

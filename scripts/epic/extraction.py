@@ -1,0 +1,87 @@
+"""What a product of a source is made of: its region, a background, the events of both, their live times and areas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.epic import area, background, exposure, region, task
+from scripts.epic.ccd import Geometry
+from scripts.epic.errors import ScienceError
+from scripts.epic.events import EventList
+from scripts.epic.region import Shape
+from scripts.epic.selection import Selection, select
+from scripts.epic.spectrum import check_area
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """A source and its background in one event list."""
+
+    events: EventList
+    selection: Selection
+    source: Shape
+    background: Shape
+
+    @cached_property
+    def keep(self) -> NDArray[np.bool_]:
+        """The events that the selection leaves, shape (n,)."""
+        return self.selection.mask(self.events)
+
+    def inside(self, shape: Shape) -> NDArray[np.bool_]:
+        """Tell which events are selected and lie in a region, shape (n,)."""
+        mine = self.keep.copy()
+        mine[mine] = shape.contains(self.events.column("X")[mine], self.events.column("Y")[mine])
+        return mine
+
+    @cached_property
+    def live(self) -> dict[int, float]:
+        """The live time of each CCD in the good times, s."""
+        return exposure.live_times(self.events, self.selection.times)
+
+    @cached_property
+    def areas(self) -> tuple[dict[int, float], dict[int, float]]:
+        """The live areas of source and background by CCD, (0.05 arcsec)^2.
+
+        :raises ScienceError: one of them has none.
+        """
+        geometry = Geometry(self.events)
+        source, sky = (
+            area.live_area(shape, self.events, geometry, self.selection.flags)
+            for shape in (self.source, self.background)
+        )
+        check_area(source, self.events, self.source)
+        check_area(sky, self.events, self.background)
+        return source, sky
+
+    @property
+    def ratio(self) -> float:
+        """The area of the source region over that of the background."""
+        source, sky = (sum(one.values()) for one in self.areas)
+        return source / sky
+
+
+def prepare(job: task.Task) -> Extraction:
+    """Read, select, and choose the background that a task asks for.
+
+    :raises ScienceError: there is no region, or what the steps raise.
+    """
+    if job.region is None:
+        raise ScienceError("This script needs a region: give CIRCLE, POLYGON or POS.")
+    task.progress(0.05, "reading the event list")
+    wanted = job.parameters.any("BACKGROUND")
+    given = isinstance(wanted, dict)
+    flares = job.parameters.text("GTI", "none") == "flare"
+    events = EventList(job.events, [job.region, wanted] if given else [job.region], around=not given, hard=flares)
+    task.progress(0.3, "selecting events")
+    selection = select(events, job.parameters)
+    source = region.place(job.region, events.projection)
+    if given:
+        sky: Shape = region.place(wanted, events.projection)
+    else:
+        sky = background.automatic(events, source, selection.mask(events))
+    print(f"source region: {source.text}\nbackground region: {sky.text}")
+    return Extraction(events, selection, source, sky)

@@ -1,0 +1,75 @@
+"""The script ``events``: a part of an event list, cut out by region, energy and time."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from astropy.io import fits as astrofits
+
+from scripts.epic import exposure, fits, image, preview, region, task
+from scripts.epic.events import EventList
+from scripts.epic.selection import select
+from scripts.epic.stream import BLOCK, Rows
+
+CREATOR = "events 1.0"
+SUBSPACE = re.compile(r"\d*DS(TYP|VAL|UNI|FORM|REF)\d+$")
+
+
+def main(job: task.Task) -> None:
+    """Cut out of one event list."""
+    task.progress(0.05, "reading the event list")
+    flares = job.parameters.text("GTI", "none") == "flare"
+    events = EventList(job.events, [job.region] if job.region else [], hard=flares)
+    task.progress(0.5, "selecting events")
+    selection = select(events, job.parameters)
+    shape = region.place(job.region, events.projection) if job.region else None
+    keep = selection.mask(events)
+    if shape is not None:
+        grid = image.grid(events, 4.0, shape)
+        keep[keep] = shape.contains(events.column("X")[keep], events.column("Y")[keep])
+    else:
+        grid = image.grid(events, 4.0, None)
+    rows = events.rows[keep]
+
+    task.progress(0.7, "writing the event list")
+    table = _table(events, rows)
+    fits.observation(table.header, events, CREATOR)
+    fits.subspace(table.header, events, selection, shape)
+    live = exposure.live_times(events, selection.times)
+    fits.live(table.header, selection, live)
+    if live:
+        table.header["LIVETIME"] = (max(live.values()), "[s] largest live time of a CCD")
+    primary = astrofits.PrimaryHDU()
+    fits.observation(primary.header, events, CREATOR)
+    # frames and bad pixels go along, so that the cut-out is worked on as the whole list is
+    kinds = ("EXPOSU", "BADPIX") if job.parameters.text("FRAMES", "yes") == "yes" else ()
+    companions = [hdu for ccd in events.ccds for kind in kinds if (hdu := events.extension(kind, ccd)) is not None]
+    path = job.product("events.fits")
+    fits.write(path, [primary, table, *companions, *fits.gti_tables(events, selection), *fits.region_tables(shape)])
+    picture = image.counts(events, keep, grid)
+    preview.picture(picture, job.product("events.png"), f"{events.keyword('OBJECT', '')} {job.slug}")
+    print(f"{path.name}: {len(rows)} of {events.header['NAXIS2']} events ({selection.expression})")
+    if not np.count_nonzero(keep):
+        print("0 counts: no event of this list is in what was asked for")
+    task.done(simulated=events.simulated)
+
+
+def _table(events: EventList, rows: Rows) -> Any:
+    """Return EVENTS of some rows, with the columns and keywords of the list but those of its data subspace."""
+    cards = [
+        card
+        for card in events.header.cards
+        if not SUBSPACE.match(card.keyword) and card.keyword not in ("CHECKSUM", "DATASUM", "SLCTEXPR", "LONGSTRN")
+    ]
+    header = astrofits.Header(cards)
+    header["NAXIS2"] = len(rows)
+    header["PCOUNT"] = 0
+    content = rows.tobytes()
+    raw = astrofits.BinTableHDU.fromstring(header.tostring().encode() + content + b"\0" * (-len(content) % BLOCK))
+    return astrofits.BinTableHDU(raw.data, header=header)
+
+
+if __name__ == "__main__":
+    task.run(main)

@@ -1,0 +1,71 @@
+"""The script ``hardness``: the hardness ratio of a source from few counts."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from scripts.epic import extraction, preview, spectrum, task
+from scripts.epic.errors import ScienceError
+from scripts.epic.hardness import posterior
+from scripts.epic.selection import electronvolts
+
+LEVEL = 0.6827
+
+
+def main(job: task.Task) -> None:
+    """Make the hardness ratio of one event list."""
+    parameters = job.parameters
+    low, split, high = (parameters.real(name, value) for name, value in (("EMIN", 0.5), ("ESPLIT", 2.0), ("EMAX", 8.0)))
+    if not low < split < high:
+        raise ScienceError(
+            f"EMIN = {low:g}, ESPLIT = {split:g} and EMAX = {high:g} keV must rise. Energies are in keV, not eV."
+        )
+    made = extraction.prepare(job)
+    events = made.events
+    energy, middle = events.column("PI"), electronvolts(split, None)[0] or 0
+    inside = [made.inside(shape) for shape in (made.source, made.background)]
+    counts = [[int(np.count_nonzero(m & part)) for m in inside] for part in (energy < middle, energy >= middle)]
+    task.progress(0.5, "measuring live times and areas")
+    exposures = []
+    for mask, areas in zip(inside, made.areas, strict=True):
+        ccds, numbers = np.unique(events.column("CCDNR")[mask], return_counts=True)
+        exposures.append(spectrum.exposure(dict(zip(ccds.tolist(), numbers.tolist(), strict=True)), areas, made.live))
+    if not exposures[0] or not exposures[1]:
+        raise ScienceError(f"{events.path.name}: a region has no live time in the good times asked for.")
+    scale = made.ratio * exposures[0] / exposures[1]
+    task.progress(0.7, "drawing from the posterior")
+    draws = posterior((counts[0][0], counts[0][1]), (counts[1][0], counts[1][1]), scale)
+    found = draws.summary(LEVEL)
+    answer = {
+        "dataset": str(job.dataset.get("id", job.slug)),
+        "simulated": events.simulated,
+        "bands_keV": {"soft": [low, split], "hard": [split, high]},
+        "counts": {"soft": counts[0][0], "hard": counts[1][0]},
+        "background_counts": {"soft": counts[0][1], "hard": counts[1][1]},
+        "background_scale": scale,
+        "exposure_s": exposures[0],
+        "hardness_ratio": found,
+        "level": LEVEL,
+        "definition": "HR = (H - S) / (H + S)",
+        "source_region": made.source.text,
+        "background_region": made.background.text,
+        "selection": made.selection.expression,
+    }
+    job.product("hardness.json").write_text(json.dumps(answer, indent=1), encoding="utf-8")
+    edges = np.linspace(-1, 1, 101)
+    density = np.histogram(draws.ratio, edges, density=True)[0]
+    plot = preview.Plot(
+        f"{job.slug}: HR = {found['median']:.3f} ({found['low']:.3f} to {found['high']:.3f})",
+        preview.Axis("hardness ratio (H-S)/(H+S)"),
+        preview.Axis("posterior density"),
+        [preview.Series("posterior", (edges[:-1] + edges[1:]) / 2, density, kind="steps")],
+    )
+    preview.write(plot, job.product("hardness.png"), job.product("hardness_plot.json"))
+    print(f"HR {found['median']:.4f}, {100 * LEVEL:.0f} % from {found['low']:.4f} to {found['high']:.4f}")
+    task.done(simulated=events.simulated)
+
+
+if __name__ == "__main__":
+    task.run(main)
