@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.healpix import Ints, Ranges, merged, shift, spans
+from index.healpix import MAX_ORDER, Ints, Ranges, merged, shift, spans
 
 CELL_ORDER = 8
 PIXEL_ORDER = 16
@@ -32,8 +32,10 @@ _IN_CELL = (1 << _CELL_SHIFT) - 1
 _IN_PIXEL = (1 << _INSIDE_SHIFT) - 1
 _FEW = 32
 """Slices that are joined one by one; more of them are gathered."""
+_DENSE = 0.5
+"""Entries of a table of the region that are worth one range which is looked up in it."""
 _SMALL = 2000
-"""Rows that are sorted in one call."""
+"""Rows that are sorted at one go."""
 
 U8: TypeAlias = NDArray[np.uint8]
 U16: TypeAlias = NDArray[np.uint16]
@@ -114,6 +116,24 @@ class Asked:
         return table[0], table[1]
 
     @cached_property
+    def _order(self) -> int:
+        """The order of the finest bound."""
+        bounds = int(np.bitwise_or.reduce(self.ranges, axis=None))
+        return MAX_ORDER - ((bounds & -bounds).bit_length() - 1) // 2
+
+    def table(self, cells: U32, lookups: int) -> _Table | None:
+        """Tabulate the region in some cells, if that is less than to search it so many times."""
+        order = max(self._order, CELL_ORDER)
+        parts = 4 ** (order - CELL_ORDER) + 1
+        if order > PIXEL_ORDER or parts * len(cells) > _DENSE * lookups:
+            return None
+        bounds = (cells.astype(np.int64)[:, None] << _CELL_SHIFT) + (np.arange(parts) << shift(order))
+        below = self.area_below(bounds) >> _PIXEL_SHIFT
+        bits = 2 * (PIXEL_ORDER - order)
+        covered = np.diff(below, axis=1, append=below[:, -1:]) >> bits
+        return _Table(parts, bits, (below - below[:, :1]).astype(np.int32).ravel(), covered.astype(np.int32).ravel())
+
+    @cached_property
     def _begin(self) -> Ints:
         return np.ascontiguousarray(self.ranges[:, 0])
 
@@ -124,6 +144,34 @@ class Asked:
         found: Ints = area[passed]
         found -= np.maximum(end[passed] - pixel, 0)
         return found
+
+
+class _Table(NamedTuple):
+    """A region in some cells, each cut into parts that lie wholly in it or wholly outside."""
+
+    parts: int
+    """Of a cell, and one for its end."""
+    bits: int
+    """Of a pixel within a part."""
+    below: NDArray[np.int32]
+    """Pixels of order 16 of the region in the cell below each part."""
+    covered: NDArray[np.int32]
+    """Whether it lies in the region, 1 or 0."""
+
+    def between(self, start: U16, last: U16, count: Ints) -> NDArray[np.int32]:
+        """Give the pixels of the region in ranges, so many of them in each cell."""
+        origin = np.arange(0, self.parts * len(count), self.parts, dtype=np.int32).repeat(count)
+        area = self._below(origin, last.astype(np.int32) + 1)
+        area -= self._below(origin, start.astype(np.int32))
+        return area
+
+    def _below(self, origin: NDArray[np.int32], pixel: NDArray[np.int32]) -> NDArray[np.int32]:
+        part = pixel >> self.bits
+        part += origin
+        pixel &= (1 << self.bits) - 1
+        pixel *= self.covered.take(part)
+        pixel += self.below.take(part)
+        return pixel
 
 
 @dataclass(frozen=True)
@@ -254,6 +302,11 @@ class Postings:
         if not len(at):
             return _NO_ROW, _NO_AREA
         entries, first, count, ranges = self._few(at) if len(at) <= _FEW else self._many(at)
+        table = asked.table(self.cell[at], len(ranges[0])) if len(at) > _FEW else None
+        if table is not None:
+            inside = np.add.reduceat(table.between(*ranges, np.asarray(count)), first, dtype=np.int64)
+            hit = inside.nonzero()[0]
+            return entries[hit], inside[hit] << _PIXEL_SHIFT
         bounds = np.empty((2, len(ranges[0])), np.int64)
         bounds[0], bounds[1] = ranges
         bounds[1] += 1
@@ -322,15 +375,10 @@ def _by_row(row: U32, area: Ints) -> tuple[U32, Ints]:
     """Sort by row."""
     if len(row) < _SMALL:
         order = row.argsort(kind="stable")
-        return row[order], area[order]
-    # numbers of 64 bits are sorted by the vector unit: row and place in one are ten times faster
-    both = row.astype(np.uint64)
-    both <<= np.uint64(32)
-    both |= np.arange(len(row), dtype=np.uint64)
-    both.sort()
-    place = both.astype(np.uint32)  # the lower half
-    both >>= np.uint64(32)
-    return both.astype(np.uint32), area[place]
+    else:  # numbers of 16 bits are sorted by their digits: twice that takes half as long
+        order = row.astype(np.uint16).argsort(kind="stable")
+        order = order[(row >> np.uint32(16)).astype(np.uint16)[order].argsort(kind="stable")]
+    return row[order], area[order]
 
 
 def _changes(*columns: Ints | U32) -> Ints:
