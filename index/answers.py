@@ -175,15 +175,11 @@ def _of_all(store: DatasetStore, ids: DatasetIds, query: Query, named: frozenset
 
 def sharing(coverages: Snapshot, ranges: Ranges, size: int, relation: Relation) -> dict[int, Overlap]:
     """Give the datasets that stand in a relation to the region, by key."""
-    found: dict[int, Overlap] = {}
-    for segment in coverages.segments:
-        one = segment.overlaps(ranges)
-        keys, overlap, area = one.key, one.overlap, one.area
-        if relation != "overlaps":
-            fits: NDArray[np.bool_] = overlap == (area if relation == "inside" else size)
-            keys, overlap, area = keys[fits], overlap[fits], area[fits]
-        found.update(zip(keys.tolist(), map(Overlap, overlap.tolist(), area.tolist()), strict=True))
-    return found
+    keys, overlap, area = coverages.overlaps(ranges)
+    if relation != "overlaps":
+        fits: NDArray[np.bool_] = overlap == (area if relation == "inside" else size)
+        keys, overlap, area = keys[fits], overlap[fits], area[fits]
+    return dict(zip(keys.tolist(), map(Overlap, overlap.tolist(), area.tolist()), strict=True))
 
 
 def _ordered(lines: list[Line], order: Order) -> list[Line]:

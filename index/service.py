@@ -78,15 +78,18 @@ class Statistics:
     ranges: int
     bytes: int
     """Of the coverages on disk."""
+    degraded: int
+    """Datasets whose coverage came finer than the index keeps."""
 
 
 class Index:
     """Datasets by region and by id, for any number of threads and processes.
 
     The datasets are rows in SQL, their coverages are files, and both change at one moment: a writer first writes a
-    new generation of the files, down to the disk, under names that nothing refers to; then one SQL transaction
-    writes the rows and names the generation. Killed before that commit, it leaves the old state and some files that
-    the next writer removes; killed after it, the new state. A lock on the folder keeps writers apart.
+    new generation of the files, down to the disk, under names that nothing refers to: what is new, and what that is
+    merged with. Then one SQL transaction writes the rows and names the generation. Killed before that commit, it
+    leaves the old state and some files that the next writer removes; killed after it, the new state. A lock on the
+    folder keeps writers apart.
 
     A reader looks into the generation that it has open and reads the rows of what it finds with a statement that
     also tells the generation they belong to. If that is another one, it opens that and asks again. So it sees the
@@ -134,8 +137,7 @@ class Index:
                 keyed = list(enumerate(new, self._store.last_key() + 1))
                 coverages = Postings.build([dataset.coverage(key) for key, dataset in keyed + changed])
                 replaced = [key for key, _ in changed]
-                merged = Postings.merge([*((segment, replaced) for segment in before.segments), (coverages, ())])
-                generation = self._files.write([merged], after=before.generation)
+                generation = self._files.write(before, coverages, replaced)
                 self._store.publish(
                     before.generation,
                     generation,
@@ -161,8 +163,7 @@ class Index:
                 raise UnknownDatasetError(f"there is no dataset {unknown[0]!r}")
             keys = [found.key for found in known.values()]
             if keys:
-                merged = Postings.merge((segment, keys) for segment in before.segments)
-                generation = self._files.write([merged], after=before.generation)
+                generation = self._files.write(before, Postings.build([]), keys)
                 self._store.publish(before.generation, generation, removed=keys)
                 self._files.sweep(generation)
         return len(keys)
@@ -184,7 +185,7 @@ class Index:
             new = list(enumerate((dataset for id_, dataset in taken.items() if id_ not in ids), last + 1))
             changed = [(ids[id_], dataset) for id_, dataset in taken.items() if id_ in ids]
             whole = Postings.build([dataset.coverage(key) for key, dataset in new + changed])
-            generation = self._files.write([whole], after=before)
+            generation = self._files.write(Snapshot(before, ()), whole)
             self._store.publish(
                 before,
                 generation,
@@ -195,6 +196,20 @@ class Index:
             )
             self._files.sweep(generation)
         return Added(len(new), len(changed), 0)
+
+    def merge(self) -> int:
+        """Make one segment of all, and give how many there were; nothing else changes.
+
+        What is added is merged all the time; after this nothing is left to merge, and nothing removed takes room.
+        """
+        with self._files.exclusive():
+            before = self._newest()
+            self._files.sweep(before.generation)
+            if len(before.segments) > 1:
+                generation = self._files.write(before, Postings.build([]), whole=True)
+                self._store.publish(before.generation, generation)
+                self._files.sweep(generation)
+        return len(before.segments)
 
     def sources(self) -> dict[str, SourceFile]:
         """Give the files that were read and are not to be read again while they are as they were, by path."""
@@ -218,8 +233,9 @@ class Index:
             files=len(self._store.sources()),
             generation=snapshot.generation,
             segments=len(snapshot.segments),
-            ranges=sum(len(segment.start) for segment in snapshot.segments),
-            bytes=self._files.size(snapshot.generation),
+            ranges=snapshot.range_count,
+            bytes=snapshot.bytes,
+            degraded=self._store.degraded(),
         )
 
     @property
@@ -248,16 +264,15 @@ class Index:
         size = int((ranges[:, 1] - ranges[:, 0]).sum())
         snapshot = self._snapshot or self._newest()
         while True:
-            overlaps = [segment.overlaps(ranges) for segment in snapshot.segments]
-            keys = [key for found in overlaps for key in found.key.tolist()]
+            overlaps = snapshot.overlaps(ranges)
+            keys = overlaps.key.tolist()
             generation, rows = self._store.by_id(short) if short else self._store.by_key(keys)
             if generation == snapshot.generation:
                 break
             snapshot = self._newest()
         matches = [
             Match(rows[key], overlap * PIXEL_AREA, overlap / area, overlap / size, min(rows[key].order, region.order))
-            for found in overlaps
-            for key, overlap, area in zip(found.key.tolist(), found.overlap.tolist(), found.area.tolist(), strict=True)
+            for key, overlap, area in zip(keys, overlaps.overlap.tolist(), overlaps.area.tolist(), strict=True)
             if key in rows
         ]
         return sorted(matches, key=lambda match: (-(match.overlap or 0), match.dataset.id))
@@ -286,7 +301,7 @@ class Index:
             # the generation is asked for again behind the rows, so that these are of the one that is open
             if snapshot.generation == self._store.generation():
                 break
-        ranges = joined([union(segment, keys, order) for segment in snapshot.segments])
+        ranges = joined([union(segment.postings, segment.among(keys), order) for segment in snapshot.segments])
         return snapshot.generation, moc_of(ranges, order) if len(ranges) else None
 
     def keys(self, region: Region, relation: Relation = "overlaps") -> list[int]:
@@ -313,8 +328,7 @@ class Index:
             if generation != snapshot.generation:
                 snapshot = self._newest()
                 continue
-            segment = next(segment for segment in snapshot.segments if key in segment.key)
-            return moc_of(segment.ranges(key), dataset.order)
+            return moc_of(snapshot.ranges(key), dataset.order)
 
     def count(self) -> int:
         """Give the number of datasets."""
@@ -344,8 +358,7 @@ class Index:
         with self._files.exclusive():
             snapshot = self._newest()
             self._files.verify(snapshot.generation)
-            covered = {key for segment in snapshot.segments for key in segment.key.tolist()}
-            if covered != self._store.keys():
+            if sorted(snapshot.keys().tolist()) != sorted(self._store.keys()):
                 raise DamagedIndexError("the datasets in the database are not those that have a coverage in the files")
 
     def _keyed(self, dataset_id: str) -> tuple[str | None, int, Dataset]:

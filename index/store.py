@@ -308,6 +308,12 @@ class DatasetStore:
         with self._database.read() as connection:
             return [tuple(row) for row in connection.execute(statement)]
 
+    def degraded(self) -> int:
+        """Count the datasets whose coverage came finer than it is kept."""
+        with self._database.read() as connection:
+            statement = select(func.count()).select_from(dataset).where(dataset.c.degraded_from.is_not(None))
+            return int(connection.scalar(statement) or 0)
+
     def publish(
         self,
         before: str,

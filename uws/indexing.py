@@ -132,6 +132,19 @@ def index_rebuild(processes: int | None, drop: bool) -> None:
         click.echo(f"The index is written anew and has {total} dataset{plural(total)}.")
 
 
+@index.command("merge", short_help="Merge the segments of the index into one.")
+def index_merge() -> None:
+    """Merge all segments of the index into one. What is added is merged by itself; this does what that leaves.
+
+    \b
+    Example:
+      amora index merge
+    """
+    with mistakes(), engine_of(read_settings()) as engine:
+        merged = engine.index.merge()
+        click.echo(f"{merged} segment{plural(merged)} merged; the index has {engine.index.statistics().bytes} bytes.")
+
+
 @index.command("verify")
 def index_verify() -> None:
     """Read the whole index and compare its checksums. Exits 1 if it is damaged, and names the file.
@@ -182,6 +195,8 @@ def index_stats() -> None:
         f"{counted.segments} segment{plural(counted.segments)}, {counted.bytes} bytes{each}; "
         f"generation {counted.generation}"
     )
+    if counted.degraded:
+        click.echo(f"{counted.degraded} coverage{plural(counted.degraded)} came finer than the index keeps (order 16)")
 
 
 @index.command("list")

@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import answers, engine, http, jobs, production, science, setup, truth
+from tests.bench import answers, engine, http, index, jobs, large, production, science, setup, truth
 from tests.bench.figure import Part
 
 PARTS: dict[str, Part] = {
@@ -17,6 +17,8 @@ PARTS: dict[str, Part] = {
     "production": production.figures,
     "answers": answers.figures,
     "science": science.figures,
+    "index": index.figures,
+    "index-large": large.figures,
     "setup": setup.figures,
     "truth": truth.figures,
 }

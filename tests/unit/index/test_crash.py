@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 import index.files
+import index.segment
 import index.service
 import index.store
 from index.database import Database
@@ -19,7 +20,7 @@ from index.service import Index
 from index.store import metadata
 from tests.unit.index.conftest import Found, make_found
 
-WATCHED = {index.service.__file__, index.files.__file__, index.store.__file__}
+WATCHED = {module.__file__ for module in (index.service, index.files, index.segment, index.store)}
 HOMES = {ra: Region.parse(f"CIRCLE {ra} 43 0.2") for ra in (35.0, 90.0)}
 
 
@@ -105,5 +106,5 @@ def test_killed_at_any_line_leaves_the_old_or_the_new(tmp_path: Path) -> None:
     assert moves > 10, "it was never killed after the commit"
     # the last writer was not killed, and has removed what the others left
     names = {path.name for path in (tmp_path / "index").iterdir()}
-    generation = reader.generation()
-    assert names == {"lock", f"manifest-{generation}.json", f"segment-{generation}"}
+    segments = {segment.written.name for segment in reader._newest().segments}
+    assert names == {"lock", f"manifest-{reader.generation()}.json", *segments}

@@ -19,17 +19,20 @@ from index.database import Database
 from index.service import Index
 from tests.unit.index.conftest import make_found
 
-folder, name = Path(sys.argv[1]), sys.argv[2]
-index = Index(folder / "index", Database(f"sqlite:///{folder / 'amora.db'}"), "example.org")
+folder, url, name = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+index = Index(folder / "index", Database(url), "example.org")
 for number in range(5):
     index.add([make_found(f"{name}-{number}"), make_found("shared", ra=35 + number / 100)])
 """
 
 
-def test_what_other_processes_add_is_seen_at_once(tmp_path: Path, index: Index, found: Callable[..., Any]) -> None:
+def test_what_other_processes_add_is_seen_at_once(
+    tmp_path: Path, database_url: str, index: Index, found: Callable[..., Any]
+) -> None:
     here = Region.parse("CIRCLE 35 43 0.2")
     index.add([found("first")])
-    others = [subprocess.Popen([sys.executable, "-c", ADD, str(tmp_path), name], cwd=ROOT) for name in ("one", "two")]
+    command = [sys.executable, "-c", ADD, str(tmp_path), database_url]
+    others = [subprocess.Popen([*command, name], cwd=ROOT) for name in ("one", "two")]
     counts = [len(index.search(here))]
     while any(other.poll() is None for other in others):
         counts.append(len(index.search(here)))

@@ -15,6 +15,7 @@ from mocpy import MOC
 from index.database import Database
 from index.dataset import File
 from index.errors import DamagedIndexError, DatasetIdError, RegionError, UnknownDatasetError, UnusableDatasetError
+from index.query import Query
 from index.region import Region
 from index.service import Added, Index
 
@@ -159,39 +160,96 @@ def test_many_datasets_are_read_in_pages(index: Index, found: Make) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path, database: Database, index: Index, found: Make) -> None:
     index.add([found()])
     index.verify()
-    (path,) = (tmp_path / "index").glob("segment-*/start.npy")
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(DamagedIndexError, match=r"start\.npy is damaged: its checksum"):
+    (path,) = (tmp_path / "index").glob("segment-*")
+    whole = path.read_bytes()
+    header = 8 + int.from_bytes(whole[:8], "little")
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(DamagedIndexError, match=r"segment-\S+ is damaged: its checksum"):
         index.verify()
-    path.write_bytes(content[:-1])
-    fresh = Index(tmp_path / "index", database, "example.org")
-    with pytest.raises(DamagedIndexError, match=r"start\.npy is damaged: it has .* bytes and was written with"):
-        fresh.search(HERE)
+    for harm, told in (
+        (whole[:-1], "it has .* bytes and was written with"),
+        (whole.replace(b"U32", b"I32", 1), "its header is not that of a segment of format 2"),
+        (whole.replace(b'"row"', b'"raw"', 1), "its header cannot be read"),
+        (b"\xff" * 16 + whole[16:], "its header cannot be read"),
+        (whole[:header] + bytes(len(whole) - header), "its arrays do not agree"),
+    ):
+        path.write_bytes(harm)
+        with pytest.raises(DamagedIndexError, match=rf"segment-\S+ is damaged: {told}"):
+            Index(tmp_path / "index", database, "example.org").search(HERE)
     path.unlink()
-    with pytest.raises(DamagedIndexError, match=r"start\.npy is missing"):
-        fresh.search(HERE)
-    assert fresh.count() == 1
+    with pytest.raises(DamagedIndexError, match=r"segment-\S+ is missing"):
+        Index(tmp_path / "index", database, "example.org").search(HERE)
+    assert index.count() == 1
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"format": 2, "generation": ""}', '{"format": 1, "generation": ""}']
+    ("old", "new"), [(b'"bytes": ', b'"bytes": 1'), (b'"format": 2', b'"format": 1'), (b"{", b"["), (b'"name"', b'"n"')]
 )
 def test_a_damaged_manifest_is_named(
-    tmp_path: Path, database: Database, index: Index, found: Make, content: str
+    tmp_path: Path, database: Database, index: Index, found: Make, old: bytes, new: bytes
 ) -> None:
     index.add([found()])
     (path,) = (tmp_path / "index").glob("manifest-*")
-    path.write_text(content)
+    path.write_bytes(path.read_bytes().replace(old, new))
     with pytest.raises(DamagedIndexError, match=r"manifest-.*\.json (is damaged|has format)"):
         Index(tmp_path / "index", database, "example.org").search(HERE)
+
+
+def test_what_is_new_goes_to_small_segments(index: Index, found: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With segments of any size kept apart, they hide what they replace, and are merged by their sizes."""
+    monkeypatch.setattr("index.files.LEAST", 0)
+    index.add([found(f"{number:03}") for number in range(100)])
+    at = {35.0: HERE, 90.0: Region.parse("CIRCLE 90 43 0.01")}
+    expected = {f"{number:03}": 35.0 for number in range(100)}
+    most = 0
+    for number in range(40):
+        name = f"{number * 7 % 130:03}"
+        if number % 5 == 4:
+            gone = sorted(expected)[number]
+            index.remove([f"{gone}/M1/S001"])
+            del expected[gone]
+        else:
+            index.add([found(name, ra=90.0)])
+            expected[name] = 90.0
+        for ra, region in at.items():
+            assert names(index, region) == sorted(name for name, its in expected.items() if its == ra)
+        most = max(most, index.statistics().segments)
+    assert 3 <= most <= 8
+    index.verify()
+    assert all(index.coverage(f"{name}/M1/S001") == found(name, ra=ra).coverage for name, ra in expected.items())
+    _, union = index.union(Query(), 13)
+    both = [found(name, ra=ra).coverage for name, ra in (("a", 35.0), ("a", 90.0))]
+    assert union == both[0].union(both[1])
+    before, generation = index.statistics(), index.generation()
+    assert index.merge() == before.segments
+    after = index.statistics()
+    assert (after.segments, after.datasets) == (1, before.datasets)
+    assert after.bytes < before.bytes
+    assert index.generation() != generation
+    assert names(index) == sorted(expected)
+    index.verify()
+    assert index.merge() == 1
+    index.remove([dataset.id for dataset in index.datasets()])
+    assert (index.statistics().segments, index.statistics().bytes) == (0, 0)
+
+
+def test_what_is_removed_is_merged_away(index: Index, found: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.files.LEAST", 0)
+    index.add([found(f"{number:03}") for number in range(100)])
+    size = index.statistics().bytes
+    for number in range(24):
+        index.remove([f"{number:03}/M1/S001"])
+    assert index.statistics().segments > 1
+    assert index.statistics().bytes > size
+    index.remove(["024/M1/S001"])
+    assert index.statistics().segments == 1
+    assert index.statistics().bytes < 0.8 * size
 
 
 def test_files_of_another_history_are_not_taken_for_these(tmp_path: Path, index: Index, found: Make) -> None:
     index.add([found()])
     for path in (tmp_path / "index").glob("manifest-*"):
-        path.rename(path.with_name("manifest-0000000001-00000000.json"))
+        path.rename(path.with_name("manifest-0000000001-0000000000000000.json"))
     other = Index(tmp_path / "index", index._store._database, "example.org")
     with pytest.raises(DamagedIndexError, match="missing; the database says"):
         other.search(HERE)
@@ -199,14 +257,16 @@ def test_files_of_another_history_are_not_taken_for_these(tmp_path: Path, index:
 
 def test_only_the_present_generation_stays_on_disk(tmp_path: Path, index: Index, found: Make) -> None:
     index.add([found("a")])
-    (tmp_path / "index" / "notes.txt").write_text("not ours")
+    folder = tmp_path / "index"
+    (folder / "notes.txt").write_text("not ours")
+    (folder / "segment-0000000001-abcdef01").write_text("left by a writer that was killed")
     index.add([found("b")])
-    generation = index.generation()
-    assert {path.name for path in (tmp_path / "index").iterdir()} == {
+    segments = {segment.written.name for segment in index._newest().segments}
+    assert {path.name for path in folder.iterdir()} == {
         "lock",
         "notes.txt",
-        f"manifest-{generation}.json",
-        f"segment-{generation}",
+        f"manifest-{index.generation()}.json",
+        *segments,
     }
 
 
