@@ -69,7 +69,7 @@ def db_current() -> None:
 
         database = Database(read_settings().database)
         database.check()
-        here, head = present(database), newest(database)
+        here, head = present(database), newest()
         database.close()
         click.echo(f"The database has {f'the form {here}' if here else 'no tables yet'}; this version needs {head}.")
     if here != head:
