@@ -133,7 +133,7 @@ def restore(settings: Settings, source: Path) -> Copied:
     database = Database(settings.database)
     try:
         database.check()
-        if written_as != FORMAT or form > newest(database):
+        if written_as != FORMAT or form > newest():
             raise BackupError(f"{source} was made by a newer version of Amora ({manifest.get('amora')}).")
         if not is_empty(database, PASSING):
             raise BackupError(

@@ -26,8 +26,6 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from urllib.parse import quote, unquote, urlsplit
 
-import httpx
-
 from index.dataset import Dataset, File
 from jobs.errors import StorageError
 
@@ -153,6 +151,8 @@ def _opened(address: str) -> Iterator[tuple[int | None, Iterator[bytes]]]:
         with path.open("rb") as file:
             yield path.stat().st_size, iter(lambda: file.read(PIECE), b"")
     else:
+        import httpx  # noqa: PLC0415 - 10 MB that a worker with a folder of its own does without
+
         try:
             with httpx.stream("GET", address, headers={"Accept-Encoding": "identity"}, timeout=30) as answer:
                 if answer.status_code in (404, 410):

@@ -13,7 +13,7 @@ from uws.terminal import FAILED, engine_of, mistakes, plural, read_settings
 
 @click.command()
 def check() -> None:
-    """Find out what is wrong with this installation, and how to mend it.
+    """Find out what is wrong here, and how to mend it.
 
     Run it as the service's user, with the service's settings, on each machine. It changes nothing. Each line is ok, a
     warning or a problem; with a problem the exit code is 1.
@@ -69,7 +69,7 @@ def db_current() -> None:
 
         database = Database(read_settings().database)
         database.check()
-        here, head = present(database), newest(database)
+        here, head = present(database), newest()
         database.close()
         click.echo(f"The database has {f'the form {here}' if here else 'no tables yet'}; this version needs {head}.")
     if here != head:

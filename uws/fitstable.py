@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.io.fits import Card, Header
 
 from index.columns import Cell, Column
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
 
 CONTENT_TYPE = "application/fits"
 ROWS = 500
@@ -57,6 +59,8 @@ def document(
     :param widths: the most characters that the texts of a column have; a column that is not named has 64.
     :param cards: further keywords of the table, with value and comment.
     """
+    from astropy.io.fits import Header  # noqa: PLC0415 - 15 MB that a service does without until it is asked
+
     forms = [_form(column, widths) for column in columns]
     dtype = np.dtype([(f"c{number}", form[1]) for number, form in enumerate(forms)])
     primary = Header([("SIMPLE", True, "conforms to the FITS standard"), ("BITPIX", 8), ("NAXIS", 0), ("EXTEND", True)])
@@ -99,6 +103,8 @@ def _table_header(
     count: int,
     cards: Iterable[tuple[str, Cell, str]],
 ) -> Header:
+    from astropy.io.fits import Card, Header  # noqa: PLC0415 - as above
+
     header = Header(
         [
             ("XTENSION", "BINTABLE", "binary table"),

@@ -255,7 +255,7 @@ def tables(settings: Settings) -> Iterator[Finding]:
 
     database = Database(settings.database)
     try:
-        here, head = present(database), newest(database)
+        here, head = present(database), newest()
         if here != head:
             yield outdated(here, head)
             return

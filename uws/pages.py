@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markdown_it import MarkdownIt
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
@@ -39,8 +38,13 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters["instant"] = format_instant
-# Raw HTML in a script's documentation stays text: scripts may come from strangers.
-_markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def _as_html(markdown: str) -> str:
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - a service whose documentation nobody reads does without
+
+    # Raw HTML in a script's documentation stays text: scripts may come from strangers.
+    return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown))
 
 
 def _page(request: Request, template: str, **values: object) -> Response:
@@ -165,7 +169,7 @@ async def script(request: Request) -> Response:
     if chosen.name == JSON.name:
         readme = await call(lambda: found.documentation)
         return JSONResponse({**script_as_json(found, here.addresses), "readme": readme})
-    documentation = _markdown.render(await call(lambda: found.documentation))
+    documentation = await call(lambda: _as_html(found.documentation))
     return _page(
         request,
         "script.html",

@@ -16,7 +16,6 @@ from starlette.concurrency import run_in_threadpool
 from jobs.errors import ParameterError, RequestError
 from jobs.uploads import Inbox, Incoming
 from uws.dali import Form
-from uws.fetch import fetch
 from uws.settings import Settings
 
 UPLOAD = "UPLOAD"
@@ -72,6 +71,8 @@ async def sort_out(form: Form, inbox: Inbox, settings: Settings) -> tuple[Form, 
         elif not settings.upload_urls:
             raise ParameterError(UPLOAD, named.uri, "this service fetches no files; send it along as NAME,param:PART")
         else:
+            from uws.fetch import fetch  # noqa: PLC0415 - 10 MB that a service which fetches nothing does without
+
             files[named.name] = await fetch(named.uri, inbox, settings.upload_seconds)
     for name, file in parts.items():
         if name not in used and files.setdefault(name, file) is not file:

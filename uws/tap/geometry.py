@@ -18,8 +18,8 @@ from index.errors import CoverageError
 from index.query import Relation
 from index.region import Region
 from uws.tap.errors import QueryError
+from uws.tap.names import GEOMETRY, OF_GEOMETRY, PREDICATES
 from uws.tap.published import Table
-from uws.tap.types import GEOMETRY, OF_GEOMETRY, PREDICATES
 
 KEY = "__key"
 """The name under which the key of a table is known in the query that runs; no query can write it."""

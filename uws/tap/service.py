@@ -12,10 +12,8 @@ from index.columns import Cell, Column
 from index.errors import StatementError, StatementTimeError
 from index.readonly import Session, session
 from uws.tap import uploads
-from uws.tap.adql import read
 from uws.tap.errors import QueryError
 from uws.tap.published import Published
-from uws.tap.run import run
 from uws.tap.tables import READ
 
 if TYPE_CHECKING:
@@ -52,6 +50,9 @@ class Answering:
         :raises QueryError: it is not ADQL, or asks for what is not there.
         :raises StatementTimeError: it takes too long, or was cancelled.
         """
+        from uws.tap.adql import read  # noqa: PLC0415 - 20 MB that a service does without until somebody asks
+        from uws.tap.run import run  # noqa: PLC0415
+
         tables = [uploads.read(name, path, number) for number, (name, path) in enumerate(files.items(), 1)]
         published = Published([*self._published.values(), *(upload.table for upload in tables)])
         query = read(text, published)

@@ -9,12 +9,8 @@ from sqlglot import exp
 
 from index.columns import Column, Datatype
 from uws.tap.errors import QueryError
+from uws.tap.names import GEOMETRY, PREDICATES
 from uws.tap.published import Published
-
-GEOMETRY = ("POINT", "CIRCLE", "BOX", "POLYGON", "REGION", "CENTROID")
-"""Functions whose value is a geometry."""
-PREDICATES = ("CONTAINS", "INTERSECTS")
-OF_GEOMETRY = (*PREDICATES, "DISTANCE", "AREA", "COORD1", "COORD2", "COORDSYS")
 
 CASTS: dict[str, Datatype] = {
     **{"SMALLINT": "short", "INT": "int", "BIGINT": "long", "FLOAT": "double", "DOUBLE": "double"},

@@ -15,9 +15,9 @@ from uws.context import Context
 from uws.markup import XSI, add, serialise
 from uws.tap import handlers, uploads
 from uws.tap.formats import FORMATS
+from uws.tap.names import GEOMETRY, OF_GEOMETRY
 from uws.tap.published import Published
 from uws.tap.tables import KEYS, OBSCORE, SCHEMAS, is_indexed, is_principal, is_standard, spelt
-from uws.tap.types import GEOMETRY, OF_GEOMETRY
 
 TAP = "ivo://ivoa.net/std/TAP"
 REGEXT = "http://www.ivoa.net/xml/TAPRegExt/v1.0"

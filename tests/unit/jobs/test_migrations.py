@@ -20,7 +20,7 @@ import jobs.tables
 import uws.tables
 from index.database import Database
 from index.errors import DatabaseError
-from jobs.database import config, require, upgrade
+from jobs.database import config, newest, require, upgrade
 from jobs.models import Parameter, Usage
 from jobs.store import JobStore
 from tests.production import Production
@@ -106,3 +106,10 @@ def test_there_is_one_line_of_steps_and_each_goes_back(empty: str) -> None:
     command.downgrade(config(database), "base")
     assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
     upgrade(database)
+
+
+def test_the_newest_form_is_told_by_the_names_of_the_steps(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'new.sqlite'}")
+    steps = ScriptDirectory.from_config(config(database))
+    database.close()
+    assert newest() == steps.get_current_head()

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-import jobs.queue
-from jobs.queue import CALLS, RedisQueue, open_queue
+import jobs.redisqueue
+from jobs.queue import open_queue
+from jobs.redisqueue import CALLS, RedisQueue
 from tests.production import Production
 from tests.servers import RedisServer
 
@@ -120,7 +121,7 @@ def test_a_redis_that_does_not_answer_is_not_asked_for_each_job(
     for _ in range(100):
         tasks.wake("default", 1)
     assert len(asked) == 1
-    monkeypatch.setattr(jobs.queue, "PATIENCE", 0.0)
+    monkeypatch.setattr(jobs.redisqueue, "PATIENCE", 0.0)
     monkeypatch.setattr(tasks, "_silent_until", 0.0)
     redis.start()
     tasks.wake("default", 1)
