@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -108,6 +108,9 @@ class Database:
                 connect_args=_POSTGRESQL if parsed.get_backend_name() == "postgresql" else {},
             )
         self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        # SQLite has one writer, and whoever finds another one sleeps up to 100 ms before the next look. Those of one
+        # process need not: they line up here.
+        self._writing: AbstractContextManager[object] = threading.RLock() if self._sqlite else nullcontext()
         self._glancing = threading.Lock()
         self._glancer: Any = None
 
