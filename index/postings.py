@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.healpix import Ints, Ranges, merged, shift, spans
+from index.healpix import MAX_ORDER, Ints, Ranges, merged, shift, spans
 
 CELL_ORDER = 8
 PIXEL_ORDER = 16
@@ -32,6 +32,10 @@ _IN_CELL = (1 << _CELL_SHIFT) - 1
 _IN_PIXEL = (1 << _INSIDE_SHIFT) - 1
 _FEW = 32
 """Slices that are joined one by one; more of them are gathered."""
+_DENSE = 0.5
+"""Entries of a table of the region that are worth one range which is looked up in it."""
+_SMALL = 2000
+"""Rows that are sorted at one go."""
 
 U8: TypeAlias = NDArray[np.uint8]
 U16: TypeAlias = NDArray[np.uint16]
@@ -80,20 +84,27 @@ class Asked:
         return int(self.below[1][-1])
 
     @cached_property
+    def _cut(self) -> tuple[Ints, NDArray[np.bool_]]:
+        """The cell of each bound, and whether the bound lies inside of it; shape (n, 2) both."""
+        return self.ranges >> _CELL_SHIFT, (self.ranges & _IN_CELL) != 0
+
+    @cached_property
     def within(self) -> U32:
         """First cell and the one after the last, shape (n, 2), of each run of cells that lie wholly in the region."""
-        begin = (self.ranges[:, 0] + _IN_CELL) >> _CELL_SHIFT
-        end = self.ranges[:, 1] >> _CELL_SHIFT
-        whole = begin < end
-        runs: U32 = np.stack((begin[whole], end[whole]), axis=1).astype(np.uint32)
+        cells, inside = self._cut
+        begin, end = cells[:, 0] + inside[:, 0], cells[:, 1]
+        whole = (begin < end).nonzero()[0]
+        runs: U32 = np.empty((len(whole), 2), np.uint32)
+        if len(whole):
+            runs[:, 0], runs[:, 1] = begin[whole], end[whole]
         return runs
 
     @cached_property
     def border(self) -> U32:
         """The cells that lie partly in the region."""
-        bounds = self.ranges.ravel()
-        cells = bounds[(bounds & _IN_CELL) != 0] >> _CELL_SHIFT
-        once: U32 = cells[_changes(cells)].astype(np.uint32)
+        cells, inside = self._cut
+        cut = cells[inside]
+        once: U32 = cut[_changes(cut)].astype(np.uint32)
         return once
 
     @cached_property
@@ -103,6 +114,24 @@ class Asked:
         table[0, 1:] = self.ranges[:, 1]
         np.cumsum(self.ranges[:, 1] - self.ranges[:, 0], out=table[1, 1:])
         return table[0], table[1]
+
+    @cached_property
+    def _order(self) -> int:
+        """The order of the finest bound."""
+        bounds = int(np.bitwise_or.reduce(self.ranges, axis=None))
+        return MAX_ORDER - ((bounds & -bounds).bit_length() - 1) // 2
+
+    def table(self, cells: U32, lookups: int) -> _Table | None:
+        """Tabulate the region in some cells, if that is less than to search it so many times."""
+        order = max(self._order, CELL_ORDER)
+        parts = 4 ** (order - CELL_ORDER) + 1
+        if order > PIXEL_ORDER or parts * len(cells) > _DENSE * lookups:
+            return None
+        bounds = (cells.astype(np.int64)[:, None] << _CELL_SHIFT) + (np.arange(parts) << shift(order))
+        below = self.area_below(bounds) >> _PIXEL_SHIFT
+        bits = 2 * (PIXEL_ORDER - order)
+        covered = np.diff(below, axis=1, append=below[:, -1:]) >> bits
+        return _Table(parts, bits, (below - below[:, :1]).astype(np.int32).ravel(), covered.astype(np.int32).ravel())
 
     @cached_property
     def _begin(self) -> Ints:
@@ -115,6 +144,34 @@ class Asked:
         found: Ints = area[passed]
         found -= np.maximum(end[passed] - pixel, 0)
         return found
+
+
+class _Table(NamedTuple):
+    """A region in some cells, each cut into parts that lie wholly in it or wholly outside."""
+
+    parts: int
+    """Of a cell, and one for its end."""
+    bits: int
+    """Of a pixel within a part."""
+    below: NDArray[np.int32]
+    """Pixels of order 16 of the region in the cell below each part."""
+    covered: NDArray[np.int32]
+    """Whether it lies in the region, 1 or 0."""
+
+    def between(self, start: U16, last: U16, count: Ints) -> NDArray[np.int32]:
+        """Give the pixels of the region in ranges, so many of them in each cell."""
+        origin = np.arange(0, self.parts * len(count), self.parts, dtype=np.int32).repeat(count)
+        area = self._below(origin, last.astype(np.int32) + 1)
+        area -= self._below(origin, start.astype(np.int32))
+        return area
+
+    def _below(self, origin: NDArray[np.int32], pixel: NDArray[np.int32]) -> NDArray[np.int32]:
+        part = pixel >> self.bits
+        part += origin
+        pixel &= (1 << self.bits) - 1
+        pixel *= self.covered.take(part)
+        pixel += self.below.take(part)
+        return pixel
 
 
 @dataclass(frozen=True)
@@ -216,16 +273,9 @@ class Postings:
         row, area = np.concatenate((within[0], border[0])), np.concatenate((within[1], border[1]))
         if not len(row):
             return _NO_ROW, _NO_AREA
-        # numbers of 64 bits are sorted by the vector unit; pairs of row and place as such are ten times faster
-        by_row = row.astype(np.uint64)
-        by_row <<= np.uint64(32)
-        by_row |= np.arange(len(row), dtype=np.uint64)
-        by_row.sort()
-        place = by_row.astype(np.uint32)  # the lower half
-        by_row >>= np.uint64(32)
-        row = by_row.astype(np.uint32)
+        row, area = _by_row(row, area)
         new = _changes(row)
-        return row[new], np.add.reduceat(area[place], new)
+        return row[new], np.add.reduceat(area, new)
 
     def _within(self, asked: Asked) -> tuple[U32, Ints]:
         """Give row and overlap of the entries in cells that lie wholly in the region."""
@@ -251,21 +301,47 @@ class Postings:
         at = at[self.cell.take(at, mode="clip") == asked.border]
         if not len(at):
             return _NO_ROW, _NO_AREA
-        low, high = self.entry[at].astype(np.int64), self.entry[at + 1].astype(np.int64)
-        entries = spans(low, high)
-        first = self.first[entries].astype(np.int64)
-        count = self.first[entries + 1] - first
-        ranges = spans(first, first + count)
-        origin = np.repeat(self.cell[at].astype(np.int64) << _CELL_SHIFT, high - low)
-        bounds = np.empty((2, len(ranges)), np.int64)
-        bounds[0], bounds[1] = self.start[ranges], self.last[ranges]
+        entries, first, count, ranges = self._few(at) if len(at) <= _FEW else self._many(at)
+        table = asked.table(self.cell[at], len(ranges[0])) if len(at) > _FEW else None
+        if table is not None:
+            inside = np.add.reduceat(table.between(*ranges, np.asarray(count)), first, dtype=np.int64)
+            hit = inside.nonzero()[0]
+            return entries[hit], inside[hit] << _PIXEL_SHIFT
+        bounds = np.empty((2, len(ranges[0])), np.int64)
+        bounds[0], bounds[1] = ranges
         bounds[1] += 1
         bounds <<= _PIXEL_SHIFT
-        bounds += np.repeat(origin, count)
+        bounds += (self.cell[at].astype(np.int64) << _CELL_SHIFT).repeat(count)
         below = asked.area_below(bounds)
-        area = np.add.reduceat(below[1] - below[0], count.cumsum() - count)
+        area = np.add.reduceat(below[1] - below[0], first)
         hit = area.nonzero()[0]
-        return self.row[entries[hit]], area[hit]
+        return entries[hit], area[hit]
+
+    def _few(self, at: Ints) -> tuple[U32, Ints, Ints | list[int], tuple[U16, U16]]:
+        """Give the entries of a few cells by their slices, which lie together."""
+        bounds = list(zip(self.entry[at].tolist(), self.entry[at + 1].tolist(), strict=True))
+        begin = [int(self.first[low]) for low, _ in bounds]
+        end = [int(self.first[high]) for _, high in bounds]
+        before, shifts, count = 0, [], []
+        for low, high in zip(begin, end, strict=True):
+            shifts.append(low - before)
+            count.append(high - low)
+            before += high - low
+        row = np.concatenate([self.row[low:high] for low, high in bounds])
+        first = np.concatenate([self.first[low:high] for low, high in bounds]).astype(np.int64)
+        first -= np.array(shifts).repeat([high - low for low, high in bounds])
+        runs = list(zip(begin, end, strict=True))
+        start = np.concatenate([self.start[low:high] for low, high in runs])
+        return row, first, count, (start, np.concatenate([self.last[low:high] for low, high in runs]))
+
+    def _many(self, at: Ints) -> tuple[U32, Ints, Ints | list[int], tuple[U16, U16]]:
+        """Give row, first range, and the ranges of the entries of many cells, and how many ranges each cell has."""
+        low, high = self.entry[at].astype(np.int64), self.entry[at + 1].astype(np.int64)
+        entries = spans(low, high)
+        begin, end = self.first[low].astype(np.int64), self.first[high].astype(np.int64)
+        ranges, count = spans(begin, end), end - begin
+        first = self.first[entries] - (begin - count.cumsum() + count).repeat(high - low)
+        return self.row[entries], first, count, (self.start[ranges], self.last[ranges])
 
     def ranges(self, key: int) -> Ranges:
         """Give back the ranges of a coverage, exactly. Raises KeyError if there is none with that key."""
@@ -293,6 +369,16 @@ class Postings:
 _NO_ROW: U32 = np.zeros(0, np.uint32)
 _NO_AREA: Ints = np.zeros(0, np.int64)
 NO_OVERLAPS = Overlaps(_NO_AREA, _NO_AREA, _NO_AREA)
+
+
+def _by_row(row: U32, area: Ints) -> tuple[U32, Ints]:
+    """Sort by row."""
+    if len(row) < _SMALL:
+        order = row.argsort(kind="stable")
+    else:  # numbers of 16 bits are sorted by their digits: twice that takes half as long
+        order = row.astype(np.uint16).argsort(kind="stable")
+        order = order[(row >> np.uint32(16)).astype(np.uint16)[order].argsort(kind="stable")]
+    return row[order], area[order]
 
 
 def _changes(*columns: Ints | U32) -> Ints:

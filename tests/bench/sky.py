@@ -178,4 +178,4 @@ def make_mocset(folder: Path, mocs: Sequence[Ranges]) -> Path:
 def cone(question: Question, order: int) -> MOC:
     """Have mocpy build a circle."""
     ra, dec, radius = (Angle(value, "deg") for value in (question.ra, question.dec, question.radius))
-    return MOC.from_cone(Longitude(ra), Latitude(dec), radius, max_depth=order)
+    return MOC.from_cone(Longitude(ra), Latitude(dec), radius=radius, max_depth=order)
