@@ -58,7 +58,8 @@ class Quotes:
 
     def _look(self, script: str) -> Outlook:
         with self._lock:
-            if self._outlook is None or time.monotonic() > self._until or script not in self._outlook.typical:
+            # A script that has no past has one soon.
+            if self._outlook is None or time.monotonic() > self._until or self._outlook.typical.get(script) is None:
                 self._outlook = self._ask(script)
                 self._until = time.monotonic() + LIFETIME
             return self._outlook

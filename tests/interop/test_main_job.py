@@ -78,6 +78,7 @@ def test_every_product_is_sound(service: Service, tmp_path: Path) -> None:
     """``fitsverify`` finds no error in any FITS product."""
     made = products(service, "spectrum", **SOURCE, GTI="flare")
     made |= products(service, "image", **SOURCE)
+    made = {name: content for name, content in made.items() if name.endswith(".fits")}  # the others are previews
     assert len(made) == 6
     for name, content in made.items():
         path = tmp_path / name
