@@ -84,16 +84,18 @@ def _status(answering: Answering) -> tuple[str, str] | None:
 
 
 async def _stream(answering: Answering, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    end = object()
+    end, ended = object(), False
     try:
         while True:
             piece = await to_thread.run_sync(next, pieces, end, limiter=_places)
             if piece is end:
+                ended = True
                 return
             yield piece  # type: ignore[misc]
     finally:
         with anyio.CancelScope(shield=True):
-            answering.cancel()
+            if not ended:  # on PostgreSQL it could hit whatever runs next on the connection
+                answering.cancel()
             await to_thread.run_sync(answering.__exit__)
 
 
