@@ -192,4 +192,4 @@ def _resource(
             await access.enter(request, reads if request.method in ("GET", "HEAD") else changes)
         return await handlers[request.method](request)
 
-    return [Resource(path, dispatch, handlers)]
+    return [Resource(path, dispatch, handlers, page=page)]

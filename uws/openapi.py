@@ -277,7 +277,7 @@ def _operation(route: Resource, method: str, handler: Handler, script: Script | 
         "tags": ["JSON" if programs else "Virtual Observatory" if "{script}" in route.path else "service"],
         "summary": summary.replace("\n", " ") + (f" Script: {script.title}." if script else ""),
         "parameters": [_in_path(name) for name in route.param_convertors if name != "script" or script is None],
-        "responses": {**_success(method, plain, programs), "default": _failure(plain, programs)},
+        "responses": {**_success(method, plain, programs), "default": _failure(plain, programs, route.page)},
     }
     if description:
         operation["description"] = description
@@ -330,7 +330,9 @@ def _success(method: str, handler: Handler, programs: bool) -> Schema:
     return {"201" if handler in _MAKES else "200": answer}
 
 
-def _failure(handler: Handler, programs: bool) -> Schema:
+def _failure(handler: Handler, programs: bool, page: bool) -> Schema:
+    if page:
+        return {"description": "What is wrong, as a page.", "content": {"text/html": {}}}
     forms: Schema = {_JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}
     if not programs:
         text = {"text/plain": {"schema": {"type": "string"}}}

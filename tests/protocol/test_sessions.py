@@ -181,7 +181,7 @@ def test_a_link_is_revoked(alice: httpx.Client, browser: Browser):
     assert alice.delete(f"{own}/shares/{link['id']}").status_code == 404
 
 
-@pytest.mark.parametrize("secret", ["x" * 43, "x", "%00", "<script>alert(1)</script>"])
+@pytest.mark.parametrize("secret", ["x" * 43, "x", "%00", "<script>alert(1)"])
 def test_a_forged_link_leads_nowhere(browser: Browser, secret: str):
     answer = browser().get(f"/s/{secret}", headers={"Accept": "text/html"})
     assert answer.status_code == 404
