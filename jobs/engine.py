@@ -18,10 +18,10 @@ from jobs.registry import Registry
 from jobs.sandbox import Sandbox
 from jobs.service import Check, Jobs
 from jobs.sessions import Sessions
-from jobs.sessionstore import SessionStore
 from jobs.settings import Settings
 from jobs.storage import open_storage
 from jobs.store import JobStore, UserLimits
+from jobs.store.sessions import SessionStore
 from jobs.sweeper import SWEEP, Sweeper
 from jobs.uploads import Inboxes
 from jobs.worker import Worker

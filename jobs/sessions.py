@@ -22,9 +22,9 @@ from enum import StrEnum
 from index.errors import CoverageError
 from index.service import Index
 from jobs.errors import GoneError, NotFoundError, ParameterError, RevokedError
-from jobs.sessionstore import Holder, Session, SessionStore, Share
 from jobs.settings import Settings
-from jobs.store import new_id
+from jobs.store.rows import new_id
+from jobs.store.sessions import Holder, Session, SessionStore, Share
 
 MAX_NAME = 200
 """Characters in the name of a session."""

@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from jobs.models import JobState
 from jobs.sessions import Access, is_id
-from jobs.sessionstore import Holder, Session
+from jobs.store.sessions import Holder, Session
 from uws import context
 from uws.client import Client, ForbiddenError, UnauthenticatedError, client_of
 from uws.context import call

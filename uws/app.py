@@ -28,7 +28,10 @@ from uws import (
     observations,
     openapi,
     pages,
+    scs,
+    services,
     sessions,
+    sia2,
     sync,
     vosi,
 )
@@ -141,6 +144,10 @@ def _routes() -> list[BaseRoute]:
         *_resource("/tap/availability", vosi.show_availability),
         *_resource("/tap/tables", tap_vosi.show_tables),
         *_resource("/tap/examples", examples.show),
+        *_resource("/sia2/query", sia2.query, post=sia2.query),
+        *_resource("/sia2", sia2.query, post=sia2.query),
+        *_resource("/scs", scs.search, post=scs.search),
+        *[route for service in services.SERVICES for route in _vosi_routes(service)],
         *_resource("/datalink/links", datalink.links, post=datalink.links),
         *_resource(f"{DATASET}/{datalink.COVERAGE}", datalink.coverage),
         *_resource(f"{DATASET}/{{file}}", datalink.file),
@@ -154,6 +161,14 @@ def _routes() -> list[BaseRoute]:
         *_resource("/metrics", metrics.show),
         *_resource("/", pages.front),
         Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+
+
+def _vosi_routes(service: services.Service) -> list[BaseRoute]:
+    """Return the routes by which a service tells of itself."""
+    return [
+        *_resource(f"/{service.name}/capabilities", vosi.show_service(service)),
+        *_resource(f"/{service.name}/availability", vosi.show_availability),
     ]
 
 

@@ -29,12 +29,15 @@ from uws import (
     context,
     coverage,
     datalink,
+    discovery,
     job,
     joblist,
     observations,
     representation,
+    scs,
     sessionmodels,
     sessions,
+    sia2,
     sync,
     votable,
 )
@@ -145,6 +148,12 @@ _TAP: dict[str, Schema] = {
     "MAXREC": {"type": "integer", "minimum": 0, "description": "The most rows that are wanted."},
     "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in TAP_FORMATS]},
 }
+_MAXREC = _PAGE["MAXREC"]
+_DISCOVERY: dict[str, Schema] = {
+    "MAXREC": {**_MAXREC, "description": "The most rows wanted; 0 for the columns alone."},
+    "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in discovery.FORMATS]},
+}
+_DEGREES: Schema = {"type": "number", "minimum": 0, "maximum": 360, "description": "Right ascension, ICRS degrees."}
 QUERY: dict[Handler, dict[str, Schema]] = {
     joblist.show: _FILTERS,
     api.show_list: {**_FILTERS, "SCRIPT": {"type": "string", "description": "Jobs of this script."}},
@@ -162,6 +171,19 @@ QUERY: dict[Handler, dict[str, Schema]] = {
         **_PAGE,
         "COUNT": {"type": "boolean", "description": "Only count the datasets."},
         "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in observations.FORMATS]},
+    },
+    sia2.query: {
+        "POS": {"type": "array", "items": _REGION["POS"], "description": "Regions; any of several."},
+        "ID": _DATASETS,
+        **{parameter.name: _filter(parameter) for parameter in sia2.PARAMETERS},
+        **_DISCOVERY,
+    },
+    scs.search: {
+        "RA": _DEGREES,
+        "DEC": {"type": "number", "minimum": -90, "maximum": 90, "description": "Declination, ICRS degrees."},
+        "SR": {"type": "number", "minimum": 0, "maximum": 180, "description": "Radius, degrees; 0: no rows."},
+        "VERB": {"type": "integer", "minimum": 1, "maximum": 3, "description": "1 for the fewest columns."},
+        **_DISCOVERY,
     },
     datalink.links: {"ID": _DATASETS},
     tap.sync: _TAP,
@@ -186,6 +208,8 @@ FORM: dict[Handler, dict[str, Schema]] = {
     job.set_parameters: {"RUNID": _RUN_ID},
     job.post: {"ACTION": {"type": "string", "enum": ["DELETE"]}},
     observations.show: QUERY[observations.show] | {observations.FILE: _FILE},
+    sia2.query: QUERY[sia2.query],
+    scs.search: QUERY[scs.search],
     datalink.links: QUERY[datalink.links],
     tap.sync: QUERY[tap.sync],
     joblist.create: {**QUERY[tap.sync], "PHASE": {"type": "string", "enum": ["RUN"]}},  # where no script is named
@@ -224,9 +248,9 @@ _MODELS: dict[Handler, str] = {
 _MAKES = (api.create, sessions.create, sessions.copy, sessions.share)
 """What answers 201."""
 _CREATES = (joblist.create, api.create, sync.create)
-_ANSWER_POSTS = (observations.show, coverage.show, datalink.links, tap.sync)
+_ANSWER_POSTS = (observations.show, coverage.show, sia2.query, scs.search, datalink.links, tap.sync)
 """What answers a POST as it does a GET."""
-_VOTABLE_ERRORS = (observations.show, coverage.show, datalink.links, tap.sync, sync.create, sync.wait)
+_VOTABLE_ERRORS = (*_ANSWER_POSTS, sync.create, sync.wait)
 
 
 async def show(request: Request) -> Response:
@@ -337,7 +361,8 @@ def _failure(handler: Handler, programs: bool, page: bool) -> Schema:
     if not programs:
         text = {"text/plain": {"schema": {"type": "string"}}}
         # They answer an error in the form in which they would have answered.
-        forms = {**forms, **text, votable.CONTENT_TYPE: {}, "text/html": {}} if handler in _VOTABLE_ERRORS else text
+        tables: Schema = {votable.CONTENT_TYPE: {}, "text/xml": {}}
+        forms = {**forms, **text, **tables, "text/html": {}} if handler in _VOTABLE_ERRORS else text
     return {"description": "What was given and what is allowed.", "content": forms}
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
-from jobs import sessionstore
 from jobs.errors import RequestError
 from jobs.sessions import Access
+from jobs.store import sessions as kept
 from uws import dali, jsonform
 from uws.addresses import Addresses
 from uws.markup import is_clean
@@ -124,7 +124,7 @@ async def given(request: Request, allowed: tuple[str, ...]) -> dict[str, object]
     return values
 
 
-def of_session(session: sessionstore.Session, access: Access, addresses: Addresses) -> Session:
+def of_session(session: kept.Session, access: Access, addresses: Addresses) -> Session:
     """Return a session as JSON."""
     return Session(
         id=session.id,
@@ -142,7 +142,7 @@ def of_session(session: sessionstore.Session, access: Access, addresses: Address
     )
 
 
-def of_share(share: sessionstore.Share) -> Share:
+def of_share(share: kept.Share) -> Share:
     """Return a link as JSON."""
     return Share(
         id=share.id,

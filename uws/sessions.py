@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jobs.sessions import Access, digest
-from jobs.sessionstore import Holder, Session
+from jobs.store.sessions import Holder, Session
 from uws import access, api, context, joblist, visitors
 from uws.client import client_of
 from uws.context import call

@@ -13,7 +13,7 @@ import pytest
 from jobs.engine import Engine
 from jobs.errors import QuotaError
 from jobs.sessions import digest, new_secret
-from jobs.sessionstore import Holder, SessionStore
+from jobs.store.sessions import Holder, SessionStore
 from uws.accounts import Accounts
 from uws.app import create_app
 from uws.settings import Settings

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Row, and_, delete, false, func, insert, or
 
 from index.database import Database
 from jobs.errors import QuotaError
-from jobs.store import from_ms, now, to_ms
+from jobs.store.rows import from_ms, now, to_ms
 from jobs.tables import session, share
 
 REMEMBERED = 30 * 86400 * 1000
