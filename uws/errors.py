@@ -18,10 +18,12 @@ from index.errors import CoverageError, DamagedIndexError, DatabaseError, Unknow
 from jobs.errors import (
     AmoraError,
     DescriptorError,
+    GoneError,
     LimitError,
     NotFoundError,
     PhaseError,
     QuotaError,
+    RevokedError,
     StorageError,
     TooLargeError,
 )
@@ -39,6 +41,8 @@ from uws.limits import may_hold_files
 
 STATUS: dict[type[Exception], int] = {
     NotFoundError: 404,
+    GoneError: 410,
+    RevokedError: 403,
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     PhaseError: 403,
