@@ -19,10 +19,12 @@ from jobs.combinations import NOTHING
 from jobs.errors import (
     AmoraError,
     DescriptorError,
+    GoneError,
     LimitError,
     NotFoundError,
     PhaseError,
     QuotaError,
+    RevokedError,
     StorageError,
     TooLargeError,
 )
@@ -40,6 +42,8 @@ from uws.limits import may_hold_files
 
 STATUS: dict[type[Exception], int] = {
     NotFoundError: 404,
+    GoneError: 410,
+    RevokedError: 403,
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     PhaseError: 403,
