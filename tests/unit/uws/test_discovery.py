@@ -18,6 +18,7 @@ from jobs.engine import Engine
 from tests.unit.uws.test_asking import Client, found
 from uws import datalink, scs, services, sia2
 from uws.app import create_app
+from uws.engine import open_engine
 from uws.settings import Settings
 
 V = {"v": "http://www.ivoa.net/xml/VOTable/v1.3"}
@@ -27,7 +28,7 @@ CONTENT_TYPE = "application/x-votable+xml"
 @pytest.fixture(scope="module")
 def probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     settings = Settings(home=tmp_path_factory.mktemp("home"), public_url="https://amora.example/x")
-    engine = Engine(settings)
+    engine = open_engine(settings)
     engine.index.add(map(found, range(12)))
     yield Client(create_app(engine, settings), engine)
     engine.stop()
