@@ -1,6 +1,13 @@
 # syntax=docker/dockerfile:1.7
 # One image for every part of the service: docker compose says which command it runs.
 
+# What the page loads in a browser, pinned by version and hash.
+FROM node:22.12.0-bookworm-slim AS browser
+WORKDIR /src
+COPY package.json package-lock.json .npmrc /src/
+COPY deploy/vendor.sh /src/deploy/vendor.sh
+RUN npm ci --omit=dev && sh deploy/vendor.sh vendor
+
 FROM python:3.11.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/amora
@@ -11,6 +18,7 @@ COPY index /src/index
 COPY jobs /src/jobs
 COPY scripts /src/scripts
 COPY uws /src/uws
+COPY --from=browser /src/vendor /src/uws/static/vendor
 RUN python -m pip install "setuptools==80.9.0" wheel \
  && python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels /src \
  && /opt/amora/bin/python -m pip install --no-deps /wheels/*.whl

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from index.columns import COLUMNS
 from jobs.descriptor import ParameterSpec, Script
 from uws import access, context, dali
 from uws.addresses import Addresses
 from uws.context import Context, call
-from uws.times import format_instant
+from uws.page import page
 
 if TYPE_CHECKING:
     from index.answers import Answer
@@ -30,34 +29,12 @@ SHOWN = 200
 JSON = dali.Format("json", "application/json", ("text/json",))
 HTML = dali.Format("html", "text/html")
 
-_templates = Environment(
-    loader=PackageLoader("uws"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_templates.filters["instant"] = format_instant
-
-
-def _as_html(markdown: str) -> str:
-    from markdown_it import MarkdownIt  # noqa: PLC0415 - a service whose documentation nobody reads does without
-
-    # Raw HTML in a script's documentation stays text: scripts may come from strangers.
-    return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown))
-
-
-def _page(request: Request, template: str, **values: object) -> Response:
-    here = context.of(request)
-    html = _templates.get_template(template).render(at=here.addresses, base=here.addresses.base, **values)
-    return HTMLResponse(html)
-
 
 def examples(request: Request, given: Sequence[object]) -> Response:
     """Show examples of queries, as XHTML that programs read too (DALI 1.1, section 2.1.3)."""
-    page = _page(request, "examples.html", examples=given)
-    page.headers["Content-Type"] = "application/xhtml+xml; charset=utf-8"
-    return page
+    shown = page(request, "examples.html", examples=given)
+    shown.headers["Content-Type"] = "application/xhtml+xml; charset=utf-8"
+    return shown
 
 
 def _circle(request: Request) -> str:
@@ -68,9 +45,7 @@ def _circle(request: Request) -> str:
 
 def error(request: Request, status: int, message: str) -> Response:
     """Say what is wrong with what was given, above the form to put it right."""
-    page = _page(request, "error.html", message=message.rstrip("."), circle=_circle(request))
-    page.status_code = status
-    return page
+    return page(request, "error.html", status=status, message=message.rstrip("."), circle=_circle(request))
 
 
 def script_as_json(script: Script, addresses: Addresses) -> dict[str, object]:
@@ -138,7 +113,7 @@ async def front(request: Request) -> Response:
     """Show what Amora is and has: a form for a circle, the datasets, the scripts and the latest jobs."""
     here, owners = context.of(request), access.listed(request)
 
-    def gather() -> dict[str, object]:
+    def gather() -> dict[str, Any]:
         datasets = here.engine.index.datasets()
         return {
             "scripts": _scripts(here),
@@ -147,7 +122,7 @@ async def front(request: Request) -> Response:
             "jobs": list(here.jobs.refs(last=LATEST, owners=owners)),
         }
 
-    return _page(request, "front.html", **await call(gather))
+    return page(request, "front.html", **await call(gather))
 
 
 async def scripts(request: Request) -> Response:
@@ -158,7 +133,7 @@ async def scripts(request: Request) -> Response:
     if chosen.name == JSON.name:
         shown = [script_as_json(script, here.addresses) for script in listed]
         return JSONResponse({"scripts": shown, "broken": here.jobs.scripts.broken})
-    return _page(request, "scripts.html", scripts=listed, broken=here.jobs.scripts.broken)
+    return page(request, "scripts.html", scripts=listed, broken=here.jobs.scripts.broken)
 
 
 async def script(request: Request) -> Response:
@@ -169,8 +144,8 @@ async def script(request: Request) -> Response:
     if chosen.name == JSON.name:
         readme = await call(lambda: found.documentation)
         return JSONResponse({**script_as_json(found, here.addresses), "readme": readme})
-    documentation = await call(lambda: _as_html(found.documentation))
-    return _page(
+    documentation = await call(lambda: found.documentation)
+    return page(
         request,
         "script.html",
         script=found,
@@ -184,7 +159,7 @@ def observations(request: Request, region: Region | None, answer: Answer, query:
     names = [column.name for column in COLUMNS]
     here = context.of(request).addresses.at("observations")
     formats = ("votable", "csv", "fits", "json")
-    return _page(
+    return page(
         request,
         "observations.html",
         region=region,

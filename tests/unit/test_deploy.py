@@ -60,7 +60,7 @@ def test_images_are_pinned(name: str):
 
 def test_the_dockerfile():
     bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
-    assert len(bases) == 2
+    assert len(bases) == 3
     assert all(PINNED.fullmatch(base) for base in bases)
     for source in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE):
         for part in source.split():
