@@ -50,17 +50,12 @@ async def shown(request: Request, form: str, write: Writer, media_type: str) -> 
     :param write: returns the job in that form.
     """
     here = context.of(request)
-    given = await dali.read(request)
-    seconds = given.integer("WAIT", -1, 10**9)
+    seconds, expected = await _wait_asked(request)
     phase = access.state_of(request).phase
-    if seconds:
-        cap = here.settings.wait_cap
-        named = given.one("PHASE")
-        expected = phase if named is None else phase_named("PHASE", named)
-        if phase == expected and phase in ACTIVE:
-            await wait_while(request, lambda now: now.phase is phase, cap if seconds < 0 else min(seconds, cap))
-    else:
+    if not seconds:
         await _slow_down(request)
+    elif phase == expected and phase in ACTIVE:
+        await wait_while(request, lambda now: now.phase is phase, seconds)
 
     def make() -> tuple[int, bytes]:
         job = here.jobs.get(*job_of(request))
@@ -68,6 +63,15 @@ async def shown(request: Request, form: str, write: Writer, media_type: str) -> 
 
     found = await here.renderings.get(form, job_of(request)[1], access.state_of(request), make)
     return conditional.answer(request, found.content, found.tag, media_type)
+
+
+async def _wait_asked(request: Request) -> tuple[float, Phase]:
+    """Return how many seconds the request wants to wait, and in which phase."""
+    given = await dali.read(request)
+    seconds, named = given.integer("WAIT", -1, 10**9) or 0, given.one("PHASE")
+    phase = access.state_of(request).phase if named is None or not seconds else phase_named("PHASE", named)
+    cap = context.of(request).settings.wait_cap
+    return cap if seconds < 0 else min(seconds, cap), phase
 
 
 async def _slow_down(request: Request) -> None:
