@@ -10,8 +10,8 @@ from starlette.responses import PlainTextResponse, Response
 from jobs.errors import NotFoundError, ParameterError, RequestError
 from jobs.models import Job
 from jobs.phases import ACTIVE, Phase
-from uws import access, conditional, context, dali, document, results, votable
-from uws.addresses import Addresses
+from uws import access, conditional, context, dali, document, errors, results, votable
+from uws.addresses import SODA, Addresses
 from uws.client import client_of
 from uws.context import call, job_of, see_other
 from uws.files import send
@@ -169,11 +169,13 @@ async def owner(request: Request) -> Response:
 
 
 async def error(request: Request) -> Response:
-    """Show why the job failed, as the VOTable that DALI 1.1, section 4.2 wants, with status 200."""
+    """Show why the job failed, as the VOTable that DALI 1.1, section 4.2 wants, with status 200; SODA wants a text."""
     job = await _get(request)
     if job.phase is not Phase.ERROR:
         raise NotFoundError(f"The job {job.id} has no error; its phase is {job.phase}")
     message = job.error or "The job failed without saying why"
+    if job.script == SODA:
+        return PlainTextResponse(errors.soda_error(500 if job.tasks else 400, message) + "\n")
     return Response(votable.error(message), media_type=votable.CONTENT_TYPE)
 
 
@@ -187,7 +189,7 @@ async def set_parameters(request: Request) -> Response:
     here = context.of(request)
     with here.jobs.inbox() as inbox:
         form = await dali.read(request, inbox)
-        dali.response_format(form, results.FORMATS)
+        results.refuse_format(form, here.jobs.scripts.get(job_of(request)[0]))
         form, files = await sort_out(form, inbox, here.settings)
         run_id, given = form.one("RUNID"), form.without(CONTROL)
         if not (given or files) and run_id is None:
