@@ -48,7 +48,7 @@ class Extraction:
 
         :raises ScienceError: one of them has none.
         """
-        geometry = Geometry(self.events)
+        geometry = Geometry(self.events) if self.events.epic else None
         source, sky = (
             area.live_area(shape, self.events, geometry, self.selection.flags)
             for shape in (self.source, self.background)

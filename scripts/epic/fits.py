@@ -132,7 +132,7 @@ def subspace(header: fits.Header, events: EventList, selection: Selection, regio
 def _axes(events: EventList, selection: Selection, region: Shape | None) -> Iterator[Axis]:
     if selection.flags == "strict":
         yield Axis("FLAG", "0")
-    elif selection.flags == "standard":
+    elif selection.flags == "standard" and events.camera.macro:
         yield Axis("FLAG", bit_pattern(events.macro(events.camera.macro)[0]), form="X")
     yield Axis("PATTERN", f":{selection.pattern}")
     low, high = ("" if edge is None else str(edge) for edge in selection.pi)

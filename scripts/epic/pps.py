@@ -137,7 +137,7 @@ def describe(path: Path) -> PPSDataset:
 
     :raises EventFileError: the file cannot be read, or its header lacks what identifies or places a dataset.
     """
-    events = EventList(path)
+    events = EventList(path, epic=True)
 
     def text(name: str) -> str | None:
         value = events.keyword(name)

@@ -136,7 +136,12 @@ def select(events: EventList, parameters: Parameters) -> Selection:
     :raises ScienceError: the flare filter leaves no time.
     """
     flags = parameters.text("FLAGS", "standard")
-    rule = {"strict": "FLAG==0", "none": ""}.get(flags)
+    rule = {"strict": "FLAG==0", "none": ""}.get(flags, None if events.epic else "")
+    if not events.epic and (flags == "strict" or parameters.text("GTI", "none") == "flare"):
+        raise ScienceError(
+            f"{events.path.name} is a list of {events.keyword('TELESCOP', 'another observatory')}: FLAGS=strict and "
+            "GTI=flare are for the EPIC cameras."
+        )
     if rule is None:
         bits, _ = events.macro(events.camera.macro)
         rule = f"(FLAG & 0x{bits:x}) == 0"

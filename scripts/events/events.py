@@ -63,7 +63,7 @@ def _table(events: EventList, rows: Rows) -> Any:
         for card in events.header.cards
         if not SUBSPACE.match(card.keyword) and card.keyword not in ("CHECKSUM", "DATASUM", "SLCTEXPR", "LONGSTRN")
     ]
-    header = astrofits.Header(cards)
+    header = astrofits.Header(cards, copy=True)
     header["NAXIS2"] = len(rows)
     header["PCOUNT"] = 0
     content = rows.tobytes()
