@@ -16,7 +16,7 @@ from pathlib import Path
 
 from index.errors import CoverageError, DatabaseError
 from index.service import Index
-from jobs.changes import Changes
+from jobs.changes import Changes, Watch
 from jobs.descriptor import Script
 from jobs.errors import LimitError, NotFoundError, ParameterError, PhaseError, RequestError
 from jobs.models import Census, Job, JobRef, JobState, Line, Parameter, Product, Task, Upload
@@ -108,7 +108,7 @@ class Jobs:
         return self._store.database.revision()
 
     def state(self, script: str | None, job_id: str) -> JobState:
-        """Return a job's script, phase, version and owner.
+        """Return a job's script, phase, version, owner and run id.
 
         :param script: the script whose job it must be; None finds it under any.
         :raises NotFoundError: the script has no such job.
@@ -126,15 +126,17 @@ class Jobs:
         after: datetime | None = None,
         last: int | None = None,
         owners: Collection[str | None] | None = None,
+        run_id: str | None = None,
     ) -> Iterator[JobRef]:
         """Yield the jobs that pass all filters, newest first.
 
         :param owners: whose jobs, with None for anonymous ones; None alone for everybody's.
+        :param run_id: those with this run id alone.
         :raises NotFoundError: there is no such script.
         """
         if script is not None:
             self.scripts.get(script)
-        return self._store.refs(script, phases, after, last, owners)
+        return self._store.refs(script, phases, after, last, owners, run_id)
 
     def watch(self, job_id: str) -> AbstractContextManager[asyncio.Event]:
         """Give an event of the running loop that is set soon after each change of a job, by whatever process.
@@ -142,6 +144,13 @@ class Jobs:
         Whoever waits for it holds neither a thread nor a connection. Look at the job only after entering.
         """
         return self._changes.watch(job_id)
+
+    def on_change(self, job_id: str, act: Callable[[], None]) -> Watch:
+        """Give a context within which something is done in the running loop soon after each change of a job.
+
+        It costs less than an event and the task that would wait for it.
+        """
+        return Watch(self._changes, job_id, act)
 
     def let_go(self) -> None:
         """Set the events of all who watch, for good: the service is about to stop."""

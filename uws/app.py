@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from jobs.sessions import Access
 from uws import (
     access,
     api,
@@ -30,12 +31,14 @@ from uws import (
     pages,
     scs,
     services,
+    sessions,
     sia2,
+    soda,
     sync,
     vosi,
 )
 from uws.accounts import Accounts
-from uws.addresses import TAP, Addresses
+from uws.addresses import SODA, TAP, Addresses
 from uws.context import Context
 from uws.identity import Identify
 from uws.limits import BodyLimit
@@ -54,6 +57,7 @@ STATIC = Path(__file__).with_name("static")
 SCRIPT = "/scripts/{script}"
 DATASET = "/datasets/{observation}/{camera}/{exposure}"
 API_JOB = "/api/jobs/{job}"
+API_SESSION = "/api/sessions/{session}"
 
 
 def create_app(engine: Engine, settings: Settings) -> Starlette:
@@ -128,12 +132,23 @@ def _routes() -> list[BaseRoute]:
         *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
+        *_resource("/api/sessions", sessions.show_list, post=sessions.create),
+        *_resource(API_SESSION, sessions.show, patch=sessions.change, delete=sessions.delete),
+        *_resource(API_SESSION + "/jobs", sessions.jobs),
+        *_resource(API_SESSION + "/shares", sessions.shares, post=sessions.share, reads=Access.OWNER),
+        *_resource(API_SESSION + "/shares/{share}", sessions.show_share, delete=sessions.revoke, reads=Access.OWNER),
+        *_resource(API_SESSION + "/copy", None, post=sessions.copy, changes=Access.READ),
+        *_resource("/s/{secret}", sessions.follow, page=True),
+        *_resource("/sessions/{session}", pages.front, page=True),
         *_job_routes("/tap", TAP),
         *_resource("/tap/sync", tap.sync, post=tap.sync),
         *_resource("/tap/capabilities", tap_vosi.show_capabilities),
         *_resource("/tap/availability", vosi.show_availability),
         *_resource("/tap/tables", tap_vosi.show_tables),
         *_resource("/tap/examples", examples.show),
+        *_job_routes("/soda", SODA),
+        *_resource("/soda/sync", soda.create, post=soda.create, script=SODA),
+        *_resource("/soda/sync/{job}", soda.wait, script=SODA),
         *_resource("/sia2/query", sia2.query, post=sia2.query),
         *_resource("/sia2", sia2.query, post=sia2.query),
         *_resource("/scs", scs.search, post=scs.search),
@@ -167,24 +182,39 @@ def _vosi_routes(service: services.Service) -> list[BaseRoute]:
 
 def _resource(
     path: str,
-    get: Handler,
+    get: Handler | None,
     *,
     post: Handler | None = None,
     put: Handler | None = None,
+    patch: Handler | None = None,
     delete: Handler | None = None,
     script: str | None = None,
+    reads: Access = Access.READ,
+    changes: Access = Access.OWNER,
+    page: bool = False,
 ) -> list[BaseRoute]:
-    """Return the route of a resource; whoever asks for a job, or for anything below one, is admitted first."""
-    offered = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "DELETE": delete}
+    """Return the route of a resource; whoever asks for a job, or for anything below one, is admitted first.
+
+    :param reads: what is wanted of whoever reads what belongs to a session.
+    :param changes: the same of whoever changes it.
+    :param page: whether it is for people, and so are its errors.
+    """
+    offered = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "PATCH": patch, "DELETE": delete}
     handlers = {method: handler for method, handler in offered.items() if handler}
 
     async def dispatch(request: Request) -> Response:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": ", ".join([*handlers, "OPTIONS"])})
+        if page:
+            errors.set_form(request, "html")
         if script is not None:
             request.path_params["script"] = script
+        if script == SODA:
+            errors.set_form(request, "soda")
         if "job" in request.path_params:
             await access.admit(request)
+        if "session" in request.path_params:
+            await access.enter(request, reads if request.method in ("GET", "HEAD") else changes)
         return await handlers[request.method](request)
 
-    return [Resource(path, dispatch, handlers)]
+    return [Resource(path, dispatch, handlers, page=page)]

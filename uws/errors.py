@@ -15,13 +15,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from index.errors import CoverageError, DamagedIndexError, DatabaseError, UnknownDatasetError
+from jobs.combinations import NOTHING
 from jobs.errors import (
     AmoraError,
     DescriptorError,
+    GoneError,
     LimitError,
     NotFoundError,
     PhaseError,
     QuotaError,
+    RevokedError,
     StorageError,
     TooLargeError,
 )
@@ -39,6 +42,8 @@ from uws.limits import may_hold_files
 
 STATUS: dict[type[Exception], int] = {
     NotFoundError: 404,
+    GoneError: 410,
+    RevokedError: 403,
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     PhaseError: 403,
@@ -101,8 +106,10 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
 
 def soda_error(status: int, message: str) -> str:
     """Return a message as SODA 1.0 wants it to begin (section 5.2)."""
-    if message.startswith("MultiValuedParamNotSupported"):
+    if message.startswith(("MultiValuedParamNotSupported: ", "AuthenticationError: ", "AuthorizationError: ")):
         return message
+    if message.startswith(NOTHING):
+        status = 400
     return f"{_SODA.get(status, 'Error' if status >= 500 else 'UsageError')}: {message}"
 
 

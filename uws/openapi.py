@@ -22,6 +22,7 @@ from index.query import RELATIONS
 from jobs.descriptor import ParameterSpec, Script
 from jobs.phases import Phase
 from jobs.service import MAX_RUN_ID
+from jobs.sessions import MAX_DATASETS, MAX_NAME, Access
 from uws import (
     api,
     asking,
@@ -34,6 +35,8 @@ from uws import (
     observations,
     representation,
     scs,
+    sessionmodels,
+    sessions,
     sia2,
     sync,
     votable,
@@ -154,6 +157,7 @@ _DEGREES: Schema = {"type": "number", "minimum": 0, "maximum": 360, "description
 QUERY: dict[Handler, dict[str, Schema]] = {
     joblist.show: _FILTERS,
     api.show_list: {**_FILTERS, "SCRIPT": {"type": "string", "description": "Jobs of this script."}},
+    sessions.jobs: _FILTERS,
     job.show: _WAIT,
     api.show_job: _WAIT,
     api.show_log: {"OFFSET": {"type": "integer", "minimum": 0, "description": "The byte to begin at."}},
@@ -213,7 +217,36 @@ FORM: dict[Handler, dict[str, Schema]] = {
 }
 """The members of the form that is posted to each handler, but for those that make jobs."""
 
-_MODELS: dict[Handler, str] = {api.show_list: "JobList", api.show_job: "Job", api.create: "Job"}
+_NAME: Schema = {"type": "string", "maxLength": MAX_NAME, "description": "What the session is called."}
+_SESSION: dict[str, Schema] = {
+    "name": _NAME,
+    "region": {**_REGION["POS"], "description": "The region, in a form that POS takes; empty for none."},
+    "datasets": {**_DATASETS, "maxItems": MAX_DATASETS},
+}
+_UNTIL: Schema = {**_INSTANT, "description": "When it expires, in UTC; cut to the latest allowed."}
+FORM |= {
+    sessions.create: _SESSION,
+    sessions.change: {**_SESSION, "expires": _UNTIL},
+    sessions.share: {"access": {"type": "string", "enum": [Access.READ, Access.RUN]}, "expires": _UNTIL},
+    sessions.copy: {},
+}
+
+_MODELS: dict[Handler, str] = {
+    api.show_list: "JobList",
+    api.show_job: "Job",
+    api.create: "Job",
+    sessions.show_list: "SessionList",
+    sessions.show: "Session",
+    sessions.create: "Session",
+    sessions.change: "Session",
+    sessions.copy: "Session",
+    sessions.jobs: "JobList",
+    sessions.shares: "ShareList",
+    sessions.show_share: "Share",
+    sessions.share: "NewShare",
+}
+_MAKES = (api.create, sessions.create, sessions.copy, sessions.share)
+"""What answers 201."""
 _CREATES = (joblist.create, api.create, sync.create)
 _ANSWER_POSTS = (observations.show, coverage.show, sia2.query, scs.search, datalink.links, tap.sync)
 """What answers a POST as it does a GET."""
@@ -268,7 +301,7 @@ def _operation(route: Resource, method: str, handler: Handler, script: Script | 
         "tags": ["JSON" if programs else "Virtual Observatory" if "{script}" in route.path else "service"],
         "summary": summary.replace("\n", " ") + (f" Script: {script.title}." if script else ""),
         "parameters": [_in_path(name) for name in route.param_convertors if name != "script" or script is None],
-        "responses": {**_success(method, plain, programs), "default": _failure(plain, programs)},
+        "responses": {**_success(method, plain, programs), "default": _failure(plain, programs, route.page)},
     }
     if description:
         operation["description"] = description
@@ -279,7 +312,7 @@ def _operation(route: Resource, method: str, handler: Handler, script: Script | 
         ]
     if method == "PUT":
         operation["requestBody"] = {"content": {"*/*": {}}}
-    if method == "POST":
+    if method in ("POST", "PATCH"):
         if script and plain is not sync.create:
             schema: Schema = {"$ref": f"#/components/schemas/{_form_name(script)}"}
         else:
@@ -318,10 +351,12 @@ def _success(method: str, handler: Handler, programs: bool) -> Schema:
         model = _MODELS.get(handler) or ("Job" if method == "POST" else None)
         schema = {"$ref": f"#/components/schemas/{model}"} if model else {"type": "object"}
         answer["content"] = {_JSON: {"schema": schema}}
-    return {"201" if handler is api.create else "200": answer}
+    return {"201" if handler in _MAKES else "200": answer}
 
 
-def _failure(handler: Handler, programs: bool) -> Schema:
+def _failure(handler: Handler, programs: bool, page: bool) -> Schema:
+    if page:
+        return {"description": "What is wrong, as a page.", "content": {"text/html": {}}}
     forms: Schema = {_JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}
     if not programs:
         text = {"text/plain": {"schema": {"type": "string"}}}
@@ -332,7 +367,14 @@ def _failure(handler: Handler, programs: bool) -> Schema:
 
 
 def _schemas(scripts: Iterable[Script]) -> Schema:
-    answers = (representation.Job, representation.JobList, representation.Error)
+    answers = (
+        representation.Job,
+        representation.JobList,
+        representation.Error,
+        sessionmodels.SessionList,
+        sessionmodels.ShareList,
+        sessionmodels.NewShare,
+    )
     _, made = models_json_schema(
         [(model, "serialization") for model in answers], ref_template="#/components/schemas/{model}"
     )
