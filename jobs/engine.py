@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 
 from index.database import Database
 from index.errors import DatabaseError
@@ -52,7 +53,8 @@ class Engine:
         self._registry = registry
         self._presence = Presence(self._store, settings.lease)
         self._notices = Notices(self._store, self._changes)
-        self._sandbox = Sandbox(settings.sandbox, settings.folder, settings.sandbox_folders)
+        hidden = (Path("amora.toml").resolve(), *filter(None, (self._storage.folder,)))
+        self._sandbox = Sandbox(settings.sandbox, settings.folder, settings.sandbox_folders, hidden)
         self._worker = Worker(self._store, registry, self.index, self._storage, self._presence, settings, self._sandbox)
         self._queue = open_queue(self._worker.work, settings.redis_url)
         self._sweeper = Sweeper(self._store, self._queue, self._storage, settings, self._inboxes)
