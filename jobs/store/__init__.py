@@ -10,6 +10,7 @@
 :mod:`jobs.store.attendance`   which processes are there
 :mod:`jobs.store.transactions` what each change is wrapped in
 :mod:`jobs.store.rows`         what the rows stand for
+:mod:`jobs.store.sessions`     sessions and the links to them
 ============================= ===================================================
 
 Methods that change several rows do it in one transaction, so there is no half-done state to mend after a crash.

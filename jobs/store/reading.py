@@ -84,15 +84,15 @@ class Reading(Store):
         )
 
     def state(self, job_id: str) -> JobState:
-        """Return a job's script, phase, version and owner.
+        """Return a job's script, phase, version, owner and run id.
 
         :raises NotFoundError: there is no such job.
         """
         row = None if "\0" in job_id else self._state(job_id)  # PostgreSQL takes no NUL, not even in a question
         if row is None:
             raise unknown(job_id)
-        script, phase, version, owner = row
-        return JobState(script, Phase(phase), version, owner)
+        script, phase, version, owner, run_id = row
+        return JobState(script, Phase(phase), version, owner, run_id)
 
     def versions(self, job_ids: Sequence[str]) -> dict[str, int]:
         """Return the versions of those of the jobs that still exist."""
@@ -112,6 +112,7 @@ class Reading(Store):
         after: datetime | None,
         last: int | None,
         owners: Collection[str | None] | None = None,
+        run_id: str | None = None,
     ) -> Iterator[JobRef]:
         """Yield the jobs that pass all filters, newest first (UWS 1.1, section 2.2.2.1), read a page at a time.
 
@@ -131,6 +132,8 @@ class Reading(Store):
             query = query.where(job.c.created > after.timestamp() * 1000)
         if owners is not None:
             query = query.where(or_(false(), *(job.c.owner == owner for owner in owners)))
+        if run_id is not None:
+            query = query.where(job.c.run_id == run_id)
         query = query.order_by(job.c.created.desc(), job.c.serial.desc())
         left = sys.maxsize if last is None else last
         rows: Sequence[Row[Any]] = ()

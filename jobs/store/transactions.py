@@ -60,7 +60,7 @@ class Store:
         self._changed = changed
         self._open = threading.local()
         self._state = database.glance(
-            select(job.c.script, job.c.phase, job.c.version, job.c.owner).where(job.c.id == bindparam("key"))
+            select(*job.c["script", "phase", "version", "owner", "run_id"]).where(job.c.id == bindparam("key"))
         )
 
     @contextmanager
