@@ -96,7 +96,7 @@ class Engine:
         self._registry.forget(self.settings.retention_max)
         slots = self.settings.embedded if slots is None else slots
         if slots:
-            self._presence.start(slots)
+            self._presence.start(slots, sandboxed=self._sandbox.protection.sandboxed)
             self._queue.start(slots, lambda: self._worker.queues)
         self._notices.start()
         self._sweeper.start()
@@ -123,8 +123,21 @@ class Engine:
     # ------------------------------------------------------------------ is all well?
 
     def _check_sandbox(self) -> Check:
+        """Say what scripts are kept in: those of this process, or those of the workers that do its tasks."""
         protection = self._sandbox.protection
-        return Check("sandbox", ok=protection.sandboxed or not protection.wanted, message=protection.message)
+        if self.settings.embedded:
+            return Check("sandbox", ok=protection.sandboxed or not protection.wanted, message=protection.message)
+        try:
+            inside, workers = self._presence.sandboxed()
+        except DatabaseError:
+            return Check("sandbox", ok=False, message="Whether scripts run in a sandbox is not known.")
+        return Check(
+            "sandbox",
+            ok=inside == workers or self.settings.sandbox != "require",
+            message=f"{inside} of {workers} workers run scripts in a sandbox."
+            if workers
+            else "No worker runs that could tell whether scripts run in a sandbox.",
+        )
 
     def _check_database(self) -> Check:
         try:

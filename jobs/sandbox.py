@@ -19,6 +19,7 @@ from typing import Literal
 
 from jobs.descriptor import SEARCH_PATH
 from jobs.errors import AmoraError
+from jobs.settings import BUILT_IN_SCRIPTS
 
 Mode = Literal["auto", "require", "off"]
 
@@ -144,7 +145,7 @@ class Sandbox:
         """What every script sees of the files of the machine."""
         system = [Path(path) for path in (*SYSTEM, *(f"/etc/{name}" for name in CONFIGURATION)) if Path(path).exists()]
         paths = (path for path in self._paths if not path.is_relative_to("/dev"))
-        return [*system, *_with_targets((Path(sys.base_prefix), Path(sys.prefix), *paths))]
+        return [*system, *_with_targets((Path(sys.base_prefix), Path(sys.prefix), BUILT_IN_SCRIPTS, *paths))]
 
     def _try(self) -> str:
         """Return why the sandbox does not work; nothing if it does."""

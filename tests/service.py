@@ -13,8 +13,7 @@ from typing import Self, TextIO
 import httpx
 
 VARIANT = {"AMORA_SANDBOX": mode} if (mode := os.environ.get("TEST_SANDBOX")) else {}
-"""What all tests of this run have in their environment: ``make test TEST_SANDBOX=off`` runs them as on a machine without
-bubblewrap."""
+"""What all tests of this run have in their environment: ``make test TEST_SANDBOX=off`` runs them without a sandbox."""
 
 
 class Service:

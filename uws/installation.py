@@ -222,9 +222,9 @@ def sandbox(settings: Settings) -> Iterator[Finding]:
         f"{protection.message} They can use the network and read what the service's user can read.",
         "Set AMORA_SANDBOX=auto."
         if settings.sandbox == "off"
-        else "Install bubblewrap (apt-get install bubblewrap), and let the service's user make user namespaces: neither a "
-        "container without leave to do so, nor a systemd unit that hides parts of /proc or forbids AF_NETLINK, nor "
-        "kernel.apparmor_restrict_unprivileged_userns=1 goes with it.",
+        else "Install bubblewrap (apt-get install bubblewrap) and let the service's user make user namespaces. A "
+        "container without leave to do so, a systemd unit that hides parts of /proc or forbids AF_NETLINK, and "
+        "kernel.apparmor_restrict_unprivileged_userns=1 forbid it.",
     )
 
 
