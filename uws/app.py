@@ -27,8 +27,11 @@ from uws import (
     observations,
     openapi,
     pages,
+    rows,
+    running,
     sync,
     vosi,
+    work,
 )
 from uws.accounts import Accounts
 from uws.addresses import TAP, Addresses
@@ -122,8 +125,10 @@ def _routes() -> list[BaseRoute]:
         *_resource(API_JOB + "/executionduration", api.part("execution_duration"), post=api.changing(job.set_duration)),
         *_resource(API_JOB + "/destruction", api.part("destruction"), post=api.changing(job.set_destruction)),
         *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),
+        *_resource(API_JOB + "/products/{product}/rows", rows.show),
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
+        *_resource("/api" + SCRIPT + "/estimate", api.estimate, post=api.estimate),
         *_job_routes("/tap", TAP),
         *_resource("/tap/sync", tap.sync, post=tap.sync),
         *_resource("/tap/capabilities", tap_vosi.show_capabilities),
@@ -141,6 +146,10 @@ def _routes() -> list[BaseRoute]:
         *_resource("/tables", vosi.show_tables),
         *_resource("/healthz", vosi.healthz),
         *_resource("/metrics", metrics.show),
+        *_resource("/run", running.show, post=running.show),
+        *_resource("/jobs/compare", work.compare),
+        *_resource("/jobs/{job}", work.show, post=work.act),
+        *_resource("/jobs", work.show_list),
         *_resource("/", pages.front),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]

@@ -22,7 +22,7 @@ from index.query import RELATIONS
 from jobs.descriptor import ParameterSpec, Script
 from jobs.phases import Phase
 from jobs.service import MAX_RUN_ID
-from uws import api, asking, context, coverage, datalink, job, joblist, observations, representation, sync, votable
+from uws import api, asking, context, coverage, datalink, job, joblist, observations, representation, rows, sync, votable
 from uws.joblist import MAX_SECONDS
 from uws.routing import Handler, Resource
 from uws.tap import handlers as tap
@@ -135,7 +135,14 @@ QUERY: dict[Handler, dict[str, Schema]] = {
     api.show_list: {**_FILTERS, "SCRIPT": {"type": "string", "description": "Jobs of this script."}},
     job.show: _WAIT,
     api.show_job: _WAIT,
-    api.show_log: {"OFFSET": {"type": "integer", "minimum": 0, "description": "The byte to begin at."}},
+    api.show_log: {"OFFSET": {"type": "integer", "description": "The byte to begin at; below 0, from the end."}},
+    rows.show: {
+        "OFFSET": {"type": "integer", "minimum": 0, "description": "Rows to leave out first."},
+        "MAXREC": {"type": "integer", "minimum": 0, "maximum": rows.MOST, "description": "The most rows wanted."},
+        "HDU": {"type": "integer", "minimum": 0, "description": "Of a FITS file, counted from 0."},
+    },
+    api.estimate: {},
+
     observations.show: {
         **_ASKED,
         "ORDER": {
@@ -178,7 +185,7 @@ FORM: dict[Handler, dict[str, Schema]] = {
 """The members of the form that is posted to each handler, but for those that make jobs."""
 
 _MODELS: dict[Handler, str] = {api.show_list: "JobList", api.show_job: "Job", api.create: "Job"}
-_CREATES = (joblist.create, api.create, sync.create)
+_CREATES = (joblist.create, api.create, sync.create, api.estimate)
 _ANSWER_POSTS = (observations.show, coverage.show, datalink.links, tap.sync)
 """What answers a POST as it does a GET."""
 _VOTABLE_ERRORS = (observations.show, coverage.show, datalink.links, tap.sync, sync.create, sync.wait)
