@@ -17,9 +17,11 @@ from jobs.queue import open_queue
 from jobs.registry import Registry
 from jobs.sandbox import Sandbox
 from jobs.service import Check, Jobs
+from jobs.sessions import Sessions
 from jobs.settings import Settings
 from jobs.storage import open_storage
 from jobs.store import JobStore, UserLimits
+from jobs.store.sessions import SessionStore
 from jobs.sweeper import SWEEP, Sweeper
 from jobs.uploads import Inboxes
 from jobs.worker import Worker
@@ -55,7 +57,11 @@ class Engine:
         self._sandbox = Sandbox(settings.sandbox, settings.folder, settings.sandbox_folders)
         self._worker = Worker(self._store, registry, self.index, self._storage, self._presence, settings, self._sandbox)
         self._queue = open_queue(self._worker.work, settings.redis_url)
-        self._sweeper = Sweeper(self._store, self._queue, self._storage, settings, self._inboxes)
+        sessions = SessionStore(self.database)
+        self.sessions = Sessions(sessions, self.index, settings, self._changes.publish)
+        self._sweeper = Sweeper(
+            self._store, self._queue, self._storage, settings, self._inboxes, further=(self.sessions.forget_expired,)
+        )
         self._started = False
         self.jobs = Jobs(
             self._store,

@@ -6,7 +6,9 @@
      +-- ParameterError     a parameter's value is not allowed: which one, what was given, what is allowed
      +-- RequestError       the request as a whole makes no sense (e.g. two regions)
      |    +-- TooLargeError  it is more than the service reads
-     +-- NotFoundError      there is no such job, script, dataset or product
+     +-- NotFoundError      there is no such job, script, dataset, product or session
+     +-- GoneError          there was one, and its time is over
+     +-- RevokedError       it was allowed once, and is not any more
      +-- PhaseError         the job's phase does not allow the move that was asked for
      +-- DescriptorError    a script's folder does not follow the script contract
      +-- LimitError         a limit of the service is reached
@@ -46,6 +48,14 @@ class TooLargeError(RequestError):
 
 class NotFoundError(AmoraError):
     """There is no such thing; the message says what was looked for."""
+
+
+class GoneError(AmoraError):
+    """The time of what was asked for is over."""
+
+
+class RevokedError(AmoraError):
+    """What was asked for has been taken back."""
 
 
 class PhaseError(AmoraError):

@@ -133,6 +133,7 @@ class JobState:
     phase: Phase
     version: int
     owner: str | None
+    run_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ class Jobs:
         return self._store.database.revision()
 
     def state(self, script: str | None, job_id: str) -> JobState:
-        """Return a job's script, phase, version and owner.
+        """Return a job's script, phase, version, owner and run id.
 
         :param script: the script whose job it must be; None finds it under any.
         :raises NotFoundError: the script has no such job.
@@ -126,15 +126,17 @@ class Jobs:
         after: datetime | None = None,
         last: int | None = None,
         owners: Collection[str | None] | None = None,
+        run_id: str | None = None,
     ) -> Iterator[JobRef]:
         """Yield the jobs that pass all filters, newest first.
 
         :param owners: whose jobs, with None for anonymous ones; None alone for everybody's.
+        :param run_id: those with this run id alone.
         :raises NotFoundError: there is no such script.
         """
         if script is not None:
             self.scripts.get(script)
-        return self._store.refs(script, phases, after, last, owners)
+        return self._store.refs(script, phases, after, last, owners, run_id)
 
     def watch(self, job_id: str) -> AbstractContextManager[asyncio.Event]:
         """Give an event of the running loop that is set soon after each change of a job, by whatever process.

@@ -140,6 +140,17 @@ class Settings(BaseSettings):
         description="Whether a job stays listed as ARCHIVED after its destruction, without its files; by default it "
         "is forgotten.",
     )
+    session_retention: int = Field(
+        default=90 * 86400,
+        ge=60,
+        description="Seconds from the last change of a session to its end; also the longest that a link to it is good.",
+    )
+    sessions_user: int = Field(
+        default=500, ge=1, description="How many sessions one user, or one anonymous visitor, may have at once."
+    )
+    sessions_anonymous: int = Field(
+        default=10_000, ge=0, description="How many sessions all anonymous visitors may have together."
+    )
     min_free: int = Field(
         default=100 * 2**20,
         ge=0,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from index.errors import DatabaseError
@@ -42,7 +42,10 @@ CLEAR = 600.0
 
 
 class Sweeper:
-    """A thread that sweeps."""
+    """A thread that sweeps.
+
+    :param further: what one process is to do for all at each sweep, besides.
+    """
 
     def __init__(
         self,
@@ -51,12 +54,14 @@ class Sweeper:
         storage: Storage,
         settings: Settings,
         inboxes: Inboxes,
+        further: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._store = store
         self._queue = queue
         self._storage = storage
         self._settings = settings
         self._inboxes = inboxes
+        self._further = further
         self._identity = str(Identity.of())
         self._leading_until = 0.0
         self._recovered = False
@@ -98,7 +103,8 @@ class Sweeper:
         for step in (self.lead, self.recover, self.call_again):
             self._safely(step)
         if self.leading:
-            self._safely(self.destroy_expired)
+            for step in (self.destroy_expired, *self._further):
+                self._safely(step)
         self.last_sweep = time.monotonic()
 
     @property

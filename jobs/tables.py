@@ -49,6 +49,7 @@ job = Table(
     Index("job_by_owner", "owner", "script", "created", "serial"),
     Index("job_by_phase", "phase", "serial"),
     Index("job_by_destruction", "destruction"),
+    Index("job_by_run", "run_id", "created", "serial"),
 )
 
 parameter = Table(
@@ -173,4 +174,33 @@ office = Table(
     Column("name", String(32), primary_key=True, comment="what only one process at a time is to do"),
     Column("holder", String(200), nullable=False, comment="the identity of the process that does it"),
     Column("until", BigInteger, nullable=False, comment="when another may take over, by the database's clock"),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("id", String(64), primary_key=True, comment="the run id of its jobs"),
+    Column("name", Text, nullable=False),
+    Column("region", Text, comment="as it was given"),
+    Column("datasets", Text, nullable=False, comment="the ids of the datasets chosen in it, separated by blanks"),
+    Column("owner", String(255), comment="the user whose it is"),
+    Column("visitor", String(64), comment="or the SHA-256 of the secret by which its anonymous owner is known"),
+    Column("created", BigInteger, nullable=False),
+    Column("modified", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Index("session_by_owner", "owner", "modified"),
+    Index("session_by_visitor", "visitor", "modified"),
+    Index("session_by_expiry", "expires"),
+)
+
+share = Table(
+    "share",
+    metadata,
+    Column("id", String(16), primary_key=True, comment="what it is called where it is listed and revoked"),
+    Column("session_id", ForeignKey("session.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("digest", String(64), nullable=False, unique=True, comment="the SHA-256 of its secret, in hexadecimal"),
+    Column("access", String(8), nullable=False, comment="read or run"),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("revoked", BigInteger, comment="when its owner took it back"),
 )

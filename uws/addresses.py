@@ -46,6 +46,14 @@ class Addresses:
         """Return the address at which the log of a task can be followed."""
         return self.at("api", "jobs", job_id, "tasks", str(task), "log")
 
+    def session(self, session_id: str) -> str:
+        """Return the address of the page of a session."""
+        return self.at("sessions", session_id)
+
+    def share(self, secret: str) -> str:
+        """Return the address of a link to a session."""
+        return self.at("s", secret)
+
     @property
     def stylesheet(self) -> str:
         """The address of what makes the XML documents readable in a browser."""

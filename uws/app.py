@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from jobs.sessions import Access
 from uws import (
     access,
     api,
@@ -29,6 +30,10 @@ from uws import (
     pages,
     rows,
     running,
+    scs,
+    services,
+    sessions,
+    sia2,
     sync,
     vosi,
     work,
@@ -53,6 +58,7 @@ STATIC = Path(__file__).with_name("static")
 SCRIPT = "/scripts/{script}"
 DATASET = "/datasets/{observation}/{camera}/{exposure}"
 API_JOB = "/api/jobs/{job}"
+API_SESSION = "/api/sessions/{session}"
 
 
 def create_app(engine: Engine, settings: Settings) -> Starlette:
@@ -129,12 +135,24 @@ def _routes() -> list[BaseRoute]:
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
         *_resource("/api" + SCRIPT + "/estimate", api.estimate, post=api.estimate),
+        *_resource("/api/sessions", sessions.show_list, post=sessions.create),
+        *_resource(API_SESSION, sessions.show, patch=sessions.change, delete=sessions.delete),
+        *_resource(API_SESSION + "/jobs", sessions.jobs),
+        *_resource(API_SESSION + "/shares", sessions.shares, post=sessions.share, reads=Access.OWNER),
+        *_resource(API_SESSION + "/shares/{share}", sessions.show_share, delete=sessions.revoke, reads=Access.OWNER),
+        *_resource(API_SESSION + "/copy", None, post=sessions.copy, changes=Access.READ),
+        *_resource("/s/{secret}", sessions.follow, page=True),
+        *_resource("/sessions/{session}", pages.front, page=True),
         *_job_routes("/tap", TAP),
         *_resource("/tap/sync", tap.sync, post=tap.sync),
         *_resource("/tap/capabilities", tap_vosi.show_capabilities),
         *_resource("/tap/availability", vosi.show_availability),
         *_resource("/tap/tables", tap_vosi.show_tables),
         *_resource("/tap/examples", examples.show),
+        *_resource("/sia2/query", sia2.query, post=sia2.query),
+        *_resource("/sia2", sia2.query, post=sia2.query),
+        *_resource("/scs", scs.search, post=scs.search),
+        *[route for service in services.SERVICES for route in _vosi_routes(service)],
         *_resource("/datalink/links", datalink.links, post=datalink.links),
         *_resource(f"{DATASET}/{datalink.COVERAGE}", datalink.coverage),
         *_resource(f"{DATASET}/{{file}}", datalink.file),
@@ -146,35 +164,56 @@ def _routes() -> list[BaseRoute]:
         *_resource("/tables", vosi.show_tables),
         *_resource("/healthz", vosi.healthz),
         *_resource("/metrics", metrics.show),
-        *_resource("/run", running.show, post=running.show),
-        *_resource("/jobs/compare", work.compare),
-        *_resource("/jobs/{job}", work.show, post=work.act),
-        *_resource("/jobs", work.show_list),
+        *_resource("/run", running.show, post=running.show, page=True),
+        *_resource("/jobs/compare", work.compare, page=True),
+        *_resource("/jobs/{job}", work.show, post=work.act, page=True),
+        *_resource("/jobs", work.show_list, page=True),
         *_resource("/", pages.front),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
 
 
+def _vosi_routes(service: services.Service) -> list[BaseRoute]:
+    """Return the routes by which a service tells of itself."""
+    return [
+        *_resource(f"/{service.name}/capabilities", vosi.show_service(service)),
+        *_resource(f"/{service.name}/availability", vosi.show_availability),
+    ]
+
+
 def _resource(
     path: str,
-    get: Handler,
+    get: Handler | None,
     *,
     post: Handler | None = None,
     put: Handler | None = None,
+    patch: Handler | None = None,
     delete: Handler | None = None,
     script: str | None = None,
+    reads: Access = Access.READ,
+    changes: Access = Access.OWNER,
+    page: bool = False,
 ) -> list[BaseRoute]:
-    """Return the route of a resource; whoever asks for a job, or for anything below one, is admitted first."""
-    offered = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "DELETE": delete}
+    """Return the route of a resource; whoever asks for a job, or for anything below one, is admitted first.
+
+    :param reads: what is wanted of whoever reads what belongs to a session.
+    :param changes: the same of whoever changes it.
+    :param page: whether it is for people, and so are its errors.
+    """
+    offered = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "PATCH": patch, "DELETE": delete}
     handlers = {method: handler for method, handler in offered.items() if handler}
 
     async def dispatch(request: Request) -> Response:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": ", ".join([*handlers, "OPTIONS"])})
+        if page:
+            errors.set_form(request, "html")
         if script is not None:
             request.path_params["script"] = script
         if "job" in request.path_params:
             await access.admit(request)
+        if "session" in request.path_params:
+            await access.enter(request, reads if request.method in ("GET", "HEAD") else changes)
         return await handlers[request.method](request)
 
-    return [Resource(path, dispatch, handlers)]
+    return [Resource(path, dispatch, handlers, page=page)]

@@ -16,6 +16,15 @@ class Client:
 
     name: str | None = None
     admin: bool = False
+    visitor: str | None = None
+    """The digest of the secret by which a browser is known (:mod:`uws.visitors`)."""
+    shares: tuple[str, ...] = ()
+    """The digests of the secrets of the links that it came by."""
+
+    @property
+    def known(self) -> bool:
+        """Whether an answer to it may be one for it alone."""
+        return bool(self.name is not None or self.visitor or self.shares)
 
 
 ANONYMOUS = Client()
@@ -30,7 +39,7 @@ def client_of(request: Request) -> Client:
 def headers_for(client: Client) -> dict[str, str]:
     """Return the headers of each answer to a client: its name, if it has one, and that the answer is its alone."""
     if client.name is None:
-        return {}
+        return {"Cache-Control": "private"} if client.known else {}
     name = client.name if client.name.isascii() else quote(client.name)
     return {"X-VO-Authenticated": name, "Cache-Control": "private"}
 

@@ -23,7 +23,7 @@ def tag_of(content: bytes) -> str:
 
 def headers(request: Request, tag: str) -> dict[str, str]:
     """Return the headers of an answer that has that tag."""
-    mine = client_of(request).name is not None
+    mine = client_of(request).known
     return {"ETag": tag, "Cache-Control": f"private, {CACHE_CONTROL}" if mine else CACHE_CONTROL}
 
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from uws.addresses import Addresses
-from uws.fragments import Fragments
+from uws.fragments import Fragments, as_row
 from uws.hammering import Hammering
 from uws.renderings import Renderings
 from uws.settings import Settings
@@ -41,6 +41,7 @@ class Context:
     renderings: Renderings = field(default_factory=Renderings)
     hammering: Hammering = field(default_factory=Hammering)
     fragments: Fragments = field(default_factory=Fragments)
+    rows: Fragments = field(default_factory=lambda: Fragments(as_row))
     unions: Unions = field(default_factory=Unions)
 
     @property

@@ -88,7 +88,7 @@ class Form:
 
 
 async def read(request: Request, inbox: Inbox | None = None) -> Form:
-    """Read the query and, for a POST, the body.
+    """Read the query and, for a POST or a PATCH, the body.
 
     :param inbox: takes the files that come with it; without one, files are refused.
     :raises RequestError: the parameters cannot be read; says where and why.
@@ -96,7 +96,7 @@ async def read(request: Request, inbox: Inbox | None = None) -> Form:
     """
     pairs = _urlencoded(request.scope["query_string"], "query")
     parts = multipart.Parts(inbox, MAX_PARAMETERS)
-    if request.method == "POST":
+    if request.method in ("POST", "PATCH"):
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type == multipart.MEDIA_TYPE:
             async with aclosing(_stream(request)) as stream:

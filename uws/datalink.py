@@ -22,7 +22,7 @@ from index.errors import DatasetIdError, UnknownDatasetError
 from jobs.descriptor import Script
 from jobs.errors import NotFoundError
 from jobs.validator import refusal
-from uws import context, dali, descriptors, errors, votable
+from uws import context, dali, descriptors, errors, services, votable
 from uws.addresses import Addresses
 from uws.context import Context, call
 from uws.tabular import VOTABLE
@@ -83,7 +83,7 @@ def document(here: Context, ids: Sequence[str]) -> Iterator[bytes]:
         COLUMNS,
         rows,
         overflow=len(ids) > MAX_IDS,
-        infos=[("standardID", descriptors.LINKS)],
+        infos=[("standardID", services.LINKS)],
         resources=[*resources, descriptors.of_links(here.addresses)],
         identified=("ID",),
     )

@@ -6,15 +6,15 @@ makes a job, runs it and redirects to the product. Aladin, TOPCAT and pyvo make 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from lxml import etree
 
 from jobs.descriptor import ParameterSpec, Script
 from uws.addresses import Addresses
+from uws.asking import Parameter
 from uws.markup import add
-
-LINKS = "ivo://ivoa.net/std/DataLink#links-1.1"
+from uws.services import LINKS
 
 _TYPES = {
     # A scalar would be the word for it, but pyvo 1.9 breaks on one without a value; validators warn of this.
@@ -65,13 +65,62 @@ def of_script(script: Script, addresses: Addresses, name: str, reference: str) -
     return resource
 
 
-def of_links(addresses: Addresses) -> etree._Element:
-    """Return the descriptor by which the links service describes itself (section 4.3)."""
+def of_links(addresses: Addresses, reference: str | None = None) -> etree._Element:
+    """Return the descriptor of the links service, of itself (section 4.3) or beside a table of datasets (4.2).
+
+    :param reference: the XML ID of the FIELD that has the dataset's id.
+    """
     resource, group = _descriptor("links", "links", "What there is of a dataset: files, coverage, and scripts to run")
     _fixed(group, "accessURL", addresses.at("datalink", "links"))
     _fixed(group, "standardID", LINKS)
     dataset = add(group, "PARAM", name="ID", datatype="char", arraysize="*", value="", ucd="meta.id;meta.dataset")
+    if reference is not None:
+        dataset.set("ref", reference)
     add(dataset, "DESCRIPTION", "Id of a dataset; repeatable")
+    return resource
+
+
+_ASKED = {
+    "interval": {"datatype": "double", "arraysize": "2", "xtype": "interval"},
+    "time": {"datatype": "double", "arraysize": "2", "xtype": "interval"},
+    "integer": {"datatype": "int", "arraysize": "1"},
+}
+"""How the parameters of a search are said in VOTable; the others are texts."""
+
+
+def of_search(
+    address: str,
+    standard: str,
+    description: str,
+    parameters: Sequence[Parameter],
+    options: Mapping[str, Sequence[str]],
+) -> etree._Element:
+    """Return the descriptor by which a search that takes POS describes itself.
+
+    :param options: the values that make sense, by the names of parameters.
+    """
+    resource, group = _descriptor("search", "this", description)
+    _fixed(group, "accessURL", address)
+    _fixed(group, "standardID", standard)
+    name, form, text = _REGION[0]
+    add(add(group, "PARAM", name=name, value="", ucd="pos.outline;obs", **form), "DESCRIPTION", f"{text}; repeatable")
+    for asked in parameters:
+        param = add(group, "PARAM", name=asked.name, value="", **_ASKED.get(asked.kind, _TYPES["text"]))
+        for key in ("unit", "ucd"):
+            if getattr(asked, key):
+                param.set(key, getattr(asked, key))
+        add(param, "DESCRIPTION", f"{asked.description}, such as {asked.example}; repeatable")
+        if options.get(asked.name):
+            values = add(param, "VALUES")
+            for option in options[asked.name]:
+                add(values, "OPTION", value=option)
+    for name, text in (("ID", "Id of a dataset; repeatable"), ("RESPONSEFORMAT", "votable, csv or fits")):
+        add(add(group, "PARAM", name=name, value="", **_TYPES["text"]), "DESCRIPTION", text)
+    add(
+        add(group, "PARAM", name="MAXREC", value="", datatype="int", arraysize="1"),
+        "DESCRIPTION",
+        "The most rows wanted",
+    )
     return resource
 
 

@@ -18,10 +18,12 @@ from index.errors import CoverageError, DamagedIndexError, DatabaseError, Unknow
 from jobs.errors import (
     AmoraError,
     DescriptorError,
+    GoneError,
     LimitError,
     NotFoundError,
     PhaseError,
     QuotaError,
+    RevokedError,
     StorageError,
     TooLargeError,
 )
@@ -39,6 +41,8 @@ from uws.limits import may_hold_files
 
 STATUS: dict[type[Exception], int] = {
     NotFoundError: 404,
+    GoneError: 410,
+    RevokedError: 403,
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     PhaseError: 403,
@@ -55,9 +59,18 @@ STATUS: dict[type[Exception], int] = {
 }
 """The status of each error; one that is not here has the status of its nearest base."""
 
+SCS_TYPE = "text/xml;content=x-votable"
+"""What Simple Cone Search 1.03 answers with (section 2.2)."""
+
 log = logging.getLogger(__name__)
 
-ErrorForm = Literal["text", "json", "votable", "html"]
+ErrorForm = Literal["text", "json", "votable", "html", "sia2", "scs", "soda"]
+"""The last three: as the standard of that service has it."""
+
+_SIA2 = {503: "TransientFault", 429: "TransientFault", 500: "FatalFault"}
+"""What an error of SIA 2.0 begins with (section 4.2), by status; else UsageFault."""
+_SODA = {401: "AuthenticationError", 403: "AuthorizationError", 429: "ServiceUnavailable", 503: "ServiceUnavailable"}
+"""What an error of SODA 1.0 begins with (section 5.2), by status; else UsageError, or Error where it is our fault."""
 
 
 def set_form(request: Request, form: ErrorForm) -> None:
@@ -72,6 +85,13 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
         headers = {**(headers or {}), "Connection": "close"}
     default: ErrorForm = "json" if for_programs(request) else "text"
     form: ErrorForm = getattr(request.state, "error_form", default)
+    if form == "soda":
+        return PlainTextResponse(soda_error(status, message) + "\n", status, headers=headers)
+    if form == "scs":  # the standard knows no other status: clients read what it says in a document with this one alone
+        headers = {**(headers or {}), "Content-Type": SCS_TYPE}
+        return Response(votable.cone_search_error(message), 200 if status == 400 else status, headers)
+    if form == "sia2":
+        message, form = f"{_SIA2.get(status, 'UsageFault')}: {message}", "votable"
     if form == "votable":
         return Response(votable.error(message), status, headers=headers, media_type="application/x-votable+xml")
     if form == "html":
@@ -81,6 +101,13 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
     if form == "json":
         return JSONResponse({"error": message}, status, headers=headers)
     return PlainTextResponse(message + "\n", status, headers=headers)
+
+
+def soda_error(status: int, message: str) -> str:
+    """Return a message as SODA 1.0 wants it to begin (section 5.2)."""
+    if message.startswith("MultiValuedParamNotSupported"):
+        return message
+    return f"{_SODA.get(status, 'Error' if status >= 500 else 'UsageError')}: {message}"
 
 
 async def expected(request: Request, error: Exception) -> Response:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from index.errors import CoverageError
 from jobs.errors import AmoraError
-from uws import errors
+from uws import crosssite, errors
 from uws.accounts import MAX_NAME, PREFIX, Accounts
 from uws.attempts import Attempts
 from uws.client import (
@@ -29,7 +29,6 @@ from uws.client import (
     AttemptsError,
     BadTokenError,
     Client,
-    ForbiddenError,
     UnauthenticatedError,
     headers_for,
 )
@@ -38,16 +37,15 @@ from uws.credentials import Basic, Bearer, parse
 from uws.passwords import Passwords
 from uws.settings import Settings
 from uws.store import Account
+from uws.visitors import digests
 
 if TYPE_CHECKING:
     from uws.oidc import Issuer
 
-_SAFE = ("GET", "HEAD", "OPTIONS")
-_BLOCKING = "/sync"
-"""The end of the paths at which a GET, too, makes a job."""
 _METRICS = "/metrics"
 """The one path at which other credentials than users' are good (:mod:`uws.metrics`)."""
 _AUTHORIZATION = b"authorization"
+_COOKIE = b"cookie"
 
 
 class Identify:
@@ -60,9 +58,8 @@ class Identify:
         self._attempts = Attempts()
         self._networks = settings.trusted_networks
         self._proxy_header = settings.proxy_header.lower().encode() if settings.proxy_header else b""
-        self._names = {_AUTHORIZATION, self._proxy_header} - {b""}
-        public = urlsplit(settings.base)
-        self._origin = f"{public.scheme}://{public.netloc}".lower()
+        self._names = {_AUTHORIZATION, _COOKIE, self._proxy_header} - {b""}
+        self._origin = crosssite.origin_of(settings.base)
         self._issuer: Issuer | None = None
         if settings.oidc_issuer and settings.oidc_audience:
             from uws.oidc import Issuer  # noqa: PLC0415 - 20 MB that a service without an issuer does without
@@ -95,12 +92,20 @@ class Identify:
         :raises ForbiddenError: another site had a browser send them.
         """
         headers = Headers(scope=scope)
+        client = await self._named(scope, headers)
+        visitor, shares = digests(scope)
+        if visitor is None and not shares:
+            return client
+        crosssite.refuse(scope, headers, self._origin)
+        return replace(client, visitor=visitor, shares=shares)
+
+    async def _named(self, scope: Scope, headers: Headers) -> Client:
         if self._proxy_header and self._trusts(_peer(scope)):
             names = headers.getlist(self._proxy_header.decode())
             if len(names) > 1:
                 raise UnauthenticatedError("The proxy has given several names for the user")
             if names and names[0].strip():
-                self._refuse_cross_site(scope, headers)
+                crosssite.refuse(scope, headers, self._origin)
                 return await self._known(_utf8(names[0].strip()))
         given = headers.getlist("authorization")
         if not given:
@@ -110,7 +115,7 @@ class Identify:
         credentials = parse(given[0].encode("latin-1"))
         if isinstance(credentials, Bearer):
             return await self._bearer(credentials)
-        self._refuse_cross_site(scope, headers)
+        crosssite.refuse(scope, headers, self._origin)
         return await self._basic(credentials, self._address(scope, headers))
 
     async def _basic(self, given: Basic, address: str) -> Client:
@@ -144,20 +149,6 @@ class Identify:
             raise UnauthenticatedError(f"A user's name has 1 to {MAX_NAME} printable characters; this one has not")
         account = await call(self._accounts.get, name)
         return _client(account) if account else Client(name)
-
-    def _refuse_cross_site(self, scope: Scope, headers: Headers) -> None:
-        """Refuse a change that a page of another site had a browser ask for.
-
-        Browsers send Basic credentials, and the cookies of a proxy, by themselves; a bearer token they do not.
-        """
-        if scope["method"] in _SAFE and not scope["path"].endswith(_BLOCKING):
-            return
-        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-        if site not in (None, "same-origin", "none") or (site is None and origin not in (None, self._origin)):
-            raise ForbiddenError(
-                f"A page of another site asked for this in your name; pages of {self._origin} may, "
-                "and programs, which send neither Sec-Fetch-Site nor Origin"
-            )
 
     def _trusts(self, peer: str) -> bool:
         try:

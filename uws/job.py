@@ -188,6 +188,7 @@ async def set_parameters(request: Request) -> Response:
         run_id, given = form.one("RUNID"), form.without(CONTROL)
         if not (given or files) and run_id is None:
             raise RequestError("No parameter of the job was given")
+        await access.join(request, run_id)
         await call(here.jobs.set_parameters, *job_of(request), given, run_id=run_id, files=files)
     return _to_job(request)
 
@@ -207,6 +208,7 @@ async def put_parameter(request: Request) -> Response:
         return _to_job(request)
     value = await dali.read_value(request, name)
     if name.upper() == "RUNID":
+        await access.join(request, value)
         await call(here.jobs.set_parameters, script, job_id, [], run_id=value)
     elif name.upper() in CONTROL:
         raise RequestError(f"{name} controls the job and is no parameter of it")

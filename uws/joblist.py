@@ -32,8 +32,13 @@ async def show(request: Request) -> Response:
     return await stream(request, request.path_params["script"], document.job_list, document.CONTENT_TYPE)
 
 
-async def stream(request: Request, script: str | None, write: Writer, media_type: str) -> Response:
-    """Answer with the jobs of a script, or of all, that pass the filters of the request."""
+async def stream(
+    request: Request, script: str | None, write: Writer, media_type: str, run_id: str | None = None
+) -> Response:
+    """Answer with the jobs of a script, or of all, that pass the filters of the request.
+
+    :param run_id: the session, which the client has been let see, of which all jobs are listed, whosever they are.
+    """
     form = await dali.read(request)
     phases = {phase_named("PHASE", value) for value in form.all("PHASE")}
     after = form.one("AFTER")
@@ -41,10 +46,10 @@ async def stream(request: Request, script: str | None, write: Writer, media_type
     last = form.integer("LAST", 1, 10**9)
     here = context.of(request)
 
-    owners = access.listed(request)
+    owners = access.listed(request) if run_id is None else None
 
     def begin() -> Iterator[bytes]:
-        refs = here.jobs.refs(script, phases=phases, after=instant, last=last, owners=owners)
+        refs = here.jobs.refs(script, phases=phases, after=instant, last=last, owners=owners, run_id=run_id)
         pieces = write(refs, here.addresses)
         # The first piece is asked for now: what goes wrong with the request goes wrong before the answer begins.
         return chain([next(pieces)], pieces)
@@ -52,7 +57,7 @@ async def stream(request: Request, script: str | None, write: Writer, media_type
     # The tag first: what happens meanwhile may then be in a list that counts as older, never the other way round.
     revision = here.jobs.revision() if here.jobs.quick else await context.call(here.jobs.revision)
     # Weak: it changes with anything that happens to any job. Of the process too: revisions have no memory.
-    tag = f"W/{conditional.tag_of(f'{here.name} {revision} {owners}'.encode())}"
+    tag = f"W/{conditional.tag_of(f'{here.name} {revision} {owners} {run_id}'.encode())}"
     return conditional.unchanged(request, tag) or StreamingResponse(
         await context.call(begin), media_type=media_type, headers=conditional.headers(request, tag)
     )
@@ -93,6 +98,7 @@ async def make(
     """
     here = context.of(request)
     results.refuse_format(form, here.jobs.scripts.get(request.path_params["script"]))
+    await access.join(request, form.one("RUNID"))
     form, files = await sort_out(form, inbox, here.settings)
     destruction = form.one("DESTRUCTION")
     return await context.call(

@@ -34,7 +34,7 @@ from uws import context, datalink, errors, fitstable, pages, votable
 from uws.asking import query_of, region_of
 from uws.context import call
 from uws.dali import Form, Format, read, response_format
-from uws.fragments import Fragments
+from uws.fragments import Fragments, as_row, lines
 from uws.tabular import CSV, FITS, VOTABLE, csv_document
 from uws.uploads import sort_out
 
@@ -107,7 +107,7 @@ def document(
     """Give the answer piece by piece in a format (JSON, VOTable, CSV or FITS).
 
     :param link: gives address and media type of a dataset.
-    :param fragments: of former answers with the same links.
+    :param fragments: of former answers with the same links, in the format that is chosen.
     """
     if chosen.name == JSON.name:
         return as_json(region, answer, following, link, fragments or Fragments())
@@ -118,7 +118,8 @@ def document(
         widths = {**answer.widths(), "access_url": 255}
         return fitstable.document(NAME, DESCRIPTION, COLUMNS, rows, len(answer), widths)
     infos = [("total", str(answer.total))] + ([("next", following)] if following else [])
-    return votable.document(NAME, DESCRIPTION, COLUMNS, rows, overflow=answer.more, infos=infos)
+    written = lines(answer, link, fragments or Fragments(as_row))
+    return votable.document(NAME, DESCRIPTION, COLUMNS, (), written=written, overflow=answer.more, infos=infos)
 
 
 def counted(total: int, chosen: Format) -> Iterator[bytes]:
@@ -198,9 +199,8 @@ def _respond(request: Request, form: Form, file: bytes | None, chosen: Format) -
     if form.flag("COUNT"):
         return Response(b"".join(counted(answer.total, chosen)), media_type=chosen.content_type)
     following = _following(form, answer, here.addresses)
-    pieces = document(
-        region, answer, chosen, following=following, link=linked(here.addresses), fragments=here.fragments
-    )
+    fragments = here.rows if chosen.name == VOTABLE.name else here.fragments
+    pieces = document(region, answer, chosen, following=following, link=linked(here.addresses), fragments=fragments)
     headers = {"Link": f'<{following}>; rel="next"'} if following else {}
     if len(answer) <= WHOLE:
         return Response(b"".join(pieces), media_type=chosen.content_type, headers=headers)

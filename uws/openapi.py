@@ -22,7 +22,26 @@ from index.query import RELATIONS
 from jobs.descriptor import ParameterSpec, Script
 from jobs.phases import Phase
 from jobs.service import MAX_RUN_ID
-from uws import api, asking, context, coverage, datalink, job, joblist, observations, representation, rows, sync, votable
+from jobs.sessions import MAX_DATASETS, MAX_NAME, Access
+from uws import (
+    api,
+    asking,
+    context,
+    coverage,
+    datalink,
+    discovery,
+    job,
+    joblist,
+    observations,
+    representation,
+    rows,
+    scs,
+    sessionmodels,
+    sessions,
+    sia2,
+    sync,
+    votable,
+)
 from uws.joblist import MAX_SECONDS
 from uws.routing import Handler, Resource
 from uws.tap import handlers as tap
@@ -130,9 +149,16 @@ _TAP: dict[str, Schema] = {
     "MAXREC": {"type": "integer", "minimum": 0, "description": "The most rows that are wanted."},
     "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in TAP_FORMATS]},
 }
+_MAXREC = _PAGE["MAXREC"]
+_DISCOVERY: dict[str, Schema] = {
+    "MAXREC": {**_MAXREC, "description": "The most rows wanted; 0 for the columns alone."},
+    "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in discovery.FORMATS]},
+}
+_DEGREES: Schema = {"type": "number", "minimum": 0, "maximum": 360, "description": "Right ascension, ICRS degrees."}
 QUERY: dict[Handler, dict[str, Schema]] = {
     joblist.show: _FILTERS,
     api.show_list: {**_FILTERS, "SCRIPT": {"type": "string", "description": "Jobs of this script."}},
+    sessions.jobs: _FILTERS,
     job.show: _WAIT,
     api.show_job: _WAIT,
     api.show_log: {"OFFSET": {"type": "integer", "description": "The byte to begin at; below 0, from the end."}},
@@ -141,8 +167,6 @@ QUERY: dict[Handler, dict[str, Schema]] = {
         "MAXREC": {"type": "integer", "minimum": 0, "maximum": rows.MOST, "description": "The most rows wanted."},
         "HDU": {"type": "integer", "minimum": 0, "description": "Of a FITS file, counted from 0."},
     },
-    api.estimate: {},
-
     observations.show: {
         **_ASKED,
         "ORDER": {
@@ -153,6 +177,19 @@ QUERY: dict[Handler, dict[str, Schema]] = {
         **_PAGE,
         "COUNT": {"type": "boolean", "description": "Only count the datasets."},
         "RESPONSEFORMAT": {"type": "string", "enum": [form.name for form in observations.FORMATS]},
+    },
+    sia2.query: {
+        "POS": {"type": "array", "items": _REGION["POS"], "description": "Regions; any of several."},
+        "ID": _DATASETS,
+        **{parameter.name: _filter(parameter) for parameter in sia2.PARAMETERS},
+        **_DISCOVERY,
+    },
+    scs.search: {
+        "RA": _DEGREES,
+        "DEC": {"type": "number", "minimum": -90, "maximum": 90, "description": "Declination, ICRS degrees."},
+        "SR": {"type": "number", "minimum": 0, "maximum": 180, "description": "Radius, degrees; 0: no rows."},
+        "VERB": {"type": "integer", "minimum": 1, "maximum": 3, "description": "1 for the fewest columns."},
+        **_DISCOVERY,
     },
     datalink.links: {"ID": _DATASETS},
     tap.sync: _TAP,
@@ -177,6 +214,8 @@ FORM: dict[Handler, dict[str, Schema]] = {
     job.set_parameters: {"RUNID": _RUN_ID},
     job.post: {"ACTION": {"type": "string", "enum": ["DELETE"]}},
     observations.show: QUERY[observations.show] | {observations.FILE: _FILE},
+    sia2.query: QUERY[sia2.query],
+    scs.search: QUERY[scs.search],
     datalink.links: QUERY[datalink.links],
     tap.sync: QUERY[tap.sync],
     joblist.create: {**QUERY[tap.sync], "PHASE": {"type": "string", "enum": ["RUN"]}},  # where no script is named
@@ -184,11 +223,40 @@ FORM: dict[Handler, dict[str, Schema]] = {
 }
 """The members of the form that is posted to each handler, but for those that make jobs."""
 
-_MODELS: dict[Handler, str] = {api.show_list: "JobList", api.show_job: "Job", api.create: "Job"}
+_NAME: Schema = {"type": "string", "maxLength": MAX_NAME, "description": "What the session is called."}
+_SESSION: dict[str, Schema] = {
+    "name": _NAME,
+    "region": {**_REGION["POS"], "description": "The region, in a form that POS takes; empty for none."},
+    "datasets": {**_DATASETS, "maxItems": MAX_DATASETS},
+}
+_UNTIL: Schema = {**_INSTANT, "description": "When it expires, in UTC; cut to the latest allowed."}
+FORM |= {
+    sessions.create: _SESSION,
+    sessions.change: {**_SESSION, "expires": _UNTIL},
+    sessions.share: {"access": {"type": "string", "enum": [Access.READ, Access.RUN]}, "expires": _UNTIL},
+    sessions.copy: {},
+}
+
+_MODELS: dict[Handler, str] = {
+    api.show_list: "JobList",
+    api.show_job: "Job",
+    api.create: "Job",
+    sessions.show_list: "SessionList",
+    sessions.show: "Session",
+    sessions.create: "Session",
+    sessions.change: "Session",
+    sessions.copy: "Session",
+    sessions.jobs: "JobList",
+    sessions.shares: "ShareList",
+    sessions.show_share: "Share",
+    sessions.share: "NewShare",
+}
+_MAKES = (api.create, sessions.create, sessions.copy, sessions.share)
+"""What answers 201."""
 _CREATES = (joblist.create, api.create, sync.create, api.estimate)
-_ANSWER_POSTS = (observations.show, coverage.show, datalink.links, tap.sync)
+_ANSWER_POSTS = (observations.show, coverage.show, sia2.query, scs.search, datalink.links, tap.sync)
 """What answers a POST as it does a GET."""
-_VOTABLE_ERRORS = (observations.show, coverage.show, datalink.links, tap.sync, sync.create, sync.wait)
+_VOTABLE_ERRORS = (*_ANSWER_POSTS, sync.create, sync.wait)
 
 
 async def show(request: Request) -> Response:
@@ -239,7 +307,7 @@ def _operation(route: Resource, method: str, handler: Handler, script: Script | 
         "tags": ["JSON" if programs else "Virtual Observatory" if "{script}" in route.path else "service"],
         "summary": summary.replace("\n", " ") + (f" Script: {script.title}." if script else ""),
         "parameters": [_in_path(name) for name in route.param_convertors if name != "script" or script is None],
-        "responses": {**_success(method, plain, programs), "default": _failure(plain, programs)},
+        "responses": {**_success(method, plain, programs), "default": _failure(plain, programs, route.page)},
     }
     if description:
         operation["description"] = description
@@ -250,7 +318,7 @@ def _operation(route: Resource, method: str, handler: Handler, script: Script | 
         ]
     if method == "PUT":
         operation["requestBody"] = {"content": {"*/*": {}}}
-    if method == "POST":
+    if method in ("POST", "PATCH"):
         if script and plain is not sync.create:
             schema: Schema = {"$ref": f"#/components/schemas/{_form_name(script)}"}
         else:
@@ -289,20 +357,30 @@ def _success(method: str, handler: Handler, programs: bool) -> Schema:
         model = _MODELS.get(handler) or ("Job" if method == "POST" else None)
         schema = {"$ref": f"#/components/schemas/{model}"} if model else {"type": "object"}
         answer["content"] = {_JSON: {"schema": schema}}
-    return {"201" if handler is api.create else "200": answer}
+    return {"201" if handler in _MAKES else "200": answer}
 
 
-def _failure(handler: Handler, programs: bool) -> Schema:
+def _failure(handler: Handler, programs: bool, page: bool) -> Schema:
+    if page:
+        return {"description": "What is wrong, as a page.", "content": {"text/html": {}}}
     forms: Schema = {_JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}
     if not programs:
         text = {"text/plain": {"schema": {"type": "string"}}}
         # They answer an error in the form in which they would have answered.
-        forms = {**forms, **text, votable.CONTENT_TYPE: {}, "text/html": {}} if handler in _VOTABLE_ERRORS else text
+        tables: Schema = {votable.CONTENT_TYPE: {}, "text/xml": {}}
+        forms = {**forms, **text, **tables, "text/html": {}} if handler in _VOTABLE_ERRORS else text
     return {"description": "What was given and what is allowed.", "content": forms}
 
 
 def _schemas(scripts: Iterable[Script]) -> Schema:
-    answers = (representation.Job, representation.JobList, representation.Error)
+    answers = (
+        representation.Job,
+        representation.JobList,
+        representation.Error,
+        sessionmodels.SessionList,
+        sessionmodels.ShareList,
+        sessionmodels.NewShare,
+    )
     _, made = models_json_schema(
         [(model, "serialization") for model in answers], ref_template="#/components/schemas/{model}"
     )

@@ -16,6 +16,7 @@ from uws import access, context, dali
 from uws.addresses import Addresses
 from uws.context import Context, call
 from uws.page import ALADIN, page
+from uws.work import jobs_of, titles
 
 if TYPE_CHECKING:
     from index.answers import Answer
@@ -48,9 +49,7 @@ def _pos(request: Request) -> str:
 def error(request: Request, status: int, message: str) -> Response:
     """Say what is wrong with what was given; where it was a region, above the form to put it right."""
     region = request.url.path == "/observations"
-    return page(
-        request, "error.html", status=status, message=message.rstrip("."), pos=_pos(request), region=region
-    )
+    return page(request, "error.html", status=status, message=message.rstrip("."), pos=_pos(request), region=region)
 
 
 def script_as_json(script: Script, addresses: Addresses) -> dict[str, object]:
@@ -115,25 +114,23 @@ def _scripts(here: Context) -> list[Script]:
 
 
 async def front(request: Request) -> Response:
-    """Show the sky, the form for a region, and the latest jobs; modules of the page do the rest."""
-    here, owners = context.of(request), access.listed(request)
+    """Show the sky, the form for a region, and the latest jobs; of a session, what is in it."""
+    here, owners, run_id, session, right = context.of(request), access.listed(request), None, None, None
+    if "session" in request.path_params:
+        session, right = access.session_of(request)
+        owners, run_id = None, session.id
 
     def gather() -> dict[str, Any]:
-        refs = here.jobs.refs(last=LATEST, owners=owners)
         return {
             "scripts": _scripts(here),
-            "titles": {script.name: script.title for script in _scripts(here)},
+            "titles": titles(here),
             "count": here.engine.index.count(),
-            "jobs": [here.jobs.get(ref.script, ref.id) for ref in refs],
+            "jobs": jobs_of(here, owners, run_id, LATEST),
         }
 
-    hips = here.addresses.at("hips", "exposure") if _has_hips(request) else ""
+    hips = here.addresses.at("hips", "exposure")
     found = await call(gather)
-    return page(request, "front.html", sky=True, aladin=ALADIN, hips=hips, session=None, session_access="", **found)
-
-
-def _has_hips(request: Request) -> bool:
-    return False
+    return page(request, "front.html", sky=True, aladin=ALADIN, hips=hips, session=session, right=right, **found)
 
 
 async def scripts(request: Request) -> Response:

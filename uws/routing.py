@@ -15,8 +15,10 @@ class Resource(Route):
     """One route for all methods of a resource: only so do 405 and OPTIONS tell which methods it has.
 
     :param handlers: what answers each method, for whoever describes the resource.
+    :param page: whether it is for people, and so are its errors.
     """
 
-    def __init__(self, path: str, dispatch: Handler, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, path: str, dispatch: Handler, handlers: Mapping[str, Handler], *, page: bool = False) -> None:
         super().__init__(path, dispatch, methods=[*handlers, "OPTIONS"])
         self.handlers = handlers
+        self.page = page

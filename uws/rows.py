@@ -58,7 +58,9 @@ def _fits(path: Path, offset: int, count: int, hdu: int | None) -> dict[str, Any
     with fits.open(path, memmap=True) as opened:
         tables = [number for number, one in enumerate(opened) if isinstance(one, fits.BinTableHDU | fits.TableHDU)]
         pictures = [number for number, one in enumerate(opened) if one.is_image and one.header.get("NAXIS")]
-        number = hdu if hdu is not None else (pictures or tables or [0])[0] if pictures[:1] == [0] else (tables or [0])[0]
+        number = (
+            hdu if hdu is not None else (pictures or tables or [0])[0] if pictures[:1] == [0] else (tables or [0])[0]
+        )
         if number >= len(opened):
             raise RequestError(f"HDU {number} was asked for; there are {len(opened)}, counted from 0")
         chosen = opened[number]
@@ -120,18 +122,14 @@ READERS = {
 def _cell(value: Any) -> str | float | int | bool | None:
     """Return a cell as JSON has it; whatever it is, it is short."""
     value = value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
-    if value is None or isinstance(value, bool | int):
-        return value
     if isinstance(value, float):
         return float(f"{value:.9g}") if math.isfinite(value) else None
     if isinstance(value, bytes):
         return value.decode(errors="replace")
-    if isinstance(value, str):
+    if value is None or isinstance(value, bool | int | str):
         return value
-    if hasattr(value, "mask") and getattr(value, "ndim", 1) == 0:
-        return None
     if isinstance(value, Iterable):
         some = list(islice(value, _ELEMENTS + 1))
         text = " ".join(str(_cell(one)) for one in some[:_ELEMENTS])
         return f"{text} …" if len(some) > _ELEMENTS else text
-    return str(value)
+    return None if hasattr(value, "mask") else str(value)  # a masked cell is none

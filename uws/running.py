@@ -9,6 +9,8 @@ made or, where a value is not allowed, none: the form comes back and says why.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -19,8 +21,11 @@ from jobs.descriptor import ParameterSpec, Script
 from jobs.errors import AmoraError, DescriptorError, NotFoundError, ParameterError, RequestError
 from jobs.models import Job
 from jobs.quote import Foreseen
+from jobs.sessions import Access, digest, is_id
+from jobs.store.sessions import Holder
 from jobs.uploads import Inbox, Incoming
-from uws import access, context, dali
+from uws import access, context, dali, visitors
+from uws.client import client_of
 from uws.context import Context, call
 from uws.page import page
 
@@ -110,9 +115,10 @@ async def show(request: Request) -> Response:
         wrong: dict[str, Exception] = {}
         if request.method == "POST" and form.one("START"):
             files = {name.upper(): file for name, file in form.files if file.size}
+            secret = await _join(request, wanted)
             made = await _start(request, wanted, inbox, files, wrong)
             if not wrong:
-                return context.see_other(_after(here, wanted, made))
+                return _after(here, wanted, made, secret)
         shown = await call(_gather, here, wanted, wrong)
     return page(request, "run.html", status=400 if wrong else 200, wanted=wanted, shown_ids=SHOWN_IDS, **shown)
 
@@ -131,20 +137,22 @@ async def _wanted(request: Request, form: dali.Form) -> Wanted:
     if former := form.one("FROM"):
         wanted.before = await former_job(request, former)
         _fill(wanted, wanted.before, started=form.one("START") is not None)
+        in_session, right = await access.rights(request, wanted.before.run_id)
+        if wanted.run_id is None and not (in_session and not (right and right.allows(Access.RUN))):
+            wanted.run_id = wanted.before.run_id
     return wanted
 
 
 async def former_job(request: Request, job_id: str) -> Job:
     """Return a job that the client may see."""
     request.path_params["job"] = job_id
-    await access.admit(request)
+    await access.admit(request, reads=True)
     return await call(context.of(request).jobs.get, access.state_of(request).script, job_id)
 
 
 def _fill(wanted: Wanted, job: Job, *, started: bool) -> None:
     """Take from a former job what is not given."""
     wanted.scripts = wanted.scripts or [job.script]
-    wanted.run_id = wanted.run_id or job.run_id
     if started:
         return  # the form has said it all
     given: dict[str, list[str]] = {}
@@ -162,7 +170,7 @@ def _fill(wanted: Wanted, job: Job, *, started: bool) -> None:
     wanted.given = {**given, **wanted.given}
 
 
-def _gather(here: Context, wanted: Wanted, wrong: dict[str, Exception]) -> dict[str, object]:
+def _gather(here: Context, wanted: Wanted, wrong: dict[str, Exception]) -> dict[str, Any]:
     offered = [here.jobs.scripts.get(name) for name in here.jobs.scripts.names()]
     parts = [_part(here, here.jobs.scripts.get(name), wanted, wrong.get(name)) for name in wanted.scripts]
     return {"parts": parts, "offered": offered}
@@ -261,14 +269,37 @@ async def again(request: Request, job: Job) -> Job:
     given = [(item.name, item.value) for item in job.parameters if item.upload is None]
     with here.jobs.inbox() as inbox:
         kept = await run_in_threadpool(_kept, here, wanted, here.jobs.scripts.get(job.script), inbox)
-        return await call(
-            here.jobs.create, job.script, given, run=True, run_id=job.run_id, owner=owner, files=kept
-        )
+        return await call(here.jobs.create, job.script, given, run=True, run_id=job.run_id, owner=owner, files=kept)
 
 
-def _after(here: Context, wanted: Wanted, made: list[Job]) -> str:
-    """Return where the work can be watched."""
+async def _join(request: Request, wanted: Wanted) -> str | None:
+    """Have the jobs belong to a session: the one that is named, else a new one.
+
+    :returns: the secret that the browser of an anonymous visitor is to keep, if the session is a new one.
+    """
+    if wanted.run_id is not None:
+        await access.join(request, wanted.run_id)
+        return None
+    access.creator(request)
+    client = client_of(request)
+    secret = None if client.name else visitors.cookies(request.scope)[0] or visitors.new_visitor()
+    holder = Holder(client.name) if secret is None else Holder(visitor=digest(secret))
+    region = wanted.region and (wanted.region[1] if wanted.region[0] == "POS" else " ".join(wanted.region))
+    values = {"region": region, "datasets": wanted.ids}
+    wanted.run_id = (await call(context.of(request).engine.sessions.create, holder, values)).id
+    return secret
+
+
+def _after(here: Context, wanted: Wanted, made: list[Job], secret: str | None) -> Response:
+    """Go to where the work can be watched."""
     if len(made) == 1:
-        return here.addresses.at("jobs", made[0].id)
-    where = here.addresses.at("jobs")
-    return f"{where}?RUNID={wanted.run_id}" if wanted.run_id else where
+        where = here.addresses.at("jobs", made[0].id)
+    elif is_id(wanted.run_id):
+        where = f"{here.addresses.session(wanted.run_id or '')}#work"
+    else:
+        where = f"{here.addresses.at('jobs')}?{urlencode({'RUNID': wanted.run_id or ''})}"
+    answer = context.see_other(where)
+    if secret is not None:
+        visitors.make_visitor(answer, here.settings, secret)
+        answer.headers["Cache-Control"] = "no-store"
+    return answer

@@ -13,12 +13,13 @@ from starlette.responses import JSONResponse, Response
 
 from index.columns import COLUMNS, Column
 from jobs.descriptor import Script
-from uws import context, document, errors, observations
+from uws import context, document, errors, observations, scs, services, sia2
 from uws.addresses import Addresses
 from uws.client import client_of
 from uws.context import Context, call
-from uws.descriptors import LINKS
 from uws.markup import XSI, add, serialise
+from uws.routing import Handler
+from uws.services import VOSI
 from uws.times import format_instant
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ RESOURCE = "http://www.ivoa.net/xml/VOResource/v1.0"
 DATA_SERVICE = "http://www.ivoa.net/xml/VODataService/v1.1"
 
 UWS = "ivo://ivoa.net/std/UWS#rest-1.1"
-VOSI = "ivo://ivoa.net/std/VOSI#"
 
 _TYPE = f"{{{XSI}}}type"
 
@@ -56,7 +56,8 @@ def capabilities(
     add_capability(root, VOSI + "availability", addresses.at(*place, "availability"))
     if not place:
         add_capability(root, VOSI + "tables", addresses.at("tables"))
-        add_capability(root, LINKS, addresses.at("datalink", "links"), use="base")
+        for endpoint in (endpoint for service in services.SERVICES for endpoint in service.endpoints):
+            _endpoint(root, endpoint, addresses)
     for script in scripts:
         # The jobs are below the list: pyvo takes "full" to mean that no other address has these methods.
         interface = add_capability(root, UWS, addresses.jobs(script.name), use="base")
@@ -69,6 +70,21 @@ def security_methods(settings: Settings) -> list[str | None]:
     """Return how a client may say who it is (VOResource 1.1, section 2.2.2; SSO 2.0), None for not at all."""
     anonymous = [None] if settings.anonymous else []
     return [*anonymous, SSO + "BasicAA", *([SSO + "OAuth"] if settings.oidc_issuer else [])]
+
+
+def of_service(service: services.Service, addresses: Addresses) -> bytes:
+    """Return the capabilities of a service by itself."""
+    names = {"vosi": CAPABILITIES, "vr": RESOURCE, "vs": DATA_SERVICE, "xsi": XSI}
+    root = etree.Element(f"{{{CAPABILITIES}}}capabilities", {}, names)
+    for endpoint in (*service.vosi(), *service.endpoints):
+        _endpoint(root, endpoint, addresses)
+    return serialise(root, addresses.stylesheet)
+
+
+def _endpoint(root: etree._Element, endpoint: services.Endpoint, addresses: Addresses) -> None:
+    interface = add_capability(root, endpoint.standard, endpoint.address(addresses), use=endpoint.use)
+    if endpoint.version:
+        interface.set("version", endpoint.version)
 
 
 def add_capability(root: etree._Element, standard: str, address: str, use: str = "full") -> etree._Element:
@@ -98,16 +114,21 @@ def _sync(root: etree._Element, script: Script, address: str, methods: Sequence[
 
 
 def tables(addresses: Addresses) -> bytes:
-    """Return the columns of ``/observations`` as a table set (VOSI 1.1; VODataService 1.1, section 3.4)."""
+    """Return the columns of what searches return as a table set (VOSI 1.1; VODataService 1.1, section 3.4)."""
     names = {"vosi": TABLES, "vs": DATA_SERVICE, "xsi": XSI}
     root = etree.Element(f"{{{TABLES}}}tableset", {}, names)
     schema = add(root, "schema")
     add(schema, "name", "default")
-    table = add(schema, "table", type="output")
-    add(table, "name", observations.NAME)
-    add(table, "description", f"{observations.DESCRIPTION}, as {addresses.at('observations')} returns them")
-    for column in COLUMNS:
-        add_column(table, column)
+    for name, title, columns, place in (
+        (observations.NAME, observations.DESCRIPTION, COLUMNS, ("observations",)),
+        ("sia2", sia2.TITLE, COLUMNS, ("sia2", "query")),
+        ("scs", scs.TITLE, scs.FIELDS, ("scs",)),
+    ):
+        table = add(schema, "table", type="output")
+        add(table, "name", name)
+        add(table, "description", f"{title}: what {addresses.at(*place)} returns")
+        for column in columns:
+            add_column(table, column)
     return serialise(root, addresses.stylesheet)
 
 
@@ -160,6 +181,17 @@ async def show_capabilities(request: Request) -> Response:
     if client_of(request).name is None:
         errors.challenge(response)
     return response
+
+
+def show_service(service: services.Service) -> Handler:
+    """Return what shows the capabilities of a service."""
+
+    async def show(request: Request) -> Response:
+        """Show what the service can do."""
+        here = context.of(request)
+        return lasting(here, of_service(service, here.addresses))
+
+    return show
 
 
 async def show_tables(request: Request) -> Response:

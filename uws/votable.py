@@ -13,12 +13,12 @@ from lxml import etree
 from index.columns import Cell, Column
 from uws.markup import add, clean, serialise
 
-__all__ = ["CONTENT_TYPE", "NAMESPACE", "Cell", "Column", "cell_text", "document", "error", "table"]
+__all__ = ["CONTENT_TYPE", "NAMESPACE", "Cell", "Column", "cell_text", "cells_text", "document", "error", "table"]
 
 NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
 """That of 1.4 too: the namespace kept its name."""
 CONTENT_TYPE = "application/x-votable+xml"
-ROWS = 100
+ROWS = 500
 """In one piece of a document."""
 
 _BETWEEN = "\x1f"
@@ -51,6 +51,7 @@ def document(
     overflow: bool = False,
     status: Callable[[], tuple[str, str] | None] | None = None,
     binary: Callable[[Sequence[Column], Iterable[Sequence[Cell]]], Iterator[bytes]] | None = None,
+    written: Iterable[str] | None = None,
     infos: Iterable[tuple[str, str]] = (),
     resources: Iterable[etree._Element] = (),
     identified: Collection[str] = (),
@@ -59,6 +60,7 @@ def document(
 
     :param status: asked when the rows are out: a value of QUERY_STATUS and its text, None for nothing more to say.
     :param binary: writes the rows in another form than TABLEDATA, as an element with its tags.
+    :param written: the rows as TR elements, instead of ``rows``.
     :param infos: further INFO elements, names and values.
     :param resources: further RESOURCE elements, after the one with the table.
     :param identified: the columns whose FIELD has its name as XML ID too, to be referred to.
@@ -76,10 +78,19 @@ def document(
     root.extend(resources)
     head, _, tail = serialise(root).partition(b"<TABLEDATA/>")
     yield head
-    yield from (binary or _tabledata)(columns, rows)
+    yield from (binary or _tabledata)(columns, rows) if written is None else _rows_written(written)
     said = status() if status else ("OVERFLOW", "") if overflow else None
     before, _, after = tail.partition(b'<INFO name="QUERY_STATUS" value="LATER"/>')
     yield before + (_status(*said) if said else b"") + after
+
+
+def cells_text(cells: Iterable[Cell]) -> str:
+    """Return cells as TD elements."""
+    texts = [TEXTS[type(cell)](cell) for cell in cells]
+    text = "".join(texts)
+    if _SPECIAL.search(text) or _BETWEEN in text or _ROW in text:
+        texts = [escape(clean(cell)) for cell in texts]
+    return f"<TD>{'</TD><TD>'.join(texts)}</TD>"
 
 
 def _tabledata(_: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
@@ -87,6 +98,14 @@ def _tabledata(_: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Iterator[
     left = iter(rows)
     while some := list(islice(left, ROWS)):
         yield _lines(some).encode()
+    yield b"</TABLEDATA>"
+
+
+def _rows_written(lines: Iterable[str]) -> Iterator[bytes]:
+    yield b"<TABLEDATA>\n"
+    left = iter(lines)
+    while some := list(islice(left, ROWS)):
+        yield "".join(some).encode()
     yield b"</TABLEDATA>"
 
 
@@ -110,6 +129,15 @@ def _lines(rows: Sequence[Sequence[Cell]]) -> str:
 def error(message: str) -> bytes:
     """Return the document that says a request failed, and why."""
     root, resource = _results()
+    _info(resource, "QUERY_STATUS", "ERROR").text = clean(message)
+    return serialise(root)
+
+
+def cone_search_error(message: str) -> bytes:
+    """Return the same as Simple Cone Search 1.03, section 2.3, has it, which puts an INFO in front (erratum 3)."""
+    root, resource = _results()
+    said = etree.Element("INFO", ID="Error", name="Error", value=clean(message))
+    root.insert(0, said)
     _info(resource, "QUERY_STATUS", "ERROR").text = clean(message)
     return serialise(root)
 

@@ -5,7 +5,8 @@ A module of the page keeps what it shows up to date; without one it is loaded ag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
@@ -13,7 +14,7 @@ from itertools import zip_longest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jobs.errors import ParameterError, RequestError
+from jobs.errors import NotFoundError, ParameterError, RequestError
 from jobs.models import Job, Parameter, Product, Task
 from jobs.phases import ACTIVE
 from uws import access, context, dali, snippets
@@ -57,18 +58,24 @@ def kind_of(product: Product) -> str:
 
 async def show_list(request: Request) -> Response:
     """List the client's jobs, newest first."""
-    here, owners = context.of(request), access.listed(request)
-    run_id = (await dali.read(request)).one("RUNID")
-
-    def gather() -> list[Job]:
-        refs = here.jobs.refs(last=None if run_id else LISTED, owners=owners)
-        return [here.jobs.get(ref.script, ref.id) for ref in refs if run_id in (None, ref.run_id)][:LISTED]
-
-    found = await call(gather)
-    return page(request, "jobs.html", jobs=found, run_id=run_id, limit=LISTED, titles=_titles(here))
+    run_id = (await dali.read(request)).one("RUNID") or None
+    _, right = await access.rights(request, run_id)
+    owners = None if right else access.listed(request)
+    found = await call(jobs_of, context.of(request), owners, run_id, LISTED)
+    return page(request, "jobs.html", jobs=found, run_id=run_id, limit=LISTED, titles=titles(context.of(request)))
 
 
-def _titles(here: Context) -> dict[str, str]:
+def jobs_of(here: Context, owners: Collection[str | None] | None, run_id: str | None, most: int) -> list[Job]:
+    """Return the newest jobs of these owners, or of that run."""
+    found = []
+    for ref in here.jobs.refs(last=most, owners=owners, run_id=run_id):
+        with suppress(NotFoundError):  # it may be deleted by now
+            found.append(here.jobs.get(ref.script, ref.id))
+    return found
+
+
+def titles(here: Context) -> dict[str, str]:
+    """Return the title of each script by its name."""
     return {name: here.jobs.scripts.get(name).title for name in here.jobs.scripts.names()}
 
 
@@ -82,7 +89,7 @@ async def show(request: Request) -> Response:
         "job.html",
         sky=True,
         job=job,
-        title=_titles(here).get(job.script, job.script),
+        title=titles(here).get(job.script, job.script),
         active=job.phase in ACTIVE,
         tasks=job.tasks[:TASKS],
         groups=_groups(job),
@@ -141,7 +148,7 @@ async def compare(request: Request) -> Response:
         jobs=(first, second),
         rows=_parameter_rows(first, second),
         pairs=_product_pairs(first, second),
-        titles=_titles(context.of(request)),
+        titles=titles(context.of(request)),
     )
 
 

@@ -37,12 +37,24 @@ def test_63_65_the_blocking_form_is_declared_without_a_standard(probe: Probe, sh
     assert [item.text for item in sync.iter("queryType")] == ["GET"]
 
 
-def test_62_tables_are_the_columns_of_observations(probe: Probe, shared: Path):
+def test_62_tables_are_the_columns_of_what_searches_answer(probe: Probe, shared: Path):
     response = probe.get("tables")
     root = valid(response.content, shared, "VOSITables-v1.0.xsd")
-    described = [(item.findtext("name"), item.findtext("dataType")) for item in root.iter("column")]
-    answer = etree.fromstring(probe.get("observations", MAXREC="0", RESPONSEFORMAT="votable").content)
-    assert described == [(item.get("name"), item.get("datatype")) for item in answer.iter("{*}FIELD")]
+    asked = {
+        "observations": {"MAXREC": "0", "RESPONSEFORMAT": "votable"},
+        "sia2": {"MAXREC": "0"},
+        "scs": {"RA": "0", "DEC": "0", "SR": "0"},
+    }
+    for table in root.iter("table"):
+        name = table.findtext("name")
+        described = [
+            (item.findtext("name"), item.findtext("dataType"), item.findtext("ucd")) for item in table.iter("column")
+        ]
+        answer = etree.fromstring(probe.get(name, **asked.pop(name)).content)
+        assert described == [
+            (item.get("name"), item.get("datatype"), item.get("ucd")) for item in answer.iter("{*}FIELD")
+        ]
+    assert not asked
     assert len(described) > 10
     assert parsedate_to_datetime(response.headers["last-modified"])
     assert ("VOSI#tables" in probe.get("capabilities").text) is True

@@ -9,7 +9,7 @@ from lxml import etree
 from starlette.requests import Request
 from starlette.responses import Response
 
-from uws import context, errors, vosi
+from uws import context, errors, services, vosi
 from uws.client import client_of
 from uws.context import Context
 from uws.markup import XSI, add, serialise
@@ -19,7 +19,6 @@ from uws.tap.names import GEOMETRY, OF_GEOMETRY
 from uws.tap.published import Published
 from uws.tap.tables import KEYS, OBSCORE, SCHEMAS, is_indexed, is_principal, is_standard, spelt
 
-TAP = "ivo://ivoa.net/std/TAP"
 REGEXT = "http://www.ivoa.net/xml/TAPRegExt/v1.0"
 FEATURES = "ivo://ivoa.net/std/TAPRegExt#features-"
 OUTPUT = "ivo://ivoa.net/std/TAPRegExt#output-"
@@ -42,9 +41,9 @@ def capabilities(here: Context) -> bytes:
     }
     root = etree.Element(f"{{{vosi.CAPABILITIES}}}capabilities", {}, names)
     for name in ("capabilities", "availability", "tables"):
-        vosi.add_capability(root, f"{vosi.VOSI}{name}", here.addresses.at("tap", name))
-    vosi.add_capability(root, "ivo://ivoa.net/std/DALI#examples", here.addresses.at("tap", "examples"))
-    interface = vosi.add_capability(root, TAP, here.addresses.at("tap"), use="base")
+        vosi.add_capability(root, f"{services.VOSI}{name}", here.addresses.at("tap", name))
+    vosi.add_capability(root, services.EXAMPLES, here.addresses.at("tap", "examples"))
+    interface = vosi.add_capability(root, services.TAP, here.addresses.at("tap"), use="base")
     interface.set("version", "1.1")
     vosi.secure(interface, vosi.security_methods(here.settings))
     capability = interface.getparent()

@@ -332,12 +332,12 @@ def test_the_trail_shows_only_allowed_moves(store: JobStore) -> None:
 
 @pytest.mark.parametrize("page", [1, 2, 3, 7, 8, 1000])
 def test_pages_of_the_list_fit_together(store: JobStore, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
-    monkeypatch.setattr("jobs.store.PAGE", page)
+    monkeypatch.setattr("jobs.store.reading.PAGE", page)
     # by creation time, though the clock was set back; of one millisecond the one made last comes first
     created = [5, 5, 9, 9, 9, 2, 9]
     ids = []
     for instant in created:
-        monkeypatch.setattr("jobs.store.now", lambda instant=instant: instant)
+        monkeypatch.setattr("jobs.store.orders.now", lambda instant=instant: instant)
         ids.append(make(store))
     expected = [ids[number] for number in (6, 4, 3, 2, 1, 0, 5)]
     assert [ref.id for ref in store.refs("probe", (), None, None)] == expected

@@ -71,7 +71,7 @@ function watch() {
   const end = follow(job.dataset.events, {
     job: take,
     task: (state) => { if (!task(state)) refresh(["tasks"]); overall(); },
-    log: ({ task: number }) => log.more(number),
+    log: (told) => log.take(told),
     end: () => refresh(["head", "products", "tasks", "how"]),
   }, async () => {
     take(await json(job.dataset.api));

@@ -7,6 +7,9 @@ const LINES = 4000;
 const PIECE = 1 << 18;
 const PAUSE = 2000;
 
+/** Whether the stream of events tells of new lines; then it is looked at now and then only. */
+const streamed = () => document.documentElement.dataset.live === "yes";
+
 export class Log {
   constructor() {
     this.view = $("#log");
@@ -61,6 +64,8 @@ export class Log {
 
   async grow(turn) {
     let ended = false;
+    this.reading = true;
+    clearTimeout(this.waiting);
     try {
       const piece = await this.read(this.next);
       if (turn !== this.turn) return;
@@ -72,16 +77,19 @@ export class Log {
       ended = piece.ended;
       this.tell(ended);
       if (more) return this.grow(turn);
-    } catch { /* the service is away for a moment */ }
+    } catch { /* the service is away for a moment */ } finally { this.reading = false; }
     if (ended || turn !== this.turn) return;
-    this.waiting = setTimeout(() => turn === this.turn && this.following && this.grow(turn), document.hidden ? 10 * PAUSE : PAUSE);
+    this.waiting = setTimeout(() => turn === this.turn && this.following && this.grow(turn), streamed() ? 10 * PAUSE : PAUSE);
   }
 
-  /** The task has written more: look at once, and not in a second. */
-  more(number_) {
-    if (String(number_) === this.number && this.following && this.waiting) {
-      clearTimeout(this.waiting);
-      this.waiting = null;
+  /** Take lines that the stream of events tells of; where some are missing, ask for them. */
+  take({ task, offset, next, lines }) {
+    if (String(task) !== this.number || !this.following || this.first === null || next <= this.next) return;
+    if (offset === this.next && !this.rest) {
+      this.append(lines.join("\n") + "\n", false);
+      this.next = next;
+      this.tell(false);
+    } else if (!this.reading) {
       this.grow(this.turn);
     }
   }
