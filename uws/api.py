@@ -6,7 +6,6 @@ found at ``/api/jobs/{job}``, whatever its script. What is posted is a form as e
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from functools import wraps
 from itertools import islice
@@ -60,7 +59,8 @@ async def estimate(request: Request) -> Response:
     """
     here, form = context.of(request), await dali.read(request)
     foreseen = await call(here.jobs.foresee, request.path_params["script"], form.without(joblist.CONTROL))
-    return Response(json.dumps({"tasks": foreseen.tasks, "seconds": foreseen.seconds}), media_type=JSON)
+    shown = representation.Estimate(tasks=foreseen.tasks, seconds=foreseen.seconds)
+    return Response(shown.model_dump_json(), media_type=JSON)
 
 
 async def show_job(request: Request) -> Response:

@@ -241,6 +241,7 @@ _MODELS: dict[Handler, str] = {
     api.show_list: "JobList",
     api.show_job: "Job",
     api.create: "Job",
+    api.estimate: "Estimate",
     sessions.show_list: "SessionList",
     sessions.show: "Session",
     sessions.create: "Session",
@@ -376,6 +377,7 @@ def _schemas(scripts: Iterable[Script]) -> Schema:
     answers = (
         representation.Job,
         representation.JobList,
+        representation.Estimate,
         representation.Error,
         sessionmodels.SessionList,
         sessionmodels.ShareList,

@@ -128,7 +128,7 @@ async def front(request: Request) -> Response:
             "jobs": jobs_of(here, owners, run_id, LATEST),
         }
 
-    hips = here.addresses.at("hips", "exposure")
+    hips = here.addresses.at("hips", "exposure") if (here.settings.folder / "hips" / "exposure").is_dir() else ""
     found = await call(gather)
     return page(request, "front.html", sky=True, aladin=ALADIN, hips=hips, session=session, right=right, **found)
 

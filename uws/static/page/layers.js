@@ -14,6 +14,7 @@ export class Layers {
     this.marked = this.overlay("pointed", "#ffffff", 4);
     this.region = this.overlay("region", REGION, 2);
     this.shapes = new Map();
+    this.inks = new Map();
     this.coverage = A.MOCFromURL(coverage, { name: "coverage", color: "#4d86c9", opacity: 0.3, fill: true, edge: false, perimeter: true });
     aladin.addMOC(this.coverage);
   }
@@ -58,8 +59,9 @@ export class Layers {
     this.shapes.clear();
     for (const row of rows.slice(0, MOST)) {
       const found = outlines(row.s_region);
-      this.shapes.set(row.id, found);
       const kind = cameraClass(row.camera);
+      this.shapes.set(row.id, found);
+      this.inks.set(row.id, INK[kind]);
       for (const outline of found) this.footprints[kind].add(this.forms(outline, { color: INK[kind], lineWidth: 1 }));
     }
     return Math.min(rows.length, MOST);
@@ -70,7 +72,8 @@ export class Layers {
     this.marked.removeAll();
     for (const [id, found] of this.shapes) {
       if (id !== pointed && !chosen.has(id)) continue;
-      for (const outline of found) this.marked.add(this.forms(outline, { color: id === pointed ? "#ffffff" : REGION, lineWidth: id === pointed ? 4 : 2.5 }));
+      const options = id === pointed ? { color: "#ffffff", lineWidth: 4 } : { color: this.inks.get(id), lineWidth: 3 };
+      for (const outline of found) this.marked.add(this.forms(outline, options));
     }
   }
 
