@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -53,6 +54,10 @@ class Settings(EngineSettings):
         "for all, empty for none. Credentials are never sent along.",
     )
     anonymous: bool = Field(default=True, description="Whether anybody may make jobs; if not, only users may.")
+    dataset_files: Literal["anybody", "users", "nobody"] = Field(
+        default="anybody",
+        description="Who may have the files of datasets: `anybody`, `users`, or `nobody` but administrators.",
+    )
     anonymous_list: bool | None = Field(
         default=None,
         description="Whether the anonymous list of jobs shows the anonymous jobs. By default it does without "
