@@ -21,11 +21,13 @@ from jobs.store.sessions import Holder, Session
 from uws import context
 from uws.client import Client, ForbiddenError, UnauthenticatedError, client_of
 from uws.context import call
+from uws.settings import Settings
 
 
-async def admit(request: Request) -> None:
+async def admit(request: Request, *, reads: bool | None = None) -> None:
     """Let a request for a job pass.
 
+    :param reads: whether the job is only looked at; by default the method says so.
     :raises NotFoundError: there is no such job.
     :raises UnauthenticatedError: the job has an owner, and the client does not say who it is.
     :raises ForbiddenError: the job is somebody else's.
@@ -35,10 +37,11 @@ async def admit(request: Request) -> None:
     if client.admin or (state.owner is not None and state.owner == client.name):
         return
     # Whoever waits at /sync may take the job with him when he goes.
-    reads = request.method in ("GET", "HEAD") and "/sync/" not in request.url.path
+    if reads is None:
+        reads = request.method in ("GET", "HEAD") and "/sync/" not in request.url.path
     if state.owner is None and reads:
         return
-    in_session, access = await _rights(request, state.run_id)
+    in_session, access = await rights(request, state.run_id)
     if state.owner is None:
         if in_session and not (access and access.allows(Access.RUN)):
             raise ForbiddenError("AuthorizationError: The job belongs to a session in which you may run nothing")
@@ -50,7 +53,7 @@ async def admit(request: Request) -> None:
     raise ForbiddenError("AuthorizationError: The job is somebody else's")
 
 
-async def _rights(request: Request, run_id: str | None) -> tuple[bool, Access | None]:
+async def rights(request: Request, run_id: str | None) -> tuple[bool, Access | None]:
     """Return whether a run id is that of a session, and what the client may do with it."""
     if not is_id(run_id):
         return False, None
@@ -94,7 +97,7 @@ async def join(request: Request, run_id: str | None) -> None:
 
     :raises ForbiddenError: it is that of a session in which the client may run nothing.
     """
-    in_session, access = await _rights(request, run_id)
+    in_session, access = await rights(request, run_id)
     if in_session and not (access and access.allows(Access.RUN)):
         raise ForbiddenError(f"AuthorizationError: RUNID {run_id} is a session in which you may run nothing")
 
@@ -123,12 +126,40 @@ def listed(request: Request) -> Collection[str | None] | None:
     return (client.name,)
 
 
+def may_have_files(settings: Settings, client: Client) -> bool:
+    """Whether a client may have the files of datasets."""
+    return (
+        client.admin
+        or settings.dataset_files == "anybody"
+        or (settings.dataset_files == "users" and client.name is not None)
+    )
+
+
+def admit_to_files(request: Request) -> None:
+    """Let a request for a file of a dataset pass.
+
+    :raises UnauthenticatedError: only users may have it, and the client does not say who it is.
+    :raises ForbiddenError: the service hands out none.
+    """
+    settings, client = context.of(request).settings, client_of(request)
+    if may_have_files(settings, client):
+        return
+    if settings.dataset_files == "users":
+        raise UnauthenticatedError("AuthenticationError: Only users may have the files of datasets; say who you are")
+    raise ForbiddenError("AuthorizationError: This service does not hand out the files of datasets")
+
+
+def may_make_jobs(settings: Settings, client: Client) -> bool:
+    """Whether a client may make jobs."""
+    return settings.anonymous or client.name is not None
+
+
 def creator(request: Request) -> str | None:
     """Return the owner of a job that the request makes.
 
     :raises UnauthenticatedError: the client is anonymous, and only users make jobs here.
     """
     client = client_of(request)
-    if client.name is None and not context.of(request).settings.anonymous:
+    if not may_make_jobs(context.of(request).settings, client):
         raise UnauthenticatedError("AuthenticationError: Only users make jobs here; say who you are")
     return client.name

@@ -22,21 +22,26 @@ from uws import (
     datalink,
     errors,
     files,
+    hips,
     job,
     joblist,
     metrics,
     observations,
     openapi,
     pages,
+    rows,
+    running,
     scs,
     services,
     sessions,
     sia2,
+    soda,
     sync,
     vosi,
+    work,
 )
 from uws.accounts import Accounts
-from uws.addresses import TAP, Addresses
+from uws.addresses import SODA, TAP, Addresses
 from uws.context import Context
 from uws.identity import Identify
 from uws.limits import BodyLimit
@@ -128,8 +133,10 @@ def _routes() -> list[BaseRoute]:
         *_resource(API_JOB + "/executionduration", api.part("execution_duration"), post=api.changing(job.set_duration)),
         *_resource(API_JOB + "/destruction", api.part("destruction"), post=api.changing(job.set_destruction)),
         *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),
+        *_resource(API_JOB + "/products/{product}/rows", rows.show),
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
+        *_resource("/api" + SCRIPT + "/estimate", api.estimate, post=api.estimate),
         *_resource("/api/sessions", sessions.show_list, post=sessions.create),
         *_resource(API_SESSION, sessions.show, patch=sessions.change, delete=sessions.delete),
         *_resource(API_SESSION + "/jobs", sessions.jobs),
@@ -144,6 +151,9 @@ def _routes() -> list[BaseRoute]:
         *_resource("/tap/availability", vosi.show_availability),
         *_resource("/tap/tables", tap_vosi.show_tables),
         *_resource("/tap/examples", examples.show),
+        *_job_routes("/soda", SODA),
+        *_resource("/soda/sync", soda.create, post=soda.create, script=SODA),
+        *_resource("/soda/sync/{job}", soda.wait, script=SODA),
         *_resource("/sia2/query", sia2.query, post=sia2.query),
         *_resource("/sia2", sia2.query, post=sia2.query),
         *_resource("/scs", scs.search, post=scs.search),
@@ -152,6 +162,9 @@ def _routes() -> list[BaseRoute]:
         *_resource(f"{DATASET}/{datalink.COVERAGE}", datalink.coverage),
         *_resource(f"{DATASET}/{{file}}", datalink.file),
         *_resource("/coverage", coverage.show, post=coverage.show),
+        *_resource("/hipslist", hips.show_list),
+        *_resource("/hips/{map}", hips.show),
+        *_resource("/hips/{map}/{file:path}", hips.show_file),
         *_resource("/openapi.json", openapi.show),
         *_resource("/scripts", pages.scripts),
         *_resource("/capabilities", vosi.show_capabilities),
@@ -159,6 +172,10 @@ def _routes() -> list[BaseRoute]:
         *_resource("/tables", vosi.show_tables),
         *_resource("/healthz", vosi.healthz),
         *_resource("/metrics", metrics.show),
+        *_resource("/run", running.show, post=running.show, page=True),
+        *_resource("/jobs/compare", work.compare, page=True),
+        *_resource("/jobs/{job}", work.show, post=work.act, page=True),
+        *_resource("/jobs", work.show_list, page=True),
         *_resource("/", pages.front),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
@@ -201,6 +218,8 @@ def _resource(
             errors.set_form(request, "html")
         if script is not None:
             request.path_params["script"] = script
+        if script == SODA:
+            errors.set_form(request, "soda")
         if "job" in request.path_params:
             await access.admit(request)
         if "session" in request.path_params:

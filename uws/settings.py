@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -53,6 +54,10 @@ class Settings(EngineSettings):
         "for all, empty for none. Credentials are never sent along.",
     )
     anonymous: bool = Field(default=True, description="Whether anybody may make jobs; if not, only users may.")
+    dataset_files: Literal["anybody", "users", "nobody"] = Field(
+        default="anybody",
+        description="Who may have the files of datasets: `anybody`, `users`, or `nobody` but administrators.",
+    )
     anonymous_list: bool | None = Field(
         default=None,
         description="Whether the anonymous list of jobs shows the anonymous jobs. By default it does without "
@@ -86,6 +91,26 @@ class Settings(EngineSettings):
         default="scripts.epic.pps:read",
         pattern=r"^[\w.]+:\w+$",
         description="What reads the archive's files for `amora index add`, as module:function.",
+    )
+
+    positions: str = Field(
+        default="scripts.epic.positions:positions",
+        pattern=r"^[\w.]+:\w+$",
+        description="What reads the positions of events for `amora index hips counts`, as module:function.",
+    )
+    title: str = Field(
+        default="Amora",
+        min_length=3,
+        max_length=200,
+        pattern=r"^[^\r\n]+$",
+        description="The name of the service in registries and maps, e.g. XMM-Newton at Strasbourg.",
+    )
+    publisher: str = Field(
+        default="Unknown publisher",
+        min_length=3,
+        max_length=200,
+        pattern=r"^[^\r\n]+$",
+        description="The organisation that runs the service, for registries and maps.",
     )
 
     access_log: bool | None = Field(

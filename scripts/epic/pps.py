@@ -16,6 +16,7 @@ from scripts.epic.characteristics import CHARACTERISTICS
 from scripts.epic.errors import EventFileError
 from scripts.epic.events import EventList
 from scripts.epic.outline import hull, stcs
+from scripts.epic.pipeline_maps import KINDS
 from scripts.epic.stream import DAMAGED
 
 ORDER = 13
@@ -26,13 +27,13 @@ EVENT_LIST = re.compile(r"^(P\d{10}[A-Z0-9]{2}[A-Z]\d{3})[MP]IEVLI\w*\.(FTZ|FIT|
 
 FITS_TYPE = "application/fits"
 
-COMPANIONS = {
-    "FBKTSR": "flare_background",
-    "EXPMAP": "exposure_map",
-    "BKGMAP": "background_map",
-    "DETMSK": "detector_mask",
-}
+COMPANIONS = {"FBKTSR": "flare_background", **KINDS}
 """What belongs to an exposure besides its event list: the part of the name after the exposure, and the kind of file."""
+PICTURES = {
+    "IMAGE_8000": "preview",
+}
+"""The same of what is no FITS: the image in the whole band."""
+PNG = "image/png"
 
 
 @dataclass(frozen=True)
@@ -206,5 +207,8 @@ def _companions(path: Path) -> Iterator[tuple[str, Path, str]]:
     for other in sorted(path.parent.iterdir()):
         name = other.name.upper()
         for begin, kind in COMPANIONS.items():
-            if name.startswith(f"{stem[1].upper()}{begin}"):
+            if name.startswith(f"{stem[1].upper()}{begin}") and not name.endswith((".PNG", ".PDF", ".GIF")):
                 yield kind, other.resolve(), FITS_TYPE
+        for begin, kind in PICTURES.items():
+            if name == f"{stem[1].upper()}{begin}.PNG":
+                yield kind, other.resolve(), PNG
