@@ -30,6 +30,8 @@ from uws import (
     observations,
     openapi,
     pages,
+    rows,
+    running,
     scs,
     services,
     sessions,
@@ -37,6 +39,7 @@ from uws import (
     soda,
     sync,
     vosi,
+    work,
 )
 from uws.accounts import Accounts
 from uws.addresses import SODA, TAP, Addresses
@@ -131,8 +134,10 @@ def _routes() -> list[BaseRoute]:
         *_resource(API_JOB + "/executionduration", api.part("execution_duration"), post=api.changing(job.set_duration)),
         *_resource(API_JOB + "/destruction", api.part("destruction"), post=api.changing(job.set_destruction)),
         *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),
+        *_resource(API_JOB + "/products/{product}/rows", rows.show),
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
+        *_resource("/api" + SCRIPT + "/estimate", api.estimate, post=api.estimate),
         *_resource("/api/sessions", sessions.show_list, post=sessions.create),
         *_resource(API_SESSION, sessions.show, patch=sessions.change, delete=sessions.delete),
         *_resource(API_SESSION + "/jobs", sessions.jobs),
@@ -169,6 +174,10 @@ def _routes() -> list[BaseRoute]:
         *_resource("/tables", vosi.show_tables),
         *_resource("/healthz", vosi.healthz),
         *_resource("/metrics", metrics.show),
+        *_resource("/run", running.show, post=running.show, page=True),
+        *_resource("/jobs/compare", work.compare, page=True),
+        *_resource("/jobs/{job}", work.show, post=work.act, page=True),
+        *_resource("/jobs", work.show_list, page=True),
         *_resource("/", pages.front),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
