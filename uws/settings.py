@@ -93,6 +93,37 @@ class Settings(EngineSettings):
         description="What reads the archive's files for `amora index add`, as module:function.",
     )
 
+    positions: str = Field(
+        default="scripts.epic.positions:positions",
+        pattern=r"^[\w.]+:\w+$",
+        description="What reads the positions of events for `amora index hips counts`, as module:function.",
+    )
+    title: str = Field(
+        default="Amora",
+        min_length=3,
+        max_length=200,
+        pattern=r"^[^\r\n]+$",
+        description="The name of the service in registries and maps, e.g. XMM-Newton at Strasbourg.",
+    )
+    publisher: str = Field(
+        default="Unknown publisher",
+        min_length=3,
+        max_length=200,
+        pattern=r"^[^\r\n]+$",
+        description="The organisation that runs the service, for registries and maps.",
+    )
+    contact: str | None = Field(
+        default=None,
+        pattern=r"^\S+@\S+\.[^\s.]+$",
+        description="The address of whoever answers for the service, for registries, e.g. archive@observatory.example.",
+    )
+    description: str = Field(
+        default="Observations by region of the sky, and science scripts that run on them.",
+        min_length=10,
+        max_length=4000,
+        description="What the service has, in a sentence or some, for registries.",
+    )
+
     access_log: bool | None = Field(
         default=None,
         description="Whether each request gets a line in the log. By default it does with `AMORA_LOG_FORMAT=json`.",
