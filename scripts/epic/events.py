@@ -232,6 +232,11 @@ class EventList:
                 name = f"REF{axis}{wide}"
                 values.append(self.number(name if self.keyword(name) is not None else f"{narrow}{index}"))
         ra, x, dx, dec, y, dy = values
+        if not (np.isfinite(values).all() and abs(ra) <= 360 and abs(dec) <= 90 and dx and dy):
+            raise EventFileError(
+                f"{self.path.name}[EVENTS]: the world coordinates of X and Y make no sense: centre {ra:g}, {dec:g}, "
+                f"pixel {x:g}, {y:g}, step {dx:g}, {dy:g} degrees (REFXCRVL, ... or TCRVLn, ...)"
+            )
         return Projection(ra, dec, (x, y), (dx, dy))
 
     @cached_property

@@ -84,4 +84,10 @@ def prepare(job: task.Task) -> Extraction:
     else:
         sky = background.automatic(events, source, selection.mask(events))
     print(f"source region: {source.text}\nbackground region: {sky.text}")
-    return Extraction(events, selection, source, sky)
+    made = Extraction(events, selection, source, sky)
+    if not any(made.live.values()):
+        raise ScienceError(
+            f"{events.path.name} has no live time in the good times asked for: FRACEXP of the frames (EXPOSUnn) or "
+            "LIVETInn is 0; take another exposure or other times."
+        )
+    return made

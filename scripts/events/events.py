@@ -47,7 +47,9 @@ def main(job: task.Task) -> None:
     kinds = ("EXPOSU", "BADPIX") if job.parameters.text("FRAMES", "yes") == "yes" else ()
     companions = [hdu for ccd in events.ccds for kind in kinds if (hdu := events.extension(kind, ccd)) is not None]
     path = job.product("events.fits")
-    fits.write(path, [primary, table, *companions, *fits.gti_tables(events, selection), *fits.region_tables(shape)])
+    fits.write(
+        path, [primary, table, *companions, *fits.gti_tables(events, selection), *fits.region_tables(shape, events)]
+    )
     picture = image.counts(events, keep, grid)
     preview.picture(picture, job.product("events.png"), f"{events.keyword('OBJECT', '')} {job.slug}")
     print(f"{path.name}: {len(rows)} of {events.header['NAXIS2']} events ({selection.expression})")

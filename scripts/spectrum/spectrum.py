@@ -53,7 +53,7 @@ def main(job: task.Task) -> None:
         primary = astrofits.PrimaryHDU()
         fits.observation(primary.header, events, CREATOR)
         path = job.product(name)
-        fits.write(path, [primary, hdu, *fits.region_tables(shape), *fits.gti_tables(events, selection)])
+        fits.write(path, [primary, hdu, *fits.region_tables(shape, events), *fits.gti_tables(events, selection)])
         print(
             f"{path.name}: {hdu.header['TOTCTS']} counts in {hdu.header['EXPOSURE']:.1f} s, "
             f"BACKSCAL {hdu.header['BACKSCAL']:.0f} ({shape.text})"

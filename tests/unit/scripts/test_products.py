@@ -261,7 +261,7 @@ def test_no_good_time_at_all_is_said(run_script, simulated_m1, tmp_path, source)
 
     path = changed(simulated_m1, tmp_path, change)
     run = run_script("hardness", path, {}, circle(source))
-    assert (run.code, "no live time" in run.message) == (1, True)
+    assert (run.code, "has no good time: the good times of all its CCDs" in run.message) == (1, True)
 
 
 def test_a_timing_mode_list_is_refused_with_words(simulated_m1, tmp_path):
