@@ -52,6 +52,17 @@ async def create(request: Request) -> Response:
     return Response(job_as_json(made, here.addresses), 201, headers, JSON)
 
 
+async def estimate(request: Request) -> Response:
+    """Tell how many tasks a job with these parameters would have, and how many seconds it would take from now.
+
+    The seconds are null where nobody knows: no task of the script has been completed yet.
+    """
+    here, form = context.of(request), await dali.read(request)
+    foreseen = await call(here.jobs.foresee, request.path_params["script"], form.without(joblist.CONTROL))
+    shown = representation.Estimate(tasks=foreseen.tasks, seconds=foreseen.seconds)
+    return Response(shown.model_dump_json(), media_type=JSON)
+
+
 async def show_job(request: Request) -> Response:
     """Show the job; with WAIT, once its phase changes or the time is over."""
     return await job.shown(request, "json", job_as_json, JSON)
@@ -89,11 +100,11 @@ async def delete(request: Request) -> Response:
 
 
 async def show_log(request: Request) -> Response:
-    """Show the log of a task from OFFSET on.
+    """Show the log of a task from OFFSET on; below 0 it is counted from the end.
 
     ``Amora-Log-Next`` is the offset to go on from, ``Amora-Log-Ended`` whether nothing more will come.
     """
-    offset = (await dali.read(request)).integer("OFFSET", 0, 2**62) or 0
+    offset = (await dali.read(request)).integer("OFFSET", -(2**62), 2**62) or 0
     number = request.path_params["task"]
     chunk = await call(context.of(request).jobs.log, *job_of(request), number, offset)
     headers = {"Amora-Log-Next": str(chunk.next), "Amora-Log-Ended": "true" if chunk.ended else "false"}

@@ -34,6 +34,7 @@ from uws import (
     joblist,
     observations,
     representation,
+    rows,
     scs,
     sessionmodels,
     sessions,
@@ -160,7 +161,12 @@ QUERY: dict[Handler, dict[str, Schema]] = {
     sessions.jobs: _FILTERS,
     job.show: _WAIT,
     api.show_job: _WAIT,
-    api.show_log: {"OFFSET": {"type": "integer", "minimum": 0, "description": "The byte to begin at."}},
+    api.show_log: {"OFFSET": {"type": "integer", "description": "The byte to begin at; below 0, from the end."}},
+    rows.show: {
+        "OFFSET": {"type": "integer", "minimum": 0, "description": "Rows to leave out first."},
+        "MAXREC": {"type": "integer", "minimum": 0, "maximum": rows.MOST, "description": "The most rows wanted."},
+        "HDU": {"type": "integer", "minimum": 0, "description": "Of a FITS file, counted from 0."},
+    },
     observations.show: {
         **_ASKED,
         "ORDER": {
@@ -235,6 +241,7 @@ _MODELS: dict[Handler, str] = {
     api.show_list: "JobList",
     api.show_job: "Job",
     api.create: "Job",
+    api.estimate: "Estimate",
     sessions.show_list: "SessionList",
     sessions.show: "Session",
     sessions.create: "Session",
@@ -247,7 +254,7 @@ _MODELS: dict[Handler, str] = {
 }
 _MAKES = (api.create, sessions.create, sessions.copy, sessions.share)
 """What answers 201."""
-_CREATES = (joblist.create, api.create, sync.create)
+_CREATES = (joblist.create, api.create, sync.create, api.estimate)
 _ANSWER_POSTS = (observations.show, coverage.show, sia2.query, scs.search, datalink.links, tap.sync)
 """What answers a POST as it does a GET."""
 _VOTABLE_ERRORS = (*_ANSWER_POSTS, sync.create, sync.wait)
@@ -370,6 +377,7 @@ def _schemas(scripts: Iterable[Script]) -> Schema:
     answers = (
         representation.Job,
         representation.JobList,
+        representation.Estimate,
         representation.Error,
         sessionmodels.SessionList,
         sessionmodels.ShareList,
