@@ -54,7 +54,7 @@ def test_sia2_takes_what_pyvo_sends_for_each_parameter(here: Service) -> None:
     row = whole[0]
     narrowed = service.search(
         band=(1e-10 * u.m, 1e-9 * u.m),
-        time=Time([row["t_min"], row["t_max"]], format="mjd"),
+        time=(Time(row["t_min"], format="mjd"), Time(row["t_max"], format="mjd")),
         field_of_view=(0.1 * u.deg, 2 * u.deg),
         spatial_resolution=(0 * u.arcsec, 60 * u.arcsec),
         exptime=(1 * u.s, 1e7 * u.s),
