@@ -146,7 +146,7 @@ def test_the_plugin_asks_for_the_image_of_the_longest_observation(here: Service,
     ]
     assert address == f"{here.base_url}/scripts/image/sync?ID={longest['id']}"
     answer = here.http.get(address, follow_redirects=True)
-    assert answer.headers["content-type"] == "application/fits"
+    assert answer.headers["content-type"] == "image/fits"
 
 
 def test_every_recipe_is_listed_and_run() -> None:
