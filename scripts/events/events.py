@@ -65,7 +65,7 @@ def _table(events: EventList, rows: Rows) -> Any:
         for card in events.header.cards
         if not SUBSPACE.match(card.keyword) and card.keyword not in ("CHECKSUM", "DATASUM", "SLCTEXPR", "LONGSTRN")
     ]
-    header = astrofits.Header(cards, copy=True)
+    header = astrofits.Header(cards).copy()  # of the cards too: the list keeps its own
     header["NAXIS2"] = len(rows)
     header["PCOUNT"] = 0
     content = rows.tobytes()
