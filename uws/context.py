@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from uws.addresses import Addresses
+from uws.feeds import Feeds
 from uws.fragments import Fragments, as_row
 from uws.hammering import Hammering
 from uws.renderings import Renderings
@@ -43,6 +44,7 @@ class Context:
     fragments: Fragments = field(default_factory=Fragments)
     rows: Fragments = field(default_factory=lambda: Fragments(as_row))
     unions: Unions = field(default_factory=Unions)
+    feeds: Feeds = field(default_factory=Feeds)
 
     @property
     def jobs(self) -> Jobs:

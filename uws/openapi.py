@@ -30,6 +30,7 @@ from uws import (
     coverage,
     datalink,
     discovery,
+    events,
     job,
     joblist,
     observations,
@@ -160,7 +161,11 @@ QUERY: dict[Handler, dict[str, Schema]] = {
     sessions.jobs: _FILTERS,
     job.show: _WAIT,
     api.show_job: _WAIT,
-    api.show_log: {"OFFSET": {"type": "integer", "minimum": 0, "description": "The byte to begin at."}},
+    api.show_log: {
+        "OFFSET": {"type": "integer", "minimum": 0, "description": "The byte to begin at."},
+        "TAIL": {"type": "integer", "minimum": 1, "maximum": api.PIECE, "description": "Bytes at the end, instead."},
+    },
+    events.of_job: {"LOG": {"type": "string", "description": "The logs wanted: all, none, or the number of a task."}},
     observations.show: {
         **_ASKED,
         "ORDER": {
@@ -347,6 +352,8 @@ def _success(method: str, handler: Handler, programs: bool) -> Schema:
     if handler is api.show_log:
         return {"200": {"description": "The log.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
     answer: Schema = {"description": (inspect.getdoc(handler) or "").partition("\n")[0]}
+    if handler in (events.of_job, events.of_session):
+        return {"200": {**answer, "content": {"text/event-stream": {"schema": {"type": "string"}}}}}
     if programs:
         model = _MODELS.get(handler) or ("Job" if method == "POST" else None)
         schema = {"$ref": f"#/components/schemas/{model}"} if model else {"type": "object"}
