@@ -6,8 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from scripts.epic import detection, ecf, exposure, exposure_map, image, preview, psf, region, table, task, vignetting
-from scripts.epic.ccd import Geometry
+from scripts.epic import (
+    detection,
+    ecf,
+    exposure,
+    exposure_map,
+    image,
+    pipeline_maps,
+    preview,
+    psf,
+    region,
+    table,
+    task,
+    vignetting,
+)
 from scripts.epic.events import EventList
 from scripts.epic.psf import King
 from scripts.epic.selection import select
@@ -49,8 +61,8 @@ def main(job: task.Task) -> None:
     counts = image.counts(events, selection.mask(events), where).astype(np.float64)
     task.progress(0.2, "making the exposure map")
     live = exposure.live_times(events, selection.times)
-    model = exposure_map.Modelled(events, Geometry(events), live, selection.flags, band)
-    seconds_map = exposure_map.find(job.dataset.get("files", ()), model, live, band)
+    files = job.dataset.get("files", ())
+    _, seconds_map = exposure_map.prepare(events, files, live, selection.flags, band)
     seconds = exposure_map.image(seconds_map, where).astype(np.float64)
     task.progress(0.4, "detecting")
     energy, camera = psf.mean_energy(*band), events.camera.name
@@ -66,7 +78,14 @@ def main(job: task.Task) -> None:
     def king_at(row: float, column: float) -> King:
         return psf.king(camera, energy, theta(row, column))
 
-    found, _ = detection.detect(counts, seconds, king_at, PIXEL, parameters.real("LIKELIHOOD", 12.0))
+    known = None
+    if parameters.text("BACKGROUND_MAP", "auto") == "auto":
+        known = pipeline_maps.background(files, events.projection, max(live.values(), default=0.0), band)
+    expected = (
+        None if known is None else exposure_map.sampled(known.density, where, 1).astype(np.float64) * where.bin**2
+    )
+    least = parameters.real("LIKELIHOOD", 12.0)
+    found, _ = detection.detect(counts, seconds, king_at, PIXEL, least, expected)
     task.progress(0.9, "writing the lists")
     factor = ecf.factor(camera, str(events.keyword("FILTER", "")), *band)
     rows: list[dict[str, Any]] = []
@@ -104,6 +123,9 @@ def main(job: task.Task) -> None:
         "flux_model": ecf.model() if factor else "no flux: no conversion factor for this filter and energy range",
         "eef_table": psf.TABLES[camera],
         "exposure_map": seconds_map.origin,
+        "background_map": "made from the image without its sources"
+        if known is None
+        else f"{known.origin}, scaled to the counts beside the sources",
         "selection": selection.expression,
         **({"SIMULATED": "made from a simulated event list, not an observation"} if events.simulated else {}),
     }

@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.epic import background as automatic
-from scripts.epic import ecf, exposure, exposure_map, psf, region, vignetting
-from scripts.epic.ccd import Geometry
+from scripts.epic import ecf, exposure, exposure_map, pipeline_maps, psf, region, vignetting
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
 from scripts.epic.region import Circle, Shape
@@ -91,17 +90,38 @@ def measure(job: Task, name: str, least: float) -> Measurement:
     source = region.place(job.region, events.projection)
     keep = selection.mask(events)
     live = exposure.live_times(events, selection.times)
-    model = exposure_map.Modelled(events, Geometry(events), live, selection.flags, band)
-    seconds = exposure_map.find(job.dataset.get("files", ()), model, live, band)
+    files = job.dataset.get("files", ())
+    model, seconds = exposure_map.prepare(events, files, live, selection.flags, band)
     if source.bounds is None or not all(np.isfinite(source.bounds)):
         return _nothing(name, events, selection, band, source, seconds)
     wanted = parameters.any("BACKGROUND")
-    ring: Shape = (
-        region.place(wanted, events.projection)
-        if isinstance(wanted, dict)
-        else automatic.automatic(events, source, keep)
-    )
+    ring: Shape | pipeline_maps.Background
+    if isinstance(wanted, dict):
+        ring = region.place(wanted, events.projection)
+    elif wanted == "map":
+        known = pipeline_maps.background(files, events.projection, max(live.values(), default=0.0), band)
+        if known is None:
+            raise ScienceError(
+                f"BACKGROUND=map: the archive has no background maps (BKGMAP) for {band[0]:g} to {band[1]:g} keV of "
+                f"{events.path.name}; bands of the pipeline end at 0.2, 0.5, 1, 2, 4.5 and 12 keV. Use BACKGROUND=auto."
+            )
+        ring = known
+    else:
+        ring = automatic.automatic(events, source, keep)
     return _measure(name, events, selection, band, keep, source, ring, model, seconds, least)
+
+
+@dataclass(frozen=True)
+class _Sky:
+    """What is expected of the background in the region, and where from."""
+
+    text: str
+    expected: float
+    counts: int
+    alpha: float
+    own: float
+    """Effective exposure of the source's light that is taken for background, s."""
+    live: bool
 
 
 def _measure(
@@ -111,7 +131,7 @@ def _measure(
     band: tuple[float, float],
     keep: NDArray[np.bool_],
     source: Shape,
-    ring: Shape,
+    ring: Shape | pipeline_maps.Background,
     model: exposure_map.Modelled,
     seconds: exposure_map.ExposureMap,
     least: float,
@@ -122,45 +142,50 @@ def _measure(
     theta = float(vignetting.off_axis(events, np.array([x]), np.array([y]))[0][0])
     king = psf.king(camera, psf.mean_energy(*band), theta)
     inside, cell = _points(source)
-    around, other = _points(ring)
     point = isinstance(source, Circle)
     if isinstance(source, Circle):
         eef = float(king.encircled(source.radius * unit))
         weight = king.density(np.hypot(inside[0] - x, inside[1] - y) * unit)
         # the sum over points misses the sharp core by some per mille: the encircled energy is exact
         weight *= eef / max(float(weight.sum()), 1e-300)
-        wings = king.density(np.hypot(around[0] - x, around[1] - y) * unit) * other * unit**2
     else:
         eef = 1.0
-        weight, wings = np.full(len(inside[0]), 1.0 / max(len(inside[0]), 1)), np.zeros(len(around[0]))
-    here, there = model.live(*inside), model.live(*around)
-    alpha = float(here.sum() * cell / (there.sum() * other)) if there.any() else 0.0
-    effective = float(np.sum(weight * seconds.vignetted(*inside)))
-    effective -= alpha * float(np.sum(wings * seconds.vignetted(*around)))
-    fraction = float(np.sum(weight * (here > 0)) / max(float(weight.sum()), 1e-300))
+        weight = np.full(len(inside[0]), 1.0 / max(len(inside[0]), 1))
+    here = model.live(*inside)
     columns = events.column("X")[keep], events.column("Y")[keep]
-    counts = int(np.count_nonzero(source.contains(*columns)))
-    background_counts = int(np.count_nonzero(ring.contains(*columns)))
+    if isinstance(ring, pipeline_maps.Background):
+        expected = float(np.sum(ring.density(*inside)[here > 0]) * cell)
+        sky = _Sky(ring.origin, expected, 0, 0.0, 0.0, live=True)
+    else:
+        around, other = _points(ring)
+        there = model.live(*around)
+        alpha = float(here.sum() * cell / (there.sum() * other)) if there.any() else 0.0
+        wings = king.density(np.hypot(around[0] - x, around[1] - y) * unit) * other * unit**2 * point
+        own = float(np.sum(wings * seconds.vignetted(*around)))
+        number = int(np.count_nonzero(ring.contains(*columns)))
+        sky = _Sky(ring.text, alpha * number, number, alpha, alpha * own, live=bool(there.any()))
+    effective = float(np.sum(weight * seconds.vignetted(*inside))) - sky.own
+    fraction = float(np.sum(weight * (here > 0)) / max(float(weight.sum()), 1e-300))
     problem = ""
     if fraction < least or effective <= 0:
         problem = (
             f"only {fraction:.0%} of the source's light in the region falls on live detector (a gap, bad pixels or the "
             f"edge of the field); {least:.0%} are asked for (EXPOSURE_MIN)"
         )
-    elif not there.any():
+    elif not sky.live:
         problem = "the background region has no live detector area; name another with BACKGROUND"
     return Measurement(
         **_common(name, events, selection, band, source, seconds),
-        counts=counts,
-        background=alpha * background_counts,
-        background_counts=background_counts,
-        alpha=alpha,
+        counts=int(np.count_nonzero(source.contains(*columns))),
+        background=sky.expected,
+        background_counts=sky.counts,
+        alpha=sky.alpha,
         live=float(here.max(initial=0.0)),
         effective=max(effective, 0.0),
         fraction=fraction,
         eef=eef,
         off_axis=theta,
-        ring=ring.text,
+        ring=sky.text,
         eef_table=psf.TABLES[camera] if point else "none: the region is no circle, taken as evenly bright",
         problem=problem,
     )

@@ -35,9 +35,9 @@ class Ring:
         return self.ring.bounds
 
     @property
-    def outline(self) -> Outline:
-        """The ring; holes are in the text alone."""
-        return self.ring.outline
+    def outlines(self) -> tuple[Outline, ...]:
+        """The ring, and what is not in it."""
+        return *self.ring.outlines, *(Outline("!CIRCLE", (x,), (y,), (radius,)) for x, y, radius in self.holes)
 
     def contains(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Tell which points lie in the ring and in none of the holes."""

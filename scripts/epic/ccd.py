@@ -232,8 +232,7 @@ class Geometry:
 def _window(events: EventList, ccd: int) -> tuple[int, int, int, int]:
     """The part of a CCD that was read out: WINDOWX0, ... of EXPOSUnn, which count from 1."""
     width, height = (64, 200) if events.camera.name == "PN" else (600, 600)
-    hdu = events.extension("EXPOSU", ccd)
-    header = hdu.header if hdu is not None else {}
+    header = events.header_of(f"EXPOSU{ccd:02d}")
     x0, y0 = max(1, int(header.get("WINDOWX0", 1))), max(1, int(header.get("WINDOWY0", 1)))
     dx, dy = int(header.get("WINDOWDX", width)), int(header.get("WINDOWDY", height))
     return x0, min(width, x0 + dx - 1), y0, min(height, y0 + dy - 1)

@@ -109,6 +109,31 @@ def background_map(counts: Floats, exposure: Floats, found: list[tuple[int, int]
     """
     from scipy.ndimage import gaussian_filter  # noqa: PLC0415 - slow to import, needed here alone
 
+    free = _free(counts, exposure, found)
+    top = gaussian_filter(np.where(free, counts, 0.0), sigma, truncate=4.0)
+    bottom = gaussian_filter(np.where(free, exposure, 0.0), sigma, truncate=4.0)
+    mean = counts[free].sum() / max(float(exposure[free].sum()), 1e-9)
+    rate = np.where(bottom > 1e-3 * exposure.max(), top / np.maximum(bottom, 1e-9), mean)
+    return np.asarray(np.maximum(rate, 0.02 * mean) * exposure)
+
+
+def normalised(
+    background: Floats, counts: Floats, exposure: Floats, found: list[tuple[int, int]]
+) -> tuple[Floats, float]:
+    """Scale a background map that was made of other good times or events to the counts beside the sources.
+
+    :returns: the map, with at least a fiftieth of its mean where something was exposed, and the factor.
+    """
+    free = _free(counts, exposure, found)
+    there = float(background[free].sum())
+    factor = float(counts[free].sum()) / there if there > 0 else 0.0
+    seen = exposure > 0
+    mean = float(background[seen].mean()) if seen.any() else 0.0
+    return np.where(seen, np.maximum(background, 0.02 * mean), 0.0) * factor, factor
+
+
+def _free(counts: Floats, exposure: Floats, found: list[tuple[int, int]]) -> NDArray[np.bool_]:
+    """Tell which pixels are exposed and lie beside the sources."""
     free = exposure > SEEN * exposure.max(initial=0.0)
     rows, columns = np.mgrid[-25:26, -25:26]
     bright = _box(counts, BOX)
@@ -119,11 +144,7 @@ def background_map(counts: Floats, exposure: Floats, found: list[tuple[int, int]
         i, j = rows[hole] + row, columns[hole] + column
         on = (i >= 0) & (i < counts.shape[0]) & (j >= 0) & (j < counts.shape[1])
         free[i[on], j[on]] = False
-    top = gaussian_filter(np.where(free, counts, 0.0), sigma, truncate=4.0)
-    bottom = gaussian_filter(np.where(free, exposure, 0.0), sigma, truncate=4.0)
-    mean = counts[free].sum() / max(float(exposure[free].sum()), 1e-9)
-    rate = np.where(bottom > 1e-3 * exposure.max(), top / np.maximum(bottom, 1e-9), mean)
-    return np.asarray(np.maximum(rate, 0.02 * mean) * exposure)
+    return np.asarray(free)
 
 
 def profile(king: King, extent: float, shape: tuple[int, int], row: float, column: float, pixel: float) -> Floats:
@@ -277,7 +298,12 @@ class _Local:
 
 
 def detect(
-    counts: Floats, exposure: Floats, king_at: Callable[[float, float], King], pixel: float, least: float
+    counts: Floats,
+    exposure: Floats,
+    king_at: Callable[[float, float], King],
+    pixel: float,
+    least: float,
+    known: Floats | None = None,
 ) -> tuple[list[Found], Floats]:
     """Return the sources of at least the likelihood ``least``, the most likely first, and the background map.
 
@@ -285,14 +311,21 @@ def detect(
     :param exposure: seconds, vignetted, of the same shape.
     :param king_at: the point spread function at a row and column.
     :param pixel: arcsec.
+    :param known: a background map, of any scale, instead of one made here.
     """
     if exposure.max(initial=0.0) <= 0:
         return [], np.zeros(counts.shape)
+
+    def underground(found: list[tuple[int, int]]) -> Floats:
+        if known is None:
+            return background_map(counts, exposure, found)
+        return normalised(known, counts, exposure, found)[0]
+
     first, _ = candidates(counts, exposure, None)
-    background = background_map(counts, exposure, first)
+    background = underground(first)
     places, boxes = candidates(counts, exposure, background)
     # a source missed by the ring, as one in a crowd or of large extent, is masked the second time
-    background = background_map(counts, exposure, [*first, *places])
+    background = underground([*first, *places])
     places, boxes = candidates(counts, exposure, background)
     found = fit(counts, exposure, background, places, boxes, king_at, pixel, least)
     return sorted(found, key=lambda one: -one.likelihood), background

@@ -37,6 +37,11 @@ def factor(camera: str, optical_filter: str, low: float, high: float) -> float |
     return 1e11 * float(sum(row[i] * flux for i, flux in zip(chosen, fluxes, strict=True))) / sum(fluxes)
 
 
+def expected(camera: str, low: float, high: float) -> float:
+    """Return how many counts the assumed spectrum leaves in one of the table's bands, in arbitrary units."""
+    return float(_flux(low, high) * (factor(camera, "Medium", low, high) or 0.0))
+
+
 def _flux(low: float, high: float) -> float:
     """The model's energy flux in a band, absorbed; Morrison & McCammon (1983) cross-sections, arbitrary units."""
     steps = 200

@@ -35,7 +35,7 @@ OTHER = {"PI": "ENERGY", "PATTERN": "GRADE", "CCDNR": "CCD_ID"}
 RING, RING_LEAST = 2.7, 100.0
 """What the automatic background lies within: times half the diagonal of a region's box, and arcsec."""
 
-SAMPLE = 200_000
+SAMPLE = 100_000
 """Of longer lists at most so many events, evenly spread, are kept for fitting the geometry if only a part is read."""
 
 
@@ -66,6 +66,8 @@ class EventList:
         self._want_hard = hard
         self._around = around
         self._columns: dict[str, NDArray[Any]] = {}
+        self.derived: dict[tuple[Any, ...], Any] = {}
+        """What was worked out from this list and is asked for again, by who worked it out."""
         self._parts: dict[str, list[stream.Rows]] = {"sample": [], "hard": []}
         self._units = {unit.name: unit for unit in reversed(stream.read(path, "EVENTS", self._open))}
         self._hdus: dict[str, Any] = {}
@@ -133,8 +135,10 @@ class EventList:
             if strict:
                 high_energy = rows["PI"].astype("=i4") > band
                 self._parts["hard"].append(rows[high_energy & (rows["PATTERN"] == 0)])
-            inside = np.flatnonzero(_between(rows["X"], low[0], high[0]))
-            return inside[_between(rows["Y"][inside], low[1], high[1])]
+            inside = _perhaps(rows, "X", low[0], high[0])
+            for axis in (0, 1):
+                inside = inside[_between(rows["XY"[axis]][inside], low[axis], high[axis])]
+            return inside
 
         return sieve
 
@@ -205,12 +209,7 @@ class EventList:
             if not self._epic and name == "PI" and "ENERGY" in self.names:
                 stored = "ENERGY"
             if stored in self.names:
-                data = self._rows[stored]
-                data = data.astype(data.dtype.newbyteorder("="))
-                n = self.names.index(stored) + 1
-                scale, zero = (self.header.get(f"{key}{n}", plain) for key, plain in (("TSCAL", 1), ("TZERO", 0)))
-                if (scale, zero) != (1, 0):
-                    data = data * scale + zero
+                data = stream.physical(self._rows[stored], self.header, self.names.index(stored) + 1)
             else:
                 data = np.zeros(len(self), dtype=np.int32)
             self._columns[name] = data
@@ -271,7 +270,7 @@ class EventList:
         frames = [
             int(name[6:])
             for name, unit in self._units.items()
-            if re.fullmatch(r"EXPOSU\d\d", name) and unit.header["NAXIS2"] > 0
+            if re.fullmatch(r"EXPOSU\d\d", name) and unit.shape.get("NAXIS2", 0) > 0
         ]
         return tuple(sorted(frames)) if frames else tuple(int(n) for n in np.unique(self.sample.column("CCDNR")))
 
@@ -291,6 +290,33 @@ class EventList:
             except DAMAGED as error:
                 raise EventFileError(f"{self.path.name}[{name}]: cannot be read ({error})") from error
         return self._hdus[name]
+
+    def header_of(self, extension: str) -> Mapping[str, Any]:
+        """Return the header of an extension; empty where there is none."""
+        unit = self._units.get(extension)
+        return {} if unit is None else unit.header
+
+    def columns_of(self, extension: str, *names: str, must: bool = True) -> list[NDArray[Any]] | None:
+        """Return columns of another table in the machine's byte order, or None where there is no such table.
+
+        :param must: False returns None where a column is missing too.
+        :raises EventFileError: a column is missing, or the table is damaged.
+        """
+        unit = self._units.get(extension)
+        if unit is None:
+            return None
+        try:
+            rows = unit.table(self.path)
+        except DAMAGED as error:
+            raise EventFileError(f"{self.path.name}[{extension}]: cannot be read ({error})") from error
+        there: tuple[str, ...] = rows.dtype.names or ()
+        if missing := [name for name in names if name not in there]:
+            if not must:
+                return None
+            raise EventFileError(
+                f"{self.path.name}[{extension}]: has no column {missing[0]}, it has {', '.join(there) or 'none'}"
+            )
+        return [stream.physical(rows[name], unit.header, there.index(name) + 1) for name in names]
 
     def _standard_gti_names(self) -> dict[int, str]:
         """The good times of each CCD as the data subspace names them: nDSVALi, nDSREFi = ``:STDGTInn``."""
@@ -313,17 +339,26 @@ class EventList:
         result: dict[int, Intervals] = {}
         for ccd in self.ccds:
             name = named.get(ccd, f"STDGTI{ccd:02d}")
-            hdu = self.table(name if name in self._units else "GTI")
-            if hdu is None:
+            times = self.columns_of(name if name in self._units else "GTI", "START", "STOP")
+            if times is None:
                 result[ccd] = np.array([[self.number("TSTART"), self.number("TSTOP")]])
             else:
-                try:
-                    result[ccd] = gti.normal(np.column_stack([hdu.data["START"], hdu.data["STOP"]]))
-                except (KeyError, ValueError, TypeError) as error:
-                    raise EventFileError(
-                        f"{self.path.name}[{name}]: has no good times START, STOP ({error})"
-                    ) from error
+                result[ccd] = gti.normal(np.column_stack(times))
         return result
+
+
+def _perhaps(rows: stream.Rows, name: str, low: float, high: float) -> NDArray[np.intp]:
+    """Return where a column may lie in a range, by one byte of each value: a look at it takes a fifth of a comparison.
+
+    For a whole number v in [low, high] floor(v / 256) is in [floor(low / 256), floor(high / 256)], also modulo 256, and
+    floor(v / 256) modulo 256 is the last but one byte of a big-endian two's complement.
+    """
+    form, offset = rows.dtype.fields[name][:2]  # type: ignore[index]
+    first, last = int(np.floor(low / 256)), int(np.floor(high / 256))
+    if form.kind not in "iu" or form.itemsize < 2 or last - first >= 255:
+        return np.arange(len(rows))
+    byte = rows.view("u1").reshape(len(rows), -1)[:, offset + form.itemsize - 2]
+    return np.flatnonzero(byte - np.uint8(first % 256) <= max(last - first, 0))
 
 
 def _between(values: NDArray[Any], low: float, high: float) -> NDArray[np.bool_]:

@@ -67,19 +67,28 @@ def live_per_bin(events: EventList, ccd: int, times: Intervals, edges: NDArray[n
 
 def _frames(events: EventList, ccd: int) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Return the live time that a CCD has collected up to a time, as a function."""
-    hdu = events.extension("EXPOSU", ccd)
-    if hdu is None or not len(hdu.data):
+    key = (__name__, ccd)
+    if key not in events.derived:
+        events.derived[key] = _collect(events, ccd)
+    level: Callable[[NDArray[np.float64]], NDArray[np.float64]] = events.derived[key]
+    return level
+
+
+def _collect(events: EventList, ccd: int) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    name = f"EXPOSU{ccd:02d}"
+    frames = events.columns_of(name, "TIME", "FRACEXP")
+    if frames is None or not len(frames[0]):
         return lambda time: np.asarray(time, dtype=np.float64)
-    middle = np.asarray(hdu.data["TIME"], dtype=np.float64)
-    order = np.argsort(middle, kind="stable")
-    middle = middle[order]
-    if "TIMEDEL" in hdu.columns.names:
-        width = np.asarray(hdu.data["TIMEDEL"], dtype=np.float64)[order]
+    order = np.argsort(frames[0], kind="stable")
+    middle, fraction = (column[order].astype(np.float64) for column in frames)
+    widths = events.columns_of(name, "TIMEDEL", must=False)
+    if widths is not None:
+        width = widths[0][order].astype(np.float64)
     else:
         spacing = np.diff(middle)
         width = np.full(len(middle), np.median(spacing) if len(spacing) else 0.0)
     # FRACEXP may pass 1 by rounding; NaN stands for a frame without telemetry
-    fraction = np.clip(np.nan_to_num(np.asarray(hdu.data["FRACEXP"], dtype=np.float64))[order], 0.0, 1.0)
+    fraction = np.clip(np.nan_to_num(fraction), 0.0, 1.0)
     first = middle - width / 2
     last = np.minimum(middle + width / 2, np.append(first[1:], np.inf))
     gained = np.concatenate([[0.0], np.cumsum(fraction * (last - first))])

@@ -1,43 +1,30 @@
 """How long each place of the sky was observed: exposure maps, of the pipeline or modelled.
 
-The pipeline's own map (EXPMAP) is taken where the dataset's files hold one of the band. Otherwise it is modelled: the
-affine maps from the sky to the CCDs (:mod:`scripts.epic.ccd`), their bad pixels and live times, and the vignetting
-(:mod:`scripts.epic.vignetting`). Which one was used stands in ``origin`` and is recorded in products.
+The pipeline's own maps (EXPMAP) are taken where the dataset's files hold those of the band, cut by its detector mask
+(DETMSK). Otherwise it is modelled: the affine maps from the sky to the CCDs (:mod:`scripts.epic.ccd`), their bad pixels
+and live times, and the vignetting (:mod:`scripts.epic.vignetting`). Which one was used stands in ``origin`` and is
+recorded in products.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
-from scripts.epic import vignetting
+from scripts.epic import ecf, pipeline_maps, vignetting
 from scripts.epic.area import bad_pixels
 from scripts.epic.ccd import Geometry
-from scripts.epic.errors import EventFileError
 from scripts.epic.events import EventList
 from scripts.epic.image import Grid
-from scripts.epic.projection import Projection
+from scripts.epic.pipeline_maps import PipelineImage
 
 Floats = NDArray[np.float64]
 
 TILE = 250_000
 """Points that are looked up at once: it bounds the memory to some 30 MB, whatever the size of the map."""
-
-PIPELINE_BANDS = {
-    "1": (0.2, 0.5),
-    "2": (0.5, 1.0),
-    "3": (1.0, 2.0),
-    "4": (2.0, 4.5),
-    "5": (4.5, 12.0),
-    "8": (0.2, 12.0),
-}
-"""The digit after EXPMAP in the pipeline's file names, and its energies in keV."""
 
 
 class ExposureMap(Protocol):
@@ -55,9 +42,15 @@ class Modelled:
     """An exposure map from the event list alone."""
 
     def __init__(
-        self, events: EventList, geometry: Geometry, live: Mapping[int, float], flags: str, band: tuple[float, float]
+        self,
+        events: EventList,
+        geometry: Geometry,
+        live: Mapping[int, float],
+        flags: str,
+        band: tuple[float, float],
+        mask: PipelineImage | None = None,
     ) -> None:
-        self.events, self.geometry, self.flags = events, geometry, flags
+        self.events, self.geometry, self.flags, self.mask = events, geometry, flags, mask
         self.band = vignetting.band_of(*band)
         self._live = dict(live)
         self._dead = {chip.ccd: bad_pixels(events, chip, flags == "strict") for chip in geometry.chips}
@@ -65,7 +58,9 @@ class Modelled:
     @property
     def origin(self) -> str:
         """What it was made from."""
-        return "modelled: CCD geometry and bad pixels of the event list, vignetting fitted to PPS source lists"
+        return "modelled: CCD geometry and bad pixels of the event list, vignetting fitted to PPS source lists" + _told(
+            self.mask
+        )
 
     def live(self, x: Floats, y: Floats) -> Floats:
         """Return the live time of X, Y in seconds; 0 in gaps, on bad pixels and outside the field of view."""
@@ -79,79 +74,112 @@ class Modelled:
             live[live] = ~self._dead[chip.ccd][rawx[live], rawy[live]]
             seconds[left[live]] = self._live.get(chip.ccd, 0.0)
             left = left[~live]
-        return seconds
+        return seconds if self.mask is None else np.where(self.mask.value(x, y) > 0, seconds, 0.0)
 
     def vignetted(self, x: Floats, y: Floats) -> Floats:
         """Return the live time times the vignetting of the band."""
         seconds = self.live(x, y)
         seen = seconds > 0
-        theta, azimuth = vignetting.off_axis(self.events, x[seen], y[seen])
-        seconds[seen] *= vignetting.factor(self.events.camera.name, self.band, theta, azimuth)
+        seconds[seen] *= self.vignetting(x[seen], y[seen])
         return seconds
+
+    def vignetting(self, x: Floats, y: Floats) -> Floats:
+        """Return the vignetting of the band alone."""
+        theta, azimuth = vignetting.off_axis(self.events, x, y)
+        return vignetting.factor(self.events.camera.name, self.band, theta, azimuth)
 
 
 class Pipeline:
-    """An exposure map that the pipeline made.
+    """The exposure of a band from the maps that the pipeline made of it.
 
-    :param scale: what its seconds are to be multiplied by, as for good times other than those it was made with.
-    :raises EventFileError: the file is not an image with a gnomonic projection.
+    :param maps: each with its share in the mean and what its seconds are to be multiplied by, as for other good times.
     """
 
-    def __init__(self, path: Path, projection: Projection, scale: float) -> None:
-        self.path, self._events, self.scale = path, projection, scale
-        try:
-            with fits.open(path) as hdus:
-                header, data = hdus[0].header, np.asarray(hdus[0].data, dtype=np.float64)
-                numbers = [float(header[f"{key}{axis}"]) for key in ("CRVAL", "CRPIX", "CDELT") for axis in "12"]
-                if data.ndim != 2 or "TAN" not in str(header["CTYPE1"]) or float(header.get("CROTA2", 0.0)):
-                    raise ValueError("an image of two axes, gnomonic and north up, is needed")
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise EventFileError(f"{path.name}[PRIMARY]: is no exposure map that can be used ({error})") from error
-        ra, dec, x, y, dx, dy = numbers
-        self._data, self._map = data, Projection(ra, dec, (x, y), (dx, dy))
+    def __init__(self, maps: Sequence[tuple[PipelineImage, float, float]], mask: PipelineImage | None) -> None:
+        self._maps, self._mask = maps, mask
 
     @property
     def origin(self) -> str:
         """What it was made from."""
-        return f"pipeline map {self.path.name}, times {self.scale:.4f}"
+        parts = [
+            f"{image.path.name}, times {scale:.4f}" + (f", share {share:.3f}" if len(self._maps) > 1 else "")
+            for image, share, scale in self._maps
+        ]
+        return f"pipeline map {'; '.join(parts)}" + _told(self._mask)
 
     def vignetted(self, x: Floats, y: Floats) -> Floats:
-        """Return the value of the map's pixel that X, Y lie in."""
-        column, row = self._map.to_pixel(*self._events.to_sky(x, y))
-        with np.errstate(invalid="ignore"):
-            i, j = (np.nan_to_num(np.rint(axis), nan=-1.0).astype(np.int64) - 1 for axis in (column, row))
-        ny, nx = self._data.shape
-        inside = (i >= 0) & (i < nx) & (j >= 0) & (j < ny)
-        seconds = np.zeros(len(i))
-        seconds[inside] = np.nan_to_num(self._data[j[inside], i[inside]]) * self.scale
-        return np.maximum(seconds, 0.0)
+        """Return the mean of the maps' pixels that X, Y lie in."""
+        seconds = np.zeros(len(x))
+        for image, share, scale in self._maps:
+            seconds += share * scale * image.value(x, y)
+        return seconds if self._mask is None else np.where(self._mask.value(x, y) > 0, seconds, 0.0)
+
+
+def _told(mask: PipelineImage | None) -> str:
+    return "" if mask is None else f"; where {mask.path.name} is set"
 
 
 def find(
     files: Sequence[Mapping[str, Any]], modelled: Modelled, live: Mapping[int, float], band: tuple[float, float]
 ) -> ExposureMap:
-    """Return the pipeline's map of the band where ``files`` of the dataset holds one, else the modelled one.
+    """Return the pipeline's exposure of the band where ``files`` of the dataset hold its maps, else the modelled one.
 
     A pipeline map is scaled from its own live time (LIVETIME of its header, or EXPOSURE) to that of the selection.
+    Several bands are averaged by the counts that the spectrum of the conversion factors leaves in each.
+
+    :raises EventFileError: a map cannot be read.
     """
-    for file in files:
-        digit = re.search(r"EXPMAP(\d)", str(file.get("path", "")).rpartition("/")[2].upper())
-        if (
-            file.get("kind") != "exposure_map"
-            or digit is None
-            or not np.allclose(PIPELINE_BANDS.get(digit[1], ()), band)
-        ):
-            continue
-        path = Path(str(file["path"]))
-        header = fits.getheader(path)
-        own = float(header.get("LIVETIME", header.get("EXPOSURE", 0.0)) or 0.0)
-        scale = max(live.values(), default=0.0) / own if own > 0 else 1.0
-        return Pipeline(path, modelled.events.projection, scale)
-    return modelled
+    found = pipeline_maps.bands(files, "EXPMAP", band)
+    if not found:
+        return modelled
+    images = [PipelineImage(path, modelled.events.projection) for _, path in found]
+    shares = np.array([ecf.expected(modelled.events.camera.name, *energies) for energies, _ in found])
+    longest = max(live.values(), default=0.0)
+    scales = [longest / image.live if image.live > 0 else 1.0 for image in images]
+    return Pipeline(list(zip(images, (shares / shares.sum()).tolist(), scales, strict=True)), modelled.mask)
+
+
+def prepare(
+    events: EventList,
+    files: Sequence[Mapping[str, Any]],
+    live: Mapping[int, float],
+    flags: str,
+    band: tuple[float, float],
+) -> tuple[Modelled, ExposureMap]:
+    """Return the modelled exposure map of a dataset, and the one to be used: the pipeline's where there is one.
+
+    :param files: of the dataset; a detector mask among them limits both, unless ``flags`` keeps all events.
+    """
+    mask = None if flags == "none" else pipeline_maps.mask(files, events.projection)
+    model = Modelled(events, Geometry(events), live, flags, band, mask)
+    return model, find(files, model, live, band)
 
 
 def image(exposure: ExposureMap, where: Grid, samples: int = 2) -> NDArray[np.float32]:
-    """Return the map on an image's grid, seconds on the axis, shape (rows, columns).
+    """Return the map on an image's grid, seconds on the axis, shape (rows, columns)."""
+    return sampled(exposure.vignetted, where, samples)
+
+
+def images(maps: Sequence[tuple[Modelled, ExposureMap]], where: Grid) -> list[NDArray[np.float32]]:
+    """Return the maps of several bands of one dataset on a grid; the live time of modelled ones is taken but once.
+
+    :param maps: of each band the modelled map and the one to be used.
+    """
+    live: NDArray[np.float32] | None = None
+    done: list[NDArray[np.float32]] = []
+    for model, used in maps:
+        if used is not model:
+            done.append(image(used, where))
+            continue
+        if live is None:
+            live = sampled(model.live, where)
+        # the vignetting hardly changes within a pixel
+        done.append(live * sampled(model.vignetting, where, 1))
+    return done
+
+
+def sampled(value: Callable[[Floats, Floats], Floats], where: Grid, samples: int = 2) -> NDArray[np.float32]:
+    """Return what a function of X, Y is on an image's grid, shape (rows, columns).
 
     Each pixel is the mean over ``samples`` x ``samples`` points. Rows are done in tiles, so that the memory is that of
     the image and of some 30 MB.
@@ -166,6 +194,5 @@ def image(exposure: ExposureMap, where: Grid, samples: int = 2) -> NDArray[np.fl
         bottom = where.origin[1] + where.first[1] * where.bin
         y = bottom + (np.arange(first * samples, last * samples) + 0.5) * step
         u, v = np.meshgrid(x, y)
-        seconds = exposure.vignetted(u.ravel(), v.ravel())
-        out[first:last] = seconds.reshape(last - first, samples, nx, samples).mean((1, 3))
+        out[first:last] = value(u.ravel(), v.ravel()).reshape(last - first, samples, nx, samples).mean((1, 3))
     return out

@@ -61,6 +61,16 @@ def grid(events: EventList, pixel: float, region: Shape | None) -> Grid:
     )
 
 
+def centres(where: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return X, Y at the centres of the pixels, each of shape (rows, columns)."""
+    axes = (
+        origin + (first + np.arange(number) + 0.5) * where.bin
+        for origin, first, number in zip(where.origin, where.first, where.shape, strict=True)
+    )
+    x, y = np.meshgrid(*axes)
+    return x, y
+
+
 def counts(events: EventList, keep: NDArray[np.bool_], where: Grid) -> NDArray[np.int32]:
     """Return the image of the kept events, shape (rows, columns)."""
     nx, ny = where.shape

@@ -16,6 +16,7 @@ from scripts.epic.characteristics import CHARACTERISTICS
 from scripts.epic.errors import EventFileError
 from scripts.epic.events import EventList
 from scripts.epic.outline import hull, stcs
+from scripts.epic.pipeline_maps import KINDS
 from scripts.epic.stream import DAMAGED
 
 ORDER = 13
@@ -26,12 +27,7 @@ EVENT_LIST = re.compile(r"^(P\d{10}[A-Z0-9]{2}[A-Z]\d{3})[MP]IEVLI\w*\.(FTZ|FIT|
 
 FITS_TYPE = "application/fits"
 
-COMPANIONS = {
-    "FBKTSR": "flare_background",
-    "EXPMAP": "exposure_map",
-    "BKGMAP": "background_map",
-    "DETMSK": "detector_mask",
-}
+COMPANIONS = {"FBKTSR": "flare_background", **KINDS}
 """What belongs to an exposure besides its event list: the part of the name after the exposure, and the kind of file."""
 
 

@@ -172,7 +172,7 @@ def draw(plot: Plot, path: Path) -> None:
             at = box[1] + 10 + 18 * number
             pen.line((box[2] - 24, at + 8, box[2] - 8, at + 8), _COLOURS[number % len(_COLOURS)], 3)
             pen.text((box[2] - 30, at), one.name, _INK, small, anchor="ra")
-    picture.save(path, optimize=True)
+    picture.save(path, compress_level=4)
 
 
 def _cover(pen: ImageDraw, edge: Sequence[float], box: Sequence[float], y: _Scale, font: Any) -> None:
@@ -291,4 +291,4 @@ def picture(
         pen.line([*corners, corners[0]], (90, 220, 255), 2)
     if title:
         pen.text((8, 6), title, (255, 255, 255), ImageFont.load_default(15), stroke_width=2, stroke_fill=(0, 0, 0))
-    drawn.save(path, optimize=True)
+    drawn.save(path, compress_level=4)

@@ -50,8 +50,8 @@ class Shape(Protocol):
         """Lowest and highest X, lowest and highest Y; None when it is on the other side of the sky."""
 
     @property
-    def outline(self) -> Outline | None:
-        """What a REGION extension can say of it."""
+    def outlines(self) -> tuple[Outline, ...]:
+        """What a REGION extension can say of it: the first, without those that begin with ``!``; empty if nothing."""
 
     def contains(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell which points lie in it."""
@@ -72,9 +72,9 @@ class Circle:
         return self.x - self.radius, self.x + self.radius, self.y - self.radius, self.y + self.radius
 
     @property
-    def outline(self) -> Outline:
+    def outlines(self) -> tuple[Outline, ...]:
         """A CIRCLE."""
-        return Outline("CIRCLE", (self.x,), (self.y,), (self.radius,))
+        return (Outline("CIRCLE", (self.x,), (self.y,), (self.radius,)),)
 
     def contains(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell which points are at most the radius away from the centre."""
@@ -99,9 +99,9 @@ class Annulus:
         return self.x - self.outer, self.x + self.outer, self.y - self.outer, self.y + self.outer
 
     @property
-    def outline(self) -> Outline:
+    def outlines(self) -> tuple[Outline, ...]:
         """An ANNULUS."""
-        return Outline("ANNULUS", (self.x,), (self.y,), (self.inner, self.outer))
+        return (Outline("ANNULUS", (self.x,), (self.y,), (self.inner, self.outer)),)
 
     def contains(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell which points lie between the circles."""
@@ -125,9 +125,9 @@ class Polygon:
         return float(self.x.min()), float(self.x.max()), float(self.y.min()), float(self.y.max())
 
     @property
-    def outline(self) -> Outline:
+    def outlines(self) -> tuple[Outline, ...]:
         """A POLYGON."""
-        return Outline("POLYGON", tuple(map(float, self.x)), tuple(map(float, self.y)))
+        return (Outline("POLYGON", tuple(map(float, self.x)), tuple(map(float, self.y))),)
 
     def contains(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell which points lie inside by the even-odd rule."""
@@ -168,10 +168,10 @@ class Range:
         return EVERYWHERE
 
     @property
-    def outline(self) -> Outline | None:
+    def outlines(self) -> tuple[Outline, ...]:
         """A POLYGON along its edge."""
         x, y = self._edge
-        return Outline("POLYGON", tuple(map(float, x)), tuple(map(float, y))) if np.isfinite(x).all() else None
+        return (Outline("POLYGON", tuple(map(float, x)), tuple(map(float, y))),) if np.isfinite(x).all() else ()
 
     def contains(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell which points lie in the range; both ends belong to it."""
@@ -189,7 +189,7 @@ class Wide:
     projection: Projection
     moc: Path
     bounds: Bounds | None = EVERYWHERE
-    outline: Outline | None = None
+    outlines: tuple[Outline, ...] = ()
 
     def contains(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell which points lie in the MOC, to the size of its cells."""
@@ -207,7 +207,7 @@ class Nowhere:
 
     text: str
     bounds: Bounds | None = None
-    outline: Outline | None = None
+    outlines: tuple[Outline, ...] = ()
 
     def contains(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell that no point lies in it."""
@@ -268,11 +268,10 @@ def bounding_circle(shape: Shape) -> tuple[float, float, float]:
     """
     if isinstance(shape, Circle):
         return shape.x, shape.y, shape.radius
-    outline = shape.outline
-    if outline is None:
+    if not shape.outlines:
         raise ScienceError(
             f"The region '{shape.text}' is too wide for an automatic background; name one with BACKGROUND."
         )
-    x, y = np.array(outline.x), np.array(outline.y)
+    x, y = np.array(shape.outlines[0].x), np.array(shape.outlines[0].y)
     centre = (x.min() + x.max()) / 2, (y.min() + y.max()) / 2
     return centre[0], centre[1], float(np.max(np.hypot(x - centre[0], y - centre[1])))

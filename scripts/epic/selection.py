@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,10 @@ class Selection:
     flag_rule: str = ""
     time: tuple[float, float] | None = None
     """Mission time asked for, s."""
+
+    def of(self, pi: tuple[int | None, int | None]) -> Selection:
+        """Return the same selection in another range of PI."""
+        return replace(self, pi=pi)
 
     def mask(self, events: EventList) -> NDArray[np.bool_]:
         """Tell which events are selected, shape (n,)."""

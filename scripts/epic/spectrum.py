@@ -16,6 +16,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from scripts.epic.bintable import Column, bintable
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
 from scripts.epic.preview import Axis, Plot, Series
@@ -79,21 +80,23 @@ def table(
     live_seconds: float,
     area: float,
     background: str,
+    least: int = 0,
 ) -> Any:
     """Return the SPECTRUM extension.
 
     :param kind: HDUCLAS2, ``TOTAL`` for the source region, ``BKG`` for the background.
     :param area: BACKSCAL, live area in (0.05 arcsec)^2.
     :param background: BACKFILE.
+    :param least: counts that a group of channels has at least; 0 for no groups.
     """
     channels = len(channel_counts)
-    columns = [
-        fits.Column("CHANNEL", "I", array=np.arange(channels, dtype=np.int16)),
-        fits.Column("COUNTS", "J", unit="count", array=channel_counts),
-    ]
-    if flags.any():
-        columns.append(fits.Column("QUALITY", "I", array=flags))
-    hdu = fits.BinTableHDU.from_columns(columns, name="SPECTRUM")
+    flags, groups = grouped(channel_counts, flags, least) if least else (flags, None)
+    columns = [Column("CHANNEL", "I", np.arange(channels)), Column("COUNTS", "J", channel_counts, "count")]
+    if flags.any() or groups is not None:
+        columns.append(Column("QUALITY", "I", flags))
+    if groups is not None:
+        columns.append(Column("GROUPING", "I", groups))
+    hdu = bintable("SPECTRUM", columns)
     cards: list[tuple[str, Any, str]] = [
         ("TLMIN1", 0, "first channel"),
         ("TLMAX1", channels - 1, "last channel"),
@@ -120,11 +123,12 @@ def table(
         ("POISSERR", True, "errors are Poisson"),
         ("STAT_ERR", 0, "no statistical errors given"),
         ("SYS_ERR", 0, "no systematic errors given"),
-        ("GROUPING", 0, "channels are not grouped"),
         ("TOTCTS", int(channel_counts.sum()), "counts in all channels"),
     ]
-    if not flags.any():
+    if not flags.any() and groups is None:
         cards.append(("QUALITY", 0, "all channels are good"))
+    cards += [("GROUPING", 0, "channels are not grouped")] if groups is None else []
+    cards += [("GROUPMIN", least, "counts that a group has at least")] if least else []
     hdu.header.extend(cards, unique=True)
     return hdu
 
@@ -149,24 +153,15 @@ def grouping(counts: NDArray[np.int32], bad: NDArray[np.bool_], least: int) -> N
     return groups
 
 
-def grouped(hdu: Any, least: int) -> Any:
-    """Return a SPECTRUM extension in groups of at least ``least`` counts; the last one, if poorer, has quality 2."""
-    table = hdu.data
-    old = np.asarray(table["QUALITY"]) if "QUALITY" in hdu.columns.names else np.zeros(len(table), dtype=np.int16)
-    counts = np.asarray(table["COUNTS"])
-    groups = grouping(counts, old > 0, least)
-    flags = old.copy()
+def grouped(
+    counts: NDArray[np.int32], flags: NDArray[np.int16], least: int
+) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Return quality and grouping for groups of at least ``least`` counts; the last one, if poorer, has quality 2."""
+    groups = grouping(counts, flags > 0, least)
     starts = np.flatnonzero(groups == 1)
-    sums = np.add.reduceat(counts, starts)
-    for start, end, total in zip(starts, np.append(starts[1:], len(counts)), sums, strict=True):
-        if total < least and not old[start]:
-            flags[start:end] = 2
-    columns = [hdu.columns["CHANNEL"], hdu.columns["COUNTS"]]
-    columns += [fits.Column("QUALITY", "I", array=flags), fits.Column("GROUPING", "I", array=groups)]
-    new = fits.BinTableHDU.from_columns(columns, name="SPECTRUM")
-    new.header.extend([card for card in hdu.header.cards if card.keyword not in ("GROUPING", "QUALITY")], unique=True)
-    new.header["GROUPMIN"] = (least, "counts that a group has at least")
-    return new
+    poor = (np.add.reduceat(counts, starts) < least) & (flags[starts] == 0)
+    number = np.diff(np.append(starts, len(counts)))
+    return np.where(np.repeat(poor, number), 2, flags).astype(np.int16), groups
 
 
 RESPONSES = {"RESPFILE": ("response",), "ANCRFILE": ("ancillary_response",)}
@@ -195,10 +190,12 @@ def link_responses(header: fits.Header, files: Sequence[Mapping[str, Any]], prod
             break
 
 
-def plot(source: Any, background: Any, title: str) -> Plot:
-    """Return the net spectrum in bins of at least 20 counts, and the background in the same bins, ct/s/keV."""
-    counts, sky = (np.asarray(hdu.data["COUNTS"], dtype=np.float64) for hdu in (source, background))
-    here, there = source.header, background.header
+def plot(numbers: Sequence[NDArray[np.int32]], headers: Sequence[fits.Header], title: str) -> Plot:
+    """Return the net spectrum in bins of at least 20 counts, and the background in the same bins, ct/s/keV.
+
+    :param numbers: counts per channel of source and background.
+    """
+    (counts, sky), (here, there) = (np.asarray(one, dtype=np.float64) for one in numbers), headers
     ratio = here["BACKSCAL"] / there["BACKSCAL"] * (here["EXPOSURE"] / there["EXPOSURE"] if there["EXPOSURE"] else 0.0)
     starts = np.flatnonzero(grouping(counts.astype(np.int32), np.zeros(len(counts), dtype=bool), 20) == 1)
     energy = np.append(starts, len(counts)) * WIDTH / 1000.0

@@ -11,6 +11,7 @@ import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ Sieve = Callable[[Rows], Any]
 """Takes rows, gives an index of those that are kept; the rows are gone after the call."""
 
 UNPACKING: type[Exception] = isal_zlib.error  # type: ignore[assignment]
-BLOCK = 2880
+BLOCK, CARD = 2880, 80
 CHUNK = 1 << 20
 """Bytes of rows that are looked at together."""
 
@@ -42,16 +43,72 @@ _FORM = re.compile(r"\s*(\d*)([LXBIJKAEDCMPQ])")
 class Unit:
     """A header with what was kept of its data."""
 
-    header: fits.Header
+    file: str
+    """The file's name, for messages."""
     raw: bytes
     """The header as it stands in the file."""
     content: bytes = b""
     rows: Rows | None = None
 
-    @property
+    @cached_property
+    def header(self) -> fits.Header:
+        """The header as astropy has it; a list has some sixty, of which few are looked at.
+
+        :raises EventFileError: it is damaged.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # harmless quirks of the pipeline's headers
+            try:
+                return fits.Header.fromstring(self.raw.decode("ascii"))
+            except (UnicodeDecodeError, *DAMAGED) as error:
+                raise EventFileError(f"{self.file}: is not a readable FITS file ({error})") from error
+
+    @cached_property
     def name(self) -> str:
         """EXTNAME, or PRIMARY."""
-        return str(self.header.get("EXTNAME", "PRIMARY")).strip().upper()
+        at = self.raw.find(b"EXTNAME ")
+        while at > 0 and at % CARD:
+            at = self.raw.find(b"EXTNAME ", at + 1)
+        card = self.raw[at : at + CARD].decode("latin-1").partition("=")[2] if at > 0 else "'PRIMARY'"
+        return card.split("'")[1].strip().upper() if card.count("'") > 1 else card.partition("/")[0].strip().upper()
+
+    @cached_property
+    def shape(self) -> dict[str, int]:
+        """The mandatory keywords, which come first: BITPIX, NAXIS, NAXISn, PCOUNT, GCOUNT.
+
+        :raises ValueError: one is no whole number.
+        """
+        found: dict[str, int] = {}
+        for at in range(CARD, len(self.raw), CARD):
+            name = self.raw[at : at + 8].decode("latin-1").rstrip()
+            if not _MANDATORY.fullmatch(name):
+                break
+            found[name] = int(self.raw[at + 10 : at + CARD].decode("latin-1").partition("/")[0])
+        return found
+
+    @property
+    def size(self) -> int:
+        """The bytes of data that the header announces (FITS standard 4.0, section 4.4.1).
+
+        :raises ValueError, KeyError: it does not say.
+        """
+        axes = self.shape["NAXIS"]
+        if not axes:
+            return 0
+        elements = 1
+        for axis in range(1, axes + 1):
+            elements *= self.shape[f"NAXIS{axis}"]
+        if elements < 0:
+            raise ValueError("an axis has a negative length")
+        whole = self.shape.get("PCOUNT", 0) + elements
+        return abs(self.shape["BITPIX"]) // 8 * self.shape.get("GCOUNT", 1) * whole
+
+    def table(self, path: Path) -> Rows:
+        """Return the rows of a table that was kept whole, as they stand in the file.
+
+        :raises EventFileError: the columns do not fill the row.
+        """
+        return np.frombuffer(self.content, dtype=row_type(self.header, path), count=self.shape["NAXIS2"])
 
     def hdu(self) -> Any:
         """Return the table as astropy has it."""
@@ -90,7 +147,7 @@ class _Reader:
         while (unit := self._header(units)) is not None:
             units.append(unit)
             try:
-                size = _size(unit.header)
+                size = unit.size
             except (TypeError, ValueError, KeyError) as error:
                 raise EventFileError(f"{self.path.name}: is not a readable FITS file ({error})") from error
             if unit.name == table:
@@ -114,12 +171,7 @@ class _Reader:
             if len(block) < BLOCK or len(raw) % BLOCK:
                 last = before[-1].name if before else "the beginning"
                 raise EventFileError(f"{self.path.name}: the file is cut off or damaged in the header after {last}")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # harmless quirks of the pipeline's headers
-            try:
-                return Unit(fits.Header.fromstring(raw.decode("ascii")), raw)
-            except (UnicodeDecodeError, *DAMAGED) as error:
-                raise EventFileError(f"{self.path.name}: is not a readable FITS file ({error})") from error
+        return Unit(self.path.name, raw)
 
     def _take(self, size: int, unit: Unit) -> bytes:
         parts: list[bytes] = []
@@ -142,6 +194,7 @@ class _Reader:
 
     def _rows(self, unit: Unit, size: int, sieve: Sieve | None) -> None:
         dtype = row_type(unit.header, self.path)
+        plain = f"V{dtype.itemsize}"
         number = int(unit.header["NAXIS2"])
         buffer = bytearray(max(1, CHUNK // max(1, dtype.itemsize)) * dtype.itemsize)
         kept: list[Rows] = []
@@ -155,37 +208,29 @@ class _Reader:
                 self._cut(unit, done + filled, size)
             done += filled
             rows = np.frombuffer(view, dtype=dtype)
-            kept.append(rows.copy() if sieve is None else rows[sieve(rows)])
+            # as plain bytes rows are copied whole, not field by field
+            kept.append((rows.copy() if sieve is None else rows.view(plain)[sieve(rows)]).view(dtype))
         unit.rows = joined(kept, dtype)
         unit.content = b""
         self._take(size - whole, unit)
 
 
 def joined(parts: list[Rows], dtype: np.dtype[np.void]) -> Rows:
-    """Join rows; ``np.concatenate`` by itself would turn their bytes into the machine's order."""
-    rows: Rows = np.empty(sum(map(len, parts)), dtype=dtype)
-    start = 0
-    for part in parts:
-        rows[start : start + len(part)] = part
-        start += len(part)
-    return rows
+    """Join rows as plain bytes; ``np.concatenate`` by itself would turn their fields into the machine's order."""
+    if not parts:
+        return np.empty(0, dtype=dtype)
+    return np.concatenate([part.view(f"V{dtype.itemsize}") for part in parts]).view(dtype)
 
 
 _END = re.compile(rb"END {77}")
+_MANDATORY = re.compile(r"BITPIX|NAXIS\d{0,3}|PCOUNT|GCOUNT")
 
 
-def _size(header: fits.Header) -> int:
-    """Return the bytes of data that a header announces (FITS standard 4.0, section 4.4.1)."""
-    axes = int(header["NAXIS"])
-    if not axes:
-        return 0
-    size = abs(int(header["BITPIX"])) // 8 * int(header.get("GCOUNT", 1))
-    elements = 1
-    for axis in range(1, axes + 1):
-        elements *= int(header[f"NAXIS{axis}"])
-    if elements < 0:
-        raise ValueError("an axis has a negative length")
-    return size * (int(header.get("PCOUNT", 0)) + elements)
+def physical(values: NDArray[Any], header: fits.Header, column: int) -> NDArray[Any]:
+    """Return a column in the machine's byte order, scaled as TSCALn and TZEROn say."""
+    native = values.astype(values.dtype.newbyteorder("="))
+    scale, zero = (header.get(f"{key}{column}", plain) for key, plain in (("TSCAL", 1), ("TZERO", 0)))
+    return native if (scale, zero) == (1, 0) else native * scale + zero
 
 
 def row_type(header: fits.Header, path: Path) -> np.dtype[np.void]:

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 from astropy.io import fits as astrofits
 
-from scripts.epic import fits
+from scripts.epic import bintable, fits
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def write(path: Path, name: str, about: str, columns: Sequence[Column], rows: Se
     :param facts: what holds for all rows (the spectral model, the selection, ...), by name.
     """
     path.with_suffix(".vot").write_text(votable(name, about, columns, rows, facts), encoding="utf-8")
-    fits.write(path.with_suffix(".fits"), [primary(about, facts), bintable(name, columns, rows)])
+    fits.write(path.with_suffix(".fits"), [primary(about, facts), extension(name, columns, rows)])
 
 
 def votable(name: str, about: str, columns: Sequence[Column], rows: Sequence[Row], facts: Row) -> str:
@@ -83,7 +83,7 @@ def primary(about: str, facts: Row) -> Any:
     return hdu
 
 
-def bintable(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> Any:
+def extension(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> Any:
     """Return the binary table."""
     made = []
     for column in columns:
@@ -93,12 +93,11 @@ def bintable(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> Any:
             form, array = f"{max([1, *map(len, texts)])}A", np.array(texts, dtype="U")
         elif column.kind is float:
             form, array = "D", np.array([math.nan if value is None else value for value in values], dtype=np.float64)
-        elif column.kind is bool:
-            form, array = "L", np.array(values, dtype=bool)
         else:
-            form, array = "K", np.array(values, dtype=np.int64)
-        made.append(astrofits.Column(column.name.upper(), form, unit=column.unit or None, array=array))
-    hdu = astrofits.BinTableHDU.from_columns(made, name=name.upper())
+            form = "L" if column.kind is bool else "K"
+            array = np.array(values, dtype=bool if column.kind is bool else np.int64)
+        made.append(bintable.Column(column.name.upper(), form, array, column.unit))
+    hdu = bintable.bintable(name.upper(), made)
     for i, column in enumerate(columns, 1):
         hdu.header[f"TUCD{i}"] = column.ucd
         hdu.header[f"TCOMM{i}"] = column.description[:60]

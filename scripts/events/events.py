@@ -67,8 +67,7 @@ def _table(events: EventList, rows: Rows) -> Any:
     header["NAXIS2"] = len(rows)
     header["PCOUNT"] = 0
     content = rows.tobytes()
-    raw = astrofits.BinTableHDU.fromstring(header.tostring().encode() + content + b"\0" * (-len(content) % BLOCK))
-    return astrofits.BinTableHDU(raw.data, header=header)
+    return astrofits.BinTableHDU.fromstring(header.tostring().encode() + content + b"\0" * (-len(content) % BLOCK))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import numpy as np
 from astropy.io import fits as astrofits
 
 from scripts.epic import extraction, fits, lightcurve, preview, task
+from scripts.epic.bintable import Column, bintable
 from scripts.epic.errors import ScienceError
 from scripts.epic.extraction import Extraction
 from scripts.epic.lightcurve import Bins, Blocks
@@ -98,10 +99,7 @@ def main(job: task.Task) -> None:
 
 
 def _table(made: Extraction, where: Bins, columns: list[Any], kind: str, shape: Any) -> Any:
-    hdu = astrofits.BinTableHDU.from_columns(
-        [astrofits.Column(name, form, unit=unit or None, array=values) for name, form, unit, values in columns],
-        name="RATE",
-    )
+    hdu = bintable("RATE", [Column(name, form, values, unit) for name, form, unit, values in columns])
     header, events = hdu.header, made.events
     fits.observation(header, events, CREATOR)
     corrected = kind == "NET"
@@ -138,9 +136,7 @@ def _blocks(made: Extraction, blocks: Blocks) -> Any:
         ("START", "s", blocks.edges[:-1]), ("STOP", "s", blocks.edges[1:]), ("RATE", "count/s", rate),
         ("ERROR", "count/s", error), ("COUNTS", "count", blocks.counts), ("LIVETIME", "s", blocks.live),
     ]  # fmt: skip
-    hdu = astrofits.BinTableHDU.from_columns(
-        [astrofits.Column(name, "D", unit=unit, array=array) for name, unit, array in values], name="BLOCKS"
-    )
+    hdu = bintable("BLOCKS", [Column(name, "D", array, unit) for name, unit, array in values])
     fits.copy(hdu.header, made.events, ("TIMESYS", "MJDREF", "TIMEUNIT", "TIMEREF"))
     return hdu
 

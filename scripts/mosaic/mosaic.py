@@ -8,7 +8,6 @@ import numpy as np
 from astropy.io import fits as astrofits
 
 from scripts.epic import exposure, exposure_map, fits, gather, mosaic, preview, region, task
-from scripts.epic.ccd import Geometry
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
 from scripts.epic.selection import select
@@ -40,8 +39,8 @@ def main(parts: list[gather.Part]) -> None:
                 raise RuntimeError(f"{part.name}: {np.count_nonzero(keep)} events, but {mine.sum()} in the image")
             live = exposure.live_times(events, selection.times)
             band = part.task.parameters.real("EMIN", 0.5), part.task.parameters.real("EMAX", 10.0)
-            model = exposure_map.Modelled(events, Geometry(events), live, selection.flags, band)
-            found = exposure_map.find(part.task.dataset.get("files", ()), model, live, band)
+            files = part.task.dataset.get("files", ())
+            _, found = exposure_map.prepare(events, files, live, selection.flags, band)
             sky.add_exposure(seconds, events, found, mosaic.AREA[events.camera.name])
             counts += mine
             total += int(mine.sum())

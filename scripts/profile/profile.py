@@ -6,6 +6,7 @@ import numpy as np
 from astropy.io import fits as astrofits
 
 from scripts.epic import exposure, fits, preview, psf, region, task, vignetting
+from scripts.epic.bintable import Column, bintable
 from scripts.epic.ccd import Geometry
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
@@ -72,9 +73,7 @@ def main(job: task.Task) -> None:  # noqa: PLR0915 - one step after the other
         ("COUNTS", "count", counts), ("BRIGHTNESS", "count/s/arcsec**2", bright),
         ("ERROR", "count/s/arcsec**2", error), ("MODEL", "count/s/arcsec**2", model), ("COVERED", "", share),
     ]  # fmt: skip
-    table = astrofits.BinTableHDU.from_columns(
-        [astrofits.Column(name, "D", unit=unit_ or None, array=array) for name, unit_, array in values], name="PROFILE"
-    )
+    table = bintable("PROFILE", [Column(name, "D", array, unit_) for name, unit_, array in values])
     fits.observation(table.header, events, CREATOR)
     fits.subspace(table.header, events, selection, None)
     fits.live(table.header, selection, live)

@@ -20,7 +20,8 @@ def main(job: task.Task) -> None:
     task.progress(0.5, "measuring the live area")
     measured = made.areas
     least = job.parameters.integer("GROUP", 0)
-    spectra: list[Any] = []
+    numbers: list[Any] = []
+    headers: list[astrofits.Header] = []
 
     task.progress(0.8, "writing the spectra")
     for name, shape, kind, live_area, other in (
@@ -28,20 +29,20 @@ def main(job: task.Task) -> None:
         ("background.fits", background, "BKG", measured[1], "none"),
     ):
         mine = made.inside(shape)
-        ccds, numbers = np.unique(events.column("CCDNR")[mine], return_counts=True)
+        ccds, shares = np.unique(events.column("CCDNR")[mine], return_counts=True)
+        numbers.append(spectrum.counts(events, mine))
         hdu = spectrum.table(
-            spectrum.counts(events, mine),
+            numbers[-1],
             spectrum.quality(events, selection.pi),
             kind=kind,
-            live_seconds=spectrum.exposure(dict(zip(ccds.tolist(), numbers.tolist(), strict=True)), live_area, live),
+            live_seconds=spectrum.exposure(dict(zip(ccds.tolist(), shares.tolist(), strict=True)), live_area, live),
             area=sum(live_area.values()),
             background=other,
+            least=least if kind == "TOTAL" else 0,
         )
-        if kind == "TOTAL" and least:
-            hdu = spectrum.grouped(hdu, least)
         if kind == "TOTAL":
             spectrum.link_responses(hdu.header, job.dataset.get("files", ()), job.product)
-        spectra.append(hdu)
+        headers.append(hdu.header)
         fits.observation(hdu.header, events, CREATOR)
         fits.subspace(hdu.header, events, selection, shape)
         fits.live(hdu.header, selection, live)
@@ -56,7 +57,7 @@ def main(job: task.Task) -> None:
             f"{path.name}: {hdu.header['TOTCTS']} counts in {hdu.header['EXPOSURE']:.1f} s, "
             f"BACKSCAL {hdu.header['BACKSCAL']:.0f} ({shape.text})"
         )
-    plot = spectrum.plot(spectra[0], spectra[1], f"{events.keyword('OBJECT', '')} {job.slug}")
+    plot = spectrum.plot(numbers, headers, f"{events.keyword('OBJECT', '')} {job.slug}")
     preview.write(plot, job.product("spectrum.png"), job.product("spectrum.json"))
     task.done(simulated=events.simulated)
 

@@ -75,10 +75,10 @@ def main(parts: list[gather.Part]) -> None:
     task.PRODUCTS.mkdir(exist_ok=True)
     path, about = task.PRODUCTS / "variability", "Light curve of a region over observations"
     table.write(path, "variability", about, rates.COLUMNS, rows, facts)
-    extra = table.bintable("blocks", BLOCKS, pieces)
+    extra = table.extension("blocks", BLOCKS, pieces)
     fits.write(
         path.with_suffix(".fits"),
-        [table.primary(about, facts), table.bintable("variability", rates.COLUMNS, rows), extra],
+        [table.primary(about, facts), table.extension("variability", rates.COLUMNS, rows), extra],
     )
     key = "flux" if unit != "ct/s" else "rate"
     names = {one.dataset for one in usable}

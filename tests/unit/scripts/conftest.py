@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,12 @@ def run_script(tmp_path: Path) -> Callable[..., Run]:
         parameters: dict[str, Any] | None = None,
         region: dict[str, Any] | None = None,
         slug: str = "0002970201_M1_S001",
+        files: Sequence[dict[str, str]] = (),
         **environment: str,
     ) -> Run:
         folder = tmp_path / f"task_{len(list(tmp_path.iterdir()))}"
         (folder / "products").mkdir(parents=True)
-        files = [{"kind": "events", "path": str(events), "content_type": "application/fits"}]
+        files = [{"kind": "events", "path": str(events), "content_type": "application/fits"}, *files]
         task = {
             "contract": 1,
             "job": "job",

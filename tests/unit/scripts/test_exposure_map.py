@@ -57,5 +57,5 @@ def test_the_pipelines_map_is_taken_where_it_is_there(modelled, tmp_path):
 def test_a_map_that_is_none_is_named(modelled, tmp_path):
     path = tmp_path / "P9999000101M1S001EXPMAP2000.FTZ"
     fits.PrimaryHDU(np.zeros((3, 3))).writeto(path)
-    with pytest.raises(Exception, match=r"EXPMAP2000\.FTZ\[PRIMARY\]: is no exposure map"):
+    with pytest.raises(Exception, match=r"EXPMAP2000\.FTZ\[PRIMARY\]: is no map of the pipeline"):
         exposure_map.find([{"kind": "exposure_map", "path": str(path)}], modelled.map, modelled.live, (0.5, 1.0))
