@@ -22,6 +22,9 @@ from uws import context
 from uws.client import Client, ForbiddenError, UnauthenticatedError, client_of
 from uws.context import call
 
+_AS_CHANGES = ("/sync/", "/notifications")
+"""What only those may read who may change the job."""
+
 
 async def admit(request: Request) -> None:
     """Let a request for a job pass.
@@ -34,8 +37,8 @@ async def admit(request: Request) -> None:
     state, client = state_of(request), client_of(request)
     if client.admin or (state.owner is not None and state.owner == client.name):
         return
-    # Whoever waits at /sync may take the job with him when he goes.
-    reads = request.method in ("GET", "HEAD") and "/sync/" not in request.url.path
+    # Whoever waits at /sync may take the job with him when he goes. Who is told of its end is not for every reader.
+    reads = request.method in ("GET", "HEAD") and not any(part in request.url.path for part in _AS_CHANGES)
     if state.owner is None and reads:
         return
     in_session, access = await _rights(request, state.run_id)

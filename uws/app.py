@@ -18,6 +18,7 @@ from jobs.sessions import Access
 from uws import (
     access,
     api,
+    bundle,
     coverage,
     datalink,
     errors,
@@ -26,9 +27,11 @@ from uws import (
     job,
     joblist,
     metrics,
+    notifications,
     observations,
     openapi,
     pages,
+    resolve,
     scs,
     services,
     sessions,
@@ -116,6 +119,15 @@ def _job_routes(place: str, script: str | None = None) -> list[BaseRoute]:
     ]
 
 
+def _notification_routes(place: str) -> list[BaseRoute]:
+    """Return the routes of who is to be told; whoever may read a job does not learn that."""
+    of = partial(_resource, reads=Access.OWNER)
+    return [
+        *of(place + "/notifications", notifications.show, post=notifications.add),
+        *of(place + "/notifications/{notification}", notifications.show_one, delete=notifications.remove),
+    ]
+
+
 def _routes() -> list[BaseRoute]:
     return [
         *_resource("/observations", observations.show, post=observations.show),  # asked for most, so looked at first
@@ -132,6 +144,13 @@ def _routes() -> list[BaseRoute]:
         *_resource(API_JOB + "/destruction", api.part("destruction"), post=api.changing(job.set_destruction)),
         *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),
         *_resource(API_JOB + "/events", events.of_job),
+        *_notification_routes(API_JOB),
+        *_notification_routes(API_SESSION),
+        *_resource(API_JOB + "/links", bundle.links),
+        *_resource(API_JOB + "/products.zip", bundle.archive),
+        *_resource(API_JOB + "/download.sh", bundle.script),
+        *_resource("/c/{capability}/{result}", bundle.open_result),
+        *_resource("/api/resolve", resolve.show),
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
         *_resource("/api/sessions", sessions.show_list, post=sessions.create),
