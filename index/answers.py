@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ Row = list[Cell]
 HELD = 16_000
 """Datasets whose cells are kept, some 2.5 kB each."""
 
+_ID = CELLS.index("id")
+_BY_VALUE, _BY_ID = itemgetter(Line._fields.index("value")), itemgetter(Line._fields.index("id"))
 _URL = next(number for number, column in enumerate(DATASET) if column.name == "access_url")
 
 
@@ -53,11 +56,8 @@ class RecentCells:
         return now, found
 
 
-class Overlap(NamedTuple):
-    """What a dataset shares with the region, in pixels of order 29."""
-
-    overlap: int
-    area: int
+Overlap: TypeAlias = tuple[int, int]
+"""What a dataset shares with the region, and its own area, in pixels of order 29."""
 
 
 @dataclass(frozen=True)
@@ -150,14 +150,14 @@ def answer(
             simple = not named and not query.filters
             generation, cells = recent.get(keys) if simple else store.cells(keys, named, query.filters)
             at = CELLS.index(ORDERS[order.by] or "id")
-            lines = [Line(key, found[at], found[1]) for key, found in cells.items()]
+            lines = [Line(key, found[at], found[_ID]) for key, found in cells.items()]
         else:
             generation, lines = store.lines(keys, named, query.filters, order)
         if generation == coverages.generation:
             break
         newest = True
     if order.by == "overlap":
-        lines = [Line(key, overlaps[key].overlap * PIXEL_AREA, id_) for key, _, id_ in lines]
+        lines = [Line(key, overlaps[key][0] * PIXEL_AREA, id_) for key, _, id_ in lines]
     page, more = _page(_ordered(lines, order), order, query)
     following = _mark(page, order) if more else None
     return Answer(generation, len(lines), page, more, following, store, ids, query.region.order, size, overlaps, cells)
@@ -179,16 +179,16 @@ def sharing(coverages: Snapshot, ranges: Ranges, size: int, relation: Relation) 
     if relation != "overlaps":
         fits: NDArray[np.bool_] = overlap == (area if relation == "inside" else size)
         keys, overlap, area = keys[fits], overlap[fits], area[fits]
-    return dict(zip(keys.tolist(), map(Overlap, overlap.tolist(), area.tolist()), strict=True))
+    return dict(zip(keys.tolist(), zip(overlap.tolist(), area.tolist(), strict=True), strict=True))
 
 
 def _ordered(lines: list[Line], order: Order) -> list[Line]:
     """Sort lines: what has no value comes last, and of those with the same value, the ids ascend."""
     if order.by == "id":
-        return sorted(lines, key=lambda line: line.id, reverse=order.descending)
-    lines.sort(key=lambda line: line.id)
+        return sorted(lines, key=_BY_ID, reverse=order.descending)
+    lines.sort(key=_BY_ID)
     known = [line for line in lines if line.value is not None]
-    known.sort(key=lambda line: line.value, reverse=order.descending)  # type: ignore[arg-type, return-value]
+    known.sort(key=_BY_VALUE, reverse=order.descending)
     return known + [line for line in lines if line.value is None]
 
 

@@ -42,12 +42,12 @@ def ranges_of(moc: MOC) -> Ranges:
     text without a word.
     """
     found: NDArray[np.uint64] = moc.to_depth29_ranges
-    if found.size and found.max() > SKY_PIXELS:
-        raise ValueError("it has cells beyond the sky")
-    ranges = found.astype(np.int64)
-    if not bool(np.all(np.diff(ranges.ravel()) > 0)):
+    bounds = found.ravel()
+    if not bool((bounds[1:] > bounds[:-1]).all()):
         raise ValueError("its cells are not in order")
-    return ranges
+    if len(bounds) and int(bounds[-1]) > SKY_PIXELS:
+        raise ValueError("it has cells beyond the sky")
+    return found.astype(np.int64)
 
 
 def moc_of(ranges: Ranges, order: int) -> MOC:

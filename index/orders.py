@@ -18,7 +18,8 @@ LEAST_ORDER = 12
 def finest_order(shape: Shape, share: int = 1) -> int:
     """Give the finest order that a shape is built at, as one of ``share`` shapes that share the cost."""
     border = min(MAX_BORDER, MAX_TURNS // shape.corners) / share
-    return next((order for order in range(MAX_ORDER, 0, -1) if shape.perimeter / cell_size(order) <= border), 0)
+    perimeter = shape.perimeter
+    return next((order for order in range(MAX_ORDER, 0, -1) if perimeter / cell_size(order) <= border), 0)
 
 
 def suited_order(area: float, perimeter: float) -> int:

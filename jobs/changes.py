@@ -6,13 +6,32 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from types import TracebackType
 
-_Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Event]
+
+class Watch:
+    """Has something done in the running loop soon after each change of a job, for as long as it is entered."""
+
+    # thousands of them are there at a time
+    __slots__ = ("_changes", "_job", "act", "loop")
+
+    def __init__(self, changes: Changes, job_id: str, act: Callable[[], None]) -> None:
+        self._changes = changes
+        self._job = job_id
+        self.act = act
+        self.loop = asyncio.get_running_loop()
+
+    def __enter__(self) -> Watch:
+        self._changes.add(self._job, self)
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self._changes.remove(self._job, self)
 
 
-def _set(events: Iterable[asyncio.Event]) -> None:
-    for event in events:
-        event.set()
+def _act(watches: Iterable[Watch]) -> None:
+    for watch in watches:
+        watch.act()
 
 
 class Changes:
@@ -20,7 +39,7 @@ class Changes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiters: dict[str, set[_Waiter]] = {}
+        self._waiters: dict[str, set[Watch]] = {}
         self._seen: dict[str, int] = {}
         self.closed = False
         """Whether nobody is to wait any more."""
@@ -31,28 +50,33 @@ class Changes:
 
         Look at the job only after entering: a change between the look and the entering would be missed.
         """
-        waiter = (asyncio.get_running_loop(), asyncio.Event())
+        event = asyncio.Event()
+        with Watch(self, job_id, event.set):
+            yield event
+
+    def add(self, job_id: str, watch: Watch) -> None:
+        """Have it told of the job's changes."""
         with self._lock:
-            self._waiters.setdefault(job_id, set()).add(waiter)
-        try:
-            yield waiter[1]
-        finally:
-            with self._lock:
-                waiters = self._waiters[job_id]
-                waiters.discard(waiter)
-                if not waiters:
-                    del self._waiters[job_id]
-                    self._seen.pop(job_id, None)
+            self._waiters.setdefault(job_id, set()).add(watch)
+
+    def remove(self, job_id: str, watch: Watch) -> None:
+        """Have it told no more."""
+        with self._lock:
+            waiters = self._waiters[job_id]
+            waiters.discard(watch)
+            if not waiters:
+                del self._waiters[job_id]
+                self._seen.pop(job_id, None)
 
     def publish(self, job_id: str) -> None:
         """Wake all who wait for the job; from any thread."""
-        events: dict[asyncio.AbstractEventLoop, list[asyncio.Event]] = {}
+        watches: dict[asyncio.AbstractEventLoop, list[Watch]] = {}
         with self._lock:
-            for loop, event in self._waiters.get(job_id, ()):
-                events.setdefault(loop, []).append(event)
-        for loop, waiting in events.items():
+            for watch in self._waiters.get(job_id, ()):
+                watches.setdefault(watch.loop, []).append(watch)
+        for loop, waiting in watches.items():
             with suppress(RuntimeError):  # it has just been closed, and all who waited in it have gone
-                loop.call_soon_threadsafe(_set, waiting)
+                loop.call_soon_threadsafe(_act, waiting)
 
     def poll(self, versions_of: Callable[[Sequence[str]], dict[str, int]]) -> None:
         """Look for changes made by other processes to the jobs that somebody waits for.

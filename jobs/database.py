@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,9 +38,24 @@ def upgrade(database: Database) -> None:
     """
     database.check()
     if present(database) != newest():
-        from alembic import command
+        with _without_colours():
+            from alembic import command
 
         command.upgrade(config(database), "head")
+
+
+@contextmanager
+def _without_colours() -> Iterator[None]:
+    """Keep out Pygments, which Alembic's Mako imports to colour tracebacks: 5 MB for as long as the process lives."""
+    if "pygments" in sys.modules:
+        yield
+        return
+    # None is the import system's own sign for a module that is not there.
+    sys.modules["pygments"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["pygments"]
 
 
 def present(database: Database) -> str | None:

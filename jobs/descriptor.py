@@ -145,6 +145,10 @@ class Script(_Model):
     """The resource class: which workers do its tasks."""
     tasks: str | None = None
     """For a script without datasets: the integer parameter that says how many tasks a job has."""
+    combined: bool = False
+    """Whether each combination of repeated values is a task of its own (:mod:`jobs.combinations`)."""
+    cutout: bool = False
+    """Whether it makes of each dataset a part in the same form, by region, TIME (MJD) and BAND (m): what SODA does."""
     ordered: tuple[tuple[str, str], ...] = ()
     """Pairs of parameters of which the first must be smaller than the second."""
     accepts: Accepts = Accepts()
@@ -170,6 +174,14 @@ class Script(_Model):
         counts = next((spec for spec in self.parameters if spec.name == self.tasks), None)
         if counts is not None and (counts.type != "integer" or counts.multiple):
             raise ValueError(f"the parameter {counts.name} is the number of tasks: it must be one integer")
+        return self
+
+    @model_validator(mode="after")
+    def _cuts(self) -> Script:
+        if (self.combined or self.cutout) and (self.scope != "dataset" or not self.accepts.datasets):
+            raise ValueError('combined and cutout are for a script of scope = "dataset" that works on datasets')
+        if self.cutout and not self.products:
+            raise ValueError("a script that is a cutout declares its product")
         return self
 
     def lacking(self) -> str:

@@ -13,7 +13,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from jobs.descriptor import Script, load
@@ -43,6 +43,7 @@ class Registry:
         self._kept = kept
         self._scripts: dict[str, Script] = {}
         self._natives: dict[str, Native] = {}
+        self._made: dict[str, Callable[[Mapping[str, Script]], Script | None]] = {}
         self._broken: dict[str, str] = {}
         self._absent: dict[str, str] = {}
         self._seen: dict[str, tuple[Path, Signature]] = {}
@@ -79,20 +80,39 @@ class Registry:
         self._look()
         if name in self._absent:
             raise NotFoundError(f"The script {name} is not offered here: {self._absent[name]}.")
-        try:
-            return self._natives.get(name) or self._scripts[name]
-        except KeyError:
+        found = self._natives.get(name) or self._present(name)
+        if found is None:
             offered = ", ".join(self.names()) or "none"
-            raise NotFoundError(f"There is no script {name}; on offer: {offered}.") from None
+            raise NotFoundError(f"There is no script {name}; on offer: {offered}.")
+        return found
+
+    def find(self, name: str) -> Script | None:
+        """Return a script, None if it is not on offer."""
+        try:
+            return self.get(name)
+        except NotFoundError:
+            return None
+
+    def _present(self, name: str) -> Script | None:
+        if make := self._made.get(name):
+            return make({each: script for each, script in self._scripts.items() if each not in self._absent})
+        return self._scripts.get(name)
 
     def offer(self, script: Native) -> None:
         """Offer a script that is part of the service; it is found by its name, but not listed with the others."""
         self._natives[script.name] = script
 
+    def derive(self, name: str, make: Callable[[Mapping[str, Script]], Script | None]) -> None:
+        """Offer a script that is made of those on offer; it is found by its name, but not listed with the others.
+
+        :param make: gives it, None where it cannot be made of these.
+        """
+        self._made[name] = make
+
     def version(self, name: str, sha256: str) -> Script | None:
         """Return the version of a script that has this checksum, if it is the present one or kept; else None."""
         self._look()
-        present = self._scripts.get(name)
+        present = self._present(name)
         if present is not None and present.checksum == sha256:
             return present
         folder = self._kept and _place(self._kept, name, sha256)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from index.errors import DatasetIdError, RegionError
 from index.region import Region
 from index.service import Index
+from jobs.combinations import REGIONS, Combinations
 from jobs.descriptor import SHARED, ParameterSpec, Script
 from jobs.errors import ParameterError, RequestError
 from jobs.models import Parameter, Upload
@@ -29,7 +30,6 @@ _NUMBER = re.compile(r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|inf(?:inity
 _INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _TRUE = frozenset({"1", "true", "yes", "on", "t"})
 _FALSE = frozenset({"0", "false", "no", "off", "f"})
-_REGIONS = ("POS", "CIRCLE", "POLYGON")
 _DRAWN = ("circle", "ellipse", "polygon", "range")
 """The shapes that a parameter can have: a script gets the MOC of its region alone."""
 
@@ -45,6 +45,8 @@ class Values:
     """The short ids of the datasets that were asked for."""
     uploads: dict[str, Upload] = field(default_factory=dict)
     """The files that were sent, by the names of their parameters."""
+    combinations: int = 1
+    """How many there are of repeated values; the values are those of one of them."""
 
 
 def canonical(script: Script, parameters: Sequence[tuple[str, str]]) -> list[Parameter]:
@@ -69,6 +71,16 @@ def check(script: Script, parameters: Sequence[Parameter], index: Index) -> Valu
     """
     if len(parameters) > MAX_PARAMETERS:
         raise RequestError(f"{len(parameters)} parameters were given; at most {MAX_PARAMETERS} are taken.")
+    if not script.combined:
+        return _check(script, parameters, index)
+    combinations = Combinations(script, parameters)
+    if len(combinations) > MAX_TASKS:
+        raise RequestError(f"{len(combinations)} combinations of values were given; at most {MAX_TASKS} are taken.")
+    first, *_ = [_check(script, some, index) for some in combinations.covering()]
+    return replace(first, combinations=len(combinations))
+
+
+def _check(script: Script, parameters: Sequence[Parameter], index: Index) -> Values:
     given: dict[str, list[str]] = {}
     uploads: dict[str, Upload] = {}
     for item in parameters:
@@ -225,7 +237,7 @@ def _range(spec: ParameterSpec) -> str:
 
 
 def _region(script: Script, given: dict[str, list[str]], index: Index) -> Region | None:
-    regions = [(name, text) for name in _REGIONS for text in given.get(name, [])]
+    regions = [(name, text) for name in REGIONS for text in given.get(name, [])]
     if not regions or script.accepts.region == "none":
         return None
     if len(regions) > 1:
@@ -267,6 +279,17 @@ def select(script: Script, checked: Values, index: Index) -> list[tuple[str, ...
         )
     if not script.accepts.datasets:
         return [()] * _tasks(script, checked)
+    if script.combined:
+        if not checked.ids:
+            raise RequestError("Parameter ID is missing: it is the dataset, as a search or its links tell it.")
+        # whether a combination leaves anything of a dataset is said of each by its task
+        ids = _datasets(script, replace(checked, region=None), index)
+        if len(ids) * checked.combinations > MAX_TASKS:
+            raise RequestError(
+                f"{len(ids)} datasets and {checked.combinations} combinations of values were given; at most "
+                f"{MAX_TASKS} products are made in one job."
+            )
+        return [(id_,) for id_ in ids for _ in range(checked.combinations)]
     if checked.region is None and not checked.ids:
         raise RequestError(
             f"Nothing says which datasets the script {script.name} is to work on: give a region "

@@ -23,6 +23,7 @@ from index.errors import CoverageError, DatabaseError
 from index.service import Index
 from jobs import contract, record
 from jobs.checksums import Checksums, sha256
+from jobs.combinations import NOTHING, Combinations, missed, tell_apart
 from jobs.descriptor import Script
 from jobs.errors import AmoraError, ConflictError, NotFoundError, StorageError
 from jobs.guardhouse import GuardhouseError
@@ -306,12 +307,16 @@ class Worker:
     def _look_up(self, claim: Claim) -> Work:
         try:
             script = self._registry.get(claim.script)
-            values = check(script, claim.parameters, self._index)
+            combinations = Combinations(script, claim.parameters)
+            values = check(script, combinations[(claim.task.number - 1) % len(combinations)], self._index)
             datasets = [self._index.get(dataset) for dataset in claim.task.datasets]
+            reason = missed(values, datasets[0], self._index) if script.combined else None
         except DatabaseError:
             raise
         except (AmoraError, CoverageError) as error:
             raise TaskError(str(error)) from error
+        if reason:
+            raise TaskError(f"{NOTHING}{reason}.", "nothing")
         return Work(script, values, datasets)
 
     def _conclude(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path, made: Made | None = None) -> None:
@@ -345,6 +350,8 @@ class Worker:
     def _publish(self, claim: Claim, work: Work, outcome: Outcome, workspace: Path, made: Made | None) -> None:
         task = claim.task
         try:
+            if work.script.combined:
+                tell_apart(work.script, task, workspace / "products")
             used = record.take(work.script, work.values, work.datasets, workspace, self._checksum).as_text()
             collected = described(work.script, made) if made else collect(work.script, task, workspace / "products")
             if task.role == "part":  # a hard link makes it the gather task's

@@ -21,6 +21,7 @@ from jobs.store.sessions import Holder, Session
 from uws import context
 from uws.client import Client, ForbiddenError, UnauthenticatedError, client_of
 from uws.context import call
+from uws.settings import Settings
 
 _AS_CHANGES = ("/sync/", "/notifications")
 """What only those may read who may change the job."""
@@ -126,12 +127,40 @@ def listed(request: Request) -> Collection[str | None] | None:
     return (client.name,)
 
 
+def may_have_files(settings: Settings, client: Client) -> bool:
+    """Whether a client may have the files of datasets."""
+    return (
+        client.admin
+        or settings.dataset_files == "anybody"
+        or (settings.dataset_files == "users" and client.name is not None)
+    )
+
+
+def admit_to_files(request: Request) -> None:
+    """Let a request for a file of a dataset pass.
+
+    :raises UnauthenticatedError: only users may have it, and the client does not say who it is.
+    :raises ForbiddenError: the service hands out none.
+    """
+    settings, client = context.of(request).settings, client_of(request)
+    if may_have_files(settings, client):
+        return
+    if settings.dataset_files == "users":
+        raise UnauthenticatedError("AuthenticationError: Only users may have the files of datasets; say who you are")
+    raise ForbiddenError("AuthorizationError: This service does not hand out the files of datasets")
+
+
+def may_make_jobs(settings: Settings, client: Client) -> bool:
+    """Whether a client may make jobs."""
+    return settings.anonymous or client.name is not None
+
+
 def creator(request: Request) -> str | None:
     """Return the owner of a job that the request makes.
 
     :raises UnauthenticatedError: the client is anonymous, and only users make jobs here.
     """
     client = client_of(request)
-    if client.name is None and not context.of(request).settings.anonymous:
+    if not may_make_jobs(context.of(request).settings, client):
         raise UnauthenticatedError("AuthenticationError: Only users make jobs here; say who you are")
     return client.name

@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 TAP = "tap"
 """The script whose jobs are queries: its place is where clients of TAP look for it."""
+SODA = "soda"
+"""The script whose jobs are cut-outs; its blocking form must be one segment beside its capabilities (SODA 1.0, 2.1)."""
 
 
 class Addresses:
@@ -24,7 +26,7 @@ class Addresses:
 
     def script(self, script: str, *parts: str) -> str:
         """Return the address of a script's documentation, or of something below it."""
-        return self.at(*([TAP] if script == TAP else ["scripts", script]), *parts)
+        return self.at(*([] if script in (TAP, SODA) else ["scripts"]), script, *parts)
 
     def jobs(self, script: str) -> str:
         """Return the address of a script's job list."""

@@ -36,11 +36,12 @@ from uws import (
     services,
     sessions,
     sia2,
+    soda,
     sync,
     vosi,
 )
 from uws.accounts import Accounts
-from uws.addresses import TAP, Addresses
+from uws.addresses import SODA, TAP, Addresses
 from uws.context import Context
 from uws.identity import Identify
 from uws.limits import BodyLimit
@@ -168,6 +169,9 @@ def _routes() -> list[BaseRoute]:
         *_resource("/tap/availability", vosi.show_availability),
         *_resource("/tap/tables", tap_vosi.show_tables),
         *_resource("/tap/examples", examples.show),
+        *_job_routes("/soda", SODA),
+        *_resource("/soda/sync", soda.create, post=soda.create, script=SODA),
+        *_resource("/soda/sync/{job}", soda.wait, script=SODA),
         *_resource("/sia2/query", sia2.query, post=sia2.query),
         *_resource("/sia2", sia2.query, post=sia2.query),
         *_resource("/scs", scs.search, post=scs.search),
@@ -225,6 +229,8 @@ def _resource(
             errors.set_form(request, "html")
         if script is not None:
             request.path_params["script"] = script
+        if script == SODA:
+            errors.set_form(request, "soda")
         if "job" in request.path_params:
             await access.admit(request)
         if "session" in request.path_params:

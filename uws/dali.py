@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
@@ -51,17 +52,26 @@ class Form:
 
     def all(self, name: str) -> list[str]:
         """Return each value of the parameter."""
-        return [value for key, value in self.pairs if key.upper() == name]
+        return list(self._values.get(name, ()))
+
+    @cached_property
+    def _values(self) -> dict[str, list[str]]:
+        values: dict[str, list[str]] = {}
+        for key, value in self.pairs:
+            values.setdefault(key.upper(), []).append(value)
+        return values
 
     def one(self, name: str) -> str | None:
         """Return the value of the parameter, None where it is not given.
 
         :raises MultiValuedError: it is given several times.
         """
-        values = self.all(name)
+        values = self._values.get(name)
+        if values is None:
+            return None
         if len(values) > 1:
             raise MultiValuedError(name)
-        return values[0] if values else None
+        return values[0]
 
     def integer(self, name: str, minimum: int, maximum: int) -> int | None:
         """Return the value of the parameter as an integer, None where it is not given."""

@@ -1,7 +1,7 @@
 """What there is of a dataset: ``/datalink/links?ID=`` (DataLink 1.1), its files, and its coverage.
 
-Rows of a dataset: each of its files, the coverage as a MOC, and for each script that works on
-it one that names a service descriptor (:mod:`uws.descriptors`). An ID that cannot be answered has a row that says why.
+Rows of a dataset: each of its files, the coverage as a MOC, cut-outs of it, and for each script that works on it one
+that names a service descriptor (:mod:`uws.descriptors`). An ID that cannot be answered has a row that says why.
 
 ``/datasets/OBS/CAMERA/EXPOSURE/NAME`` is a file of a dataset, ``/datasets/OBS/CAMERA/EXPOSURE/coverage`` its MOC.
 """
@@ -22,8 +22,9 @@ from index.errors import DatasetIdError, UnknownDatasetError
 from jobs.descriptor import Script
 from jobs.errors import NotFoundError
 from jobs.validator import refusal
-from uws import context, dali, descriptors, errors, services, votable
-from uws.addresses import Addresses
+from uws import access, context, dali, descriptors, errors, services, votable
+from uws.addresses import SODA, Addresses
+from uws.client import Client, client_of
 from uws.context import Context, call
 from uws.tabular import VOTABLE
 from uws.votable import Cell
@@ -43,15 +44,18 @@ COLUMNS = (
     Column("semantics", "char", "What it is to the dataset", ucd="meta.code"),
     Column("content_type", "char", "Media type", ucd="meta.code.mime"),
     Column("content_length", "long", "Size", unit="byte", ucd="phys.size;meta.file"),
+    Column("link_auth", "char", "Whether one must say who one is: true or false", ucd="meta.code"),
+    Column("link_authorized", "boolean", "Whether it is open to whoever asks", ucd="meta.code"),
 )
 
 SEMANTICS = {
     "events": "#this",
-    "exposure_map": "#weight",
+    "exposure_map": "#calibration",
+    "background_map": "#calibration",
+    "flare_background": "#calibration",
+    "detector_mask": "#calibration",
     "response": "#calibration",
     "arf": "#calibration",
-    "background": "#noise",
-    "detector_mask": "#calibration",
     "preview": "#preview",
     "thumbnail": "#thumbnail",
     "documentation": "#documentation",
@@ -68,15 +72,25 @@ async def links(request: Request) -> Response:
     if chosen and chosen.strip() != CONTENT_TYPE:
         dali.response_format(form, (VOTABLE,))
     ids = [value for value in form.all("ID") if value.strip()]
-    content = await call(lambda: b"".join(document(here, ids)))
+    content = await call(lambda: b"".join(document(here, ids, client_of(request))))
     return Response(content, media_type=CONTENT_TYPE)
 
 
-def document(here: Context, ids: Sequence[str]) -> Iterator[bytes]:
-    """Give the links of datasets as a VOTable, with the descriptors of the services that they name."""
+def document(here: Context, ids: Sequence[str], client: Client) -> Iterator[bytes]:
+    """Give the links of datasets as a VOTable, with the descriptors of the services that they name.
+
+    :param client: for whom.
+    """
     used: dict[str, Script] = {}
-    rows = [row for id_ in ids[:MAX_IDS] for row in _rows(here, id_, used)]
-    resources = [descriptors.of_script(script, here.addresses, name, "ID") for name, script in used.items()]
+    found: list[Dataset] = []
+    rows = [row + _auth(here, row, client) for id_ in ids[:MAX_IDS] for row in _rows(here, id_, used, found)]
+    only = found[0] if len(found) == 1 else None
+    resources = [
+        descriptors.of_cutout(script, here.addresses, name, "ID", only)
+        if script.name == SODA
+        else descriptors.of_script(script, here.addresses, name, "ID")
+        for name, script in used.items()
+    ]
     return votable.document(
         "links",
         "What there is of each dataset",
@@ -89,7 +103,8 @@ def document(here: Context, ids: Sequence[str]) -> Iterator[bytes]:
     )
 
 
-def _rows(here: Context, given: str, used: dict[str, Script]) -> Iterator[tuple[Cell, ...]]:
+def _rows(here: Context, given: str, used: dict[str, Script], found: list[Dataset]) -> Iterator[tuple[Cell, ...]]:
+    """Yield the rows of a dataset; note the services that they name, and the dataset."""
     index = here.engine.index
     try:
         dataset = index.get(index.short_id(given))
@@ -99,6 +114,7 @@ def _rows(here: Context, given: str, used: dict[str, Script]) -> Iterator[tuple[
     except UnknownDatasetError as error:
         yield given, None, None, f"NotFoundFault: {error}", None, "#this", None, None
         return
+    found.append(dataset)
     place = _place(here.addresses, dataset)
     for file in dataset.files:
         address = f"{place}/{quote(_name(file), safe='')}"
@@ -106,6 +122,12 @@ def _rows(here: Context, given: str, used: dict[str, Script]) -> Iterator[tuple[
         yield given, address, None, None, about, semantics(file.kind), file.content_type, _size(file)
     yield given, f"{place}/{COVERAGE}", None, None, "Coverage as a MOC", "#auxiliary", "application/fits", None
     kinds = [file.kind for file in dataset.files]
+    cutout = here.jobs.scripts.find(SODA)
+    if cutout is not None and refusal(cutout, dataset.camera, kinds) is None:
+        for form in ("sync", "async"):
+            used[f"soda_{form}"] = cutout
+            about = f"{cutout.title}: {cutout.summary} (SODA, {form})"
+            yield given, None, f"soda_{form}", None, about, "#cutout", cutout.products[0].content_type, None
     for name in here.jobs.scripts.names():
         script = here.jobs.scripts.get(name)
         if script.accepts.datasets and refusal(script, dataset.camera, kinds) is None:
@@ -113,6 +135,18 @@ def _rows(here: Context, given: str, used: dict[str, Script]) -> Iterator[tuple[
             used[identifier] = script
             made = script.products[0].content_type if script.products else None
             yield given, None, identifier, None, f"{script.title}: {script.summary}", "#proc", made, None
+
+
+def _auth(here: Context, row: tuple[Cell, ...], client: Client) -> tuple[Cell, Cell]:
+    """Return link_auth and link_authorized of a row (DataLink 1.1, section 3.2.10 and 11)."""
+    settings, (_, address, service, *_) = here.settings, row
+    if service is not None:
+        return str(not settings.anonymous).lower(), access.may_make_jobs(settings, client)
+    if address is None:
+        return None, None
+    if str(address).endswith(f"/{COVERAGE}"):
+        return "false", True
+    return str(settings.dataset_files != "anybody").lower(), access.may_have_files(settings, client)
 
 
 def semantics(kind: str) -> str:
@@ -146,6 +180,7 @@ def _dataset(request: Request) -> Dataset:
 
 async def file(request: Request) -> Response:
     """Serve a file of a dataset."""
+    access.admit_to_files(request)
     dataset, name = await call(_dataset, request), request.path_params["file"]
     for found in dataset.files:
         if _name(found) == name:

@@ -1,20 +1,23 @@
 """Service descriptors (DataLink 1.1, section 4): how a client can call a script, made from the script's descriptor.
 
-They have no standardID, and so are called by GET (section 4.2): the accessURL is the script's blocking form, which
-makes a job, runs it and redirects to the product. Aladin, TOPCAT and pyvo make their form of the parameters.
+Those of scripts have no standardID, and so are called by GET (section 4.2): the accessURL is the script's blocking
+form, which makes a job, runs it and redirects to the product. Aladin, TOPCAT and pyvo make their form of the
+parameters. The script that is a cut-out has those of SODA too, which clients call by their standard.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from lxml import etree
 
+from index.dataset import Dataset
 from jobs.descriptor import ParameterSpec, Script
 from uws.addresses import Addresses
 from uws.asking import Parameter
 from uws.markup import add
-from uws.services import LINKS
+from uws.services import LINKS, SODA_ASYNC, SODA_SYNC
 
 _TYPES = {
     # A scalar would be the word for it, but pyvo 1.9 breaks on one without a value; validators warn of this.
@@ -65,6 +68,57 @@ def of_script(script: Script, addresses: Addresses, name: str, reference: str) -
     return resource
 
 
+def of_cutout(
+    script: Script, addresses: Addresses, name: str, reference: str, dataset: Dataset | None
+) -> etree._Element:
+    """Return the descriptor of a resource of SODA 1.0 (its section 4.2).
+
+    :param name: ``soda_sync`` or ``soda_async``, also the XML ID.
+    :param dataset: the only one that is spoken of: what can be had of it is told; None for several.
+    """
+    place = name.removeprefix("soda_")
+    resource, group = _descriptor(name, name, f"{script.summary} SODA 1.0, {place}.")
+    _fixed(group, "accessURL", addresses.script(script.name, place))
+    _fixed(group, "standardID", {"sync": SODA_SYNC, "async": SODA_ASYNC}[place])
+    _fixed(group, "contentType", script.products[0].content_type)
+    param = add(group, "PARAM", name="ID", datatype="char", arraysize="*", value="", ref=reference)
+    param.set("ucd", "meta.ref.url;meta.curation")
+    add(param, "DESCRIPTION", "The dataset to cut out of")
+    limits = _limits(dataset) if dataset else {}
+    for region, form, text in _REGION:
+        param = add(group, "PARAM", name=region, value="", ucd="pos.outline;obs", **form)
+        add(param, "DESCRIPTION", text)
+        _say_limits(param, limits.get(region, {}))
+    for spec in script.parameters:
+        _parameter(group, spec, limits.get(spec.name, {}))
+    return resource
+
+
+def _limits(dataset: Dataset) -> dict[str, dict[str, str]]:
+    """Return MIN and MAX of what a dataset has, by the names of the parameters of SODA 1.0 (its section 4.2)."""
+    limits: dict[str, dict[str, str]] = {}
+    for name, ends in (("BAND", (dataset.em_min, dataset.em_max)), ("TIME", (dataset.t_min, dataset.t_max))):
+        told = {tag: f"{end!r}" for tag, end in zip(("MIN", "MAX"), ends, strict=True) if end is not None}
+        limits[name] = told
+    word, _, corners = (dataset.s_region or "").partition("ICRS")
+    numbers = [float(number) for number in corners.split()] if word.strip().lower() == "polygon" else []
+    if len(numbers) >= 6:
+        limits["POLYGON"] = {"MAX": " ".join(f"{number:.6f}" for number in numbers)}
+        reach = max(
+            separation(dataset.s_ra, dataset.s_dec, ra, dec)
+            for ra, dec in zip(numbers[::2], numbers[1::2], strict=True)
+        )
+        limits["CIRCLE"] = {"MAX": f"{dataset.s_ra:.6f} {dataset.s_dec:.6f} {reach:.6f}"}
+    return limits
+
+
+def separation(ra: float, dec: float, other_ra: float, other_dec: float) -> float:
+    """Return the angle between two positions, all in degrees (haversine formula)."""
+    a, b, c, d = map(math.radians, (ra, dec, other_ra, other_dec))
+    half = math.sin((d - b) / 2) ** 2 + math.cos(b) * math.cos(d) * math.sin((c - a) / 2) ** 2
+    return math.degrees(2 * math.asin(math.sqrt(min(1.0, half))))
+
+
 def of_links(addresses: Addresses, reference: str | None = None) -> etree._Element:
     """Return the descriptor of the links service, of itself (section 4.3) or beside a table of datasets (4.2).
 
@@ -110,10 +164,7 @@ def of_search(
             if getattr(asked, key):
                 param.set(key, getattr(asked, key))
         add(param, "DESCRIPTION", f"{asked.description}, such as {asked.example}; repeatable")
-        if options.get(asked.name):
-            values = add(param, "VALUES")
-            for option in options[asked.name]:
-                add(values, "OPTION", value=option)
+        _say_limits(param, {}, options.get(asked.name, ()))
     for name, text in (("ID", "Id of a dataset; repeatable"), ("RESPONSEFORMAT", "votable, csv or fits")):
         add(add(group, "PARAM", name=name, value="", **_TYPES["text"]), "DESCRIPTION", text)
     add(
@@ -135,7 +186,11 @@ def _fixed(group: etree._Element, name: str, value: str) -> None:
     group.addprevious(etree.Element("PARAM", name=name, datatype="char", arraysize="*", value=value))
 
 
-def _parameter(group: etree._Element, spec: ParameterSpec) -> None:
+def _parameter(group: etree._Element, spec: ParameterSpec, limits: Mapping[str, str] | None = None) -> None:
+    """Describe a parameter.
+
+    :param limits: its MIN and MAX where they are those of a dataset.
+    """
     if spec.type not in _TYPES:
         return
     default = "" if spec.default is None else _text(spec.default)
@@ -145,14 +200,20 @@ def _parameter(group: etree._Element, spec: ParameterSpec) -> None:
         if getattr(spec, key):
             param.set(key, getattr(spec, key))
     add(param, "DESCRIPTION", _description(spec, default))
-    limits = (("MIN", spec.minimum), ("MAX", spec.maximum))
-    if spec.options or any(value is not None for _, value in limits):
-        values = add(param, "VALUES")
-        for tag, value in limits:
-            if value is not None:
-                add(values, tag, value=f"{value:.15g}")
-        for option in spec.options if spec.type != "region" else ():
-            add(values, "OPTION", value=option)
+    own = {tag: f"{end:.15g}" for tag, end in (("MIN", spec.minimum), ("MAX", spec.maximum)) if end is not None}
+    _say_limits(param, limits or own, spec.options if spec.type != "region" else ())
+
+
+def _say_limits(param: etree._Element, limits: Mapping[str, str], options: Iterable[str] = ()) -> None:
+    options = list(options)
+    if not (limits or options):
+        return
+    values = add(param, "VALUES")
+    for tag in ("MIN", "MAX"):
+        if tag in limits:
+            add(values, tag, value=limits[tag])
+    for option in options:
+        add(values, "OPTION", value=option)
 
 
 def _description(spec: ParameterSpec, default: str) -> str:

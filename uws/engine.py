@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 def open_engine(settings: Settings) -> Engine:
     """Return the engine of an installation, not started."""
-    from uws.addresses import Addresses  # noqa: PLC0415 - with the next one; a worker needs them only for queries
+    from uws.addresses import SODA, Addresses  # noqa: PLC0415 - with the next ones; a worker needs them only for queries
+    from uws.cutout import of  # noqa: PLC0415
     from uws.tap.job import script  # noqa: PLC0415
     from uws.tap.tables import tables  # noqa: PLC0415
 
     engine = Engine(settings)
     scripts, addresses = engine.jobs.scripts, Addresses(settings.base)
+    scripts.derive(SODA, of)
 
     engine.offer(
         script(

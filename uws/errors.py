@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from index.errors import CoverageError, DamagedIndexError, DatabaseError, UnknownDatasetError
+from jobs.combinations import NOTHING
 from jobs.errors import (
     AmoraError,
     DescriptorError,
@@ -105,8 +106,10 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
 
 def soda_error(status: int, message: str) -> str:
     """Return a message as SODA 1.0 wants it to begin (section 5.2)."""
-    if message.startswith("MultiValuedParamNotSupported"):
+    if message.startswith(("MultiValuedParamNotSupported: ", "AuthenticationError: ", "AuthorizationError: ")):
         return message
+    if message.startswith(NOTHING):
+        status = 400
     return f"{_SODA.get(status, 'Error' if status >= 500 else 'UsageError')}: {message}"
 
 

@@ -12,7 +12,8 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from jobs.errors import NotFoundError
 from jobs.service import Jobs
 from jobs.storage import Content
-from uws import context, dali, document, picture, provenance, results
+from uws import context, dali, document, picture, provenance, results, soda
+from uws.addresses import SODA
 from uws.context import call, job_of
 
 _PIECE = 1 << 18
@@ -37,6 +38,8 @@ async def show(request: Request) -> Response:
             return Response(listed, media_type=chosen.content_type)
         if task := results.logged_task(job, result_id):
             return StreamingResponse(_log(here.jobs, job.script, job.id, task.number), media_type="text/plain")
+    if job_of(request)[0] == SODA and result_id.endswith(".txt"):
+        return soda.reason(await call(here.jobs.get, *job_of(request)), result_id)
     if result_id in {provenance.JSON_ID, provenance.SVG_ID}:
         return await _provenance(request, result_id)
     return await _product(request, result_id)

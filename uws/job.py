@@ -10,8 +10,8 @@ from starlette.responses import PlainTextResponse, Response
 from jobs.errors import NotFoundError, ParameterError, RequestError
 from jobs.models import Job
 from jobs.phases import ACTIVE, Phase
-from uws import access, conditional, context, dali, document, results, votable
-from uws.addresses import Addresses
+from uws import access, conditional, context, dali, document, errors, results, votable
+from uws.addresses import SODA, Addresses
 from uws.client import client_of
 from uws.context import call, job_of, see_other
 from uws.files import send
@@ -50,17 +50,12 @@ async def shown(request: Request, form: str, write: Writer, media_type: str) -> 
     :param write: returns the job in that form.
     """
     here = context.of(request)
-    given = await dali.read(request)
-    seconds = given.integer("WAIT", -1, 10**9)
+    seconds, expected = await _wait_asked(request)
     phase = access.state_of(request).phase
-    if seconds:
-        cap = here.settings.wait_cap
-        named = given.one("PHASE")
-        expected = phase if named is None else phase_named("PHASE", named)
-        if phase == expected and phase in ACTIVE:
-            await wait_while(request, lambda now: now.phase is phase, cap if seconds < 0 else min(seconds, cap))
-    else:
+    if not seconds:
         await _slow_down(request)
+    elif phase == expected and phase in ACTIVE:
+        await wait_while(request, lambda now: now.phase is phase, seconds)
 
     def make() -> tuple[int, bytes]:
         job = here.jobs.get(*job_of(request))
@@ -68,6 +63,15 @@ async def shown(request: Request, form: str, write: Writer, media_type: str) -> 
 
     found = await here.renderings.get(form, job_of(request)[1], access.state_of(request), make)
     return conditional.answer(request, found.content, found.tag, media_type)
+
+
+async def _wait_asked(request: Request) -> tuple[float, Phase]:
+    """Return how many seconds the request wants to wait, and in which phase."""
+    given = await dali.read(request)
+    seconds, named = given.integer("WAIT", -1, 10**9) or 0, given.one("PHASE")
+    phase = access.state_of(request).phase if named is None or not seconds else phase_named("PHASE", named)
+    cap = context.of(request).settings.wait_cap
+    return cap if seconds < 0 else min(seconds, cap), phase
 
 
 async def _slow_down(request: Request) -> None:
@@ -165,11 +169,13 @@ async def owner(request: Request) -> Response:
 
 
 async def error(request: Request) -> Response:
-    """Show why the job failed, as the VOTable that DALI 1.1, section 4.2 wants, with status 200."""
+    """Show why the job failed, as the VOTable that DALI 1.1, section 4.2 wants, with status 200; SODA wants a text."""
     job = await _get(request)
     if job.phase is not Phase.ERROR:
         raise NotFoundError(f"The job {job.id} has no error; its phase is {job.phase}")
     message = job.error or "The job failed without saying why"
+    if job.script == SODA:
+        return PlainTextResponse(errors.soda_error(500 if job.tasks else 400, message) + "\n")
     return Response(votable.error(message), media_type=votable.CONTENT_TYPE)
 
 
@@ -183,7 +189,7 @@ async def set_parameters(request: Request) -> Response:
     here = context.of(request)
     with here.jobs.inbox() as inbox:
         form = await dali.read(request, inbox)
-        dali.response_format(form, results.FORMATS)
+        results.refuse_format(form, here.jobs.scripts.get(job_of(request)[0]))
         form, files = await sort_out(form, inbox, here.settings)
         run_id, given = form.one("RUNID"), form.without(CONTROL)
         if not (given or files) and run_id is None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,14 +58,16 @@ QUICK_NAMES = frozenset({"POS", "RESPONSEFORMAT", "MAXREC"})
 QUICK_PARAMETERS = 3
 
 _TOTAL = (Column("total", "long", "Number of datasets", ucd="meta.number"),)
-_MATCH = ", ".join(f'"{column.name}": %s' for column in MATCH) + "}"
-_JSON: dict[type, Callable[[Any], str]] = {
-    type(None): lambda _: "null",
-    bool: lambda flag: "true" if flag else "false",
-    float: repr,
-    int: repr,
-}
-"""How each kind of cell of a match is written."""
+_MATCH = ", ".join(f'"{column.name}": {"%r" if column.datatype == "double" else "%s"}' for column in MATCH) + "}"
+_TRUTH = ("false", "true")
+
+
+def _match(cells: Sequence[Any]) -> str:
+    """Return the members that tell of a match, and the brace behind them."""
+    overlap, of_dataset, of_region, contains, inside, order = cells
+    if overlap is None:
+        return _MATCH.replace("%r", "%s") % ("null", "null", "null", "null", "null", order)
+    return _MATCH % (overlap, of_dataset, of_region, _TRUTH[contains], _TRUTH[inside], order)
 
 
 def as_json(
@@ -85,11 +87,9 @@ def as_json(
     text = json.dumps(head, ensure_ascii=False, allow_nan=False)[:-1] + ', "observations": ['
     before, cells = "\n", answer.cells()
     while some := list(islice(cells, WHOLE)):
-        objects = (
-            fragments.of(answer, key, of_one, link)
-            + _MATCH % tuple([_JSON[type(c)](c) for c in answer.of_match(key, of_one)])
-            for key, of_one in some
-        )
+        objects = [
+            fragments.of(answer, key, of_one, link) + _match(answer.of_match(key, of_one)) for key, of_one in some
+        ]
         yield (text + before + ",\n".join(objects)).encode()
         text, before = "", ",\n"
     yield (text + "\n]}\n").encode()

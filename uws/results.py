@@ -12,8 +12,8 @@ from jobs.descriptor import Script, slug
 from jobs.errors import NotFoundError
 from jobs.models import Job, Task
 from jobs.native import Native
-from jobs.phases import Phase
-from uws.addresses import Addresses
+from jobs.phases import FINAL, Phase
+from uws.addresses import SODA, Addresses
 from uws.dali import Form, Format, response_format
 from uws.provenance import JSON_ID, SVG_ID, has_ended
 from uws.tabular import CSV, VOTABLE, csv_table
@@ -51,6 +51,8 @@ def results(job: Job) -> list[Result]:
     """Return the results of a job in their order; none before it has started."""
     if not has_results(job):
         return []
+    if job.script == SODA:
+        return _of_cutouts(job)
     listed = [] if own_result(job) else [Result(LIST, form(job).content_type)]
     listed += [Result(product.name, product.content_type, product.size) for product in job.products]
     if has_ended(job):
@@ -59,12 +61,32 @@ def results(job: Job) -> list[Result]:
     return listed
 
 
+def _of_cutouts(job: Job) -> list[Result]:
+    """Return one result for each combination of values, in their order, and nothing else (SODA 1.0, section 5)."""
+    made = {product.task: Result(product.name, product.content_type, product.size) for product in job.products}
+    made |= {task.number: Result(reason_id(task), "text/plain") for task in without_product(job)}
+    return [made[number] for number in sorted(made)]
+
+
+def without_product(job: Job) -> list[Task]:
+    """Return the tasks of a cut-out that have ended and made nothing: each has a result that says why."""
+    made = {product.task for product in job.products}
+    return [task for task in job.tasks if task.phase in FINAL and task.number not in made]
+
+
+def reason_id(task: Task) -> str:
+    """Return the id of the result that says why a task made nothing."""
+    return f"{slug(task.dataset, task.number)}_{task.number}.txt"
+
+
 def refuse_format(form: Form, script: Script) -> None:
     """Refuse a format in which the product list cannot be had; a script of the service's own has formats of its own.
 
     :raises ParameterError: it cannot.
     """
-    if not isinstance(script, Native):
+    if script.name == SODA:
+        response_format(form, (Format("fits", script.products[0].content_type),))
+    elif not isinstance(script, Native):
         response_format(form, FORMATS)
 
 
@@ -79,7 +101,9 @@ def own_result(job: Job) -> bool:
 
 
 def form(job: Job) -> Format:
-    """Return the format of the product list that the job was made with."""
+    """Return the format of the product list that the job was made with; that of a cut-out is of its products."""
+    if job.script == SODA:
+        return VOTABLE
     given = tuple((item.name, item.value) for item in job.parameters if item.name.upper() == "RESPONSEFORMAT")
     return response_format(Form(given), FORMATS)
 

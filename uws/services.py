@@ -66,6 +66,15 @@ SERVICES = (
         (Endpoint(SCS, ("scs",), version="1.03"),),
     ),
     Service(
+        "soda",
+        "SODA 1.0",
+        "Cuts out of a dataset the events in a region, time and band.",
+        (
+            Endpoint(SODA_SYNC, ("soda", "sync"), version="1.0"),
+            Endpoint(SODA_ASYNC, ("soda", "async"), version="1.0"),
+        ),
+    ),
+    Service(
         "datalink",
         "DataLink 1.1",
         "Tells what there is of a dataset: files, coverage, and the scripts that work on it.",

@@ -76,6 +76,10 @@ class Settings(EngineSettings):
         "asked: no name leaves the machine.",
     )
     anonymous: bool = Field(default=True, description="Whether anybody may make jobs; if not, only users may.")
+    dataset_files: Literal["anybody", "users", "nobody"] = Field(
+        default="anybody",
+        description="Who may have the files of datasets: `anybody`, `users`, or `nobody` but administrators.",
+    )
     anonymous_list: bool | None = Field(
         default=None,
         description="Whether the anonymous list of jobs shows the anonymous jobs. By default it does without "

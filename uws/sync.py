@@ -2,8 +2,8 @@
 DALI 1.1, section 2.3).
 
 GET or POST with a script's parameters makes a job, runs it and redirects to ``/sync/{job}``. That answers once the job
-has ended: with a redirect to the first product that the script declares if the job had one task, else to the list of
-the products; or with a DALI error document, 400 if the request cannot be done, 500 if the work failed.
+has ended: with a redirect to the first product that the script declares if one task makes it, else to the list of the
+products; or with a DALI error document, 400 if the request cannot be done, 500 if the work failed.
 
 A client that goes away takes its work with it: the job is aborted, unless KEEP=true was given. Nothing is held while a
 client waits but its connection.
@@ -11,6 +11,7 @@ client waits but its connection.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 
@@ -37,12 +38,22 @@ _WORDS = {"true": True, "1": True, "false": False, "0": False}
 async def create(request: Request) -> Response:
     """Make a job and run it; redirect to where its end can be waited for."""
     errors.set_form(request, "votable")
+    return await begin(request)
+
+
+async def begin(request: Request, look: Callable[[dali.Form], Awaitable[Response | None]] | None = None) -> Response:
+    """Make a job and run it; redirect to where its end can be waited for.
+
+    :param look: looks at the form before; where it answers the request, no job is made.
+    """
     if request.method == "HEAD":  # it changes nothing, so it cannot make a job
         raise HTTPException(405, headers={"Allow": "GET, POST, OPTIONS"})
     here, owner = context.of(request), access.creator(request)
     with here.jobs.inbox() as inbox:
         form = await dali.read(request, inbox)
         keep = _keep(form)
+        if look and (answer := await look(form)) is not None:
+            return answer
         job = await make(request, form, inbox, owner, run=True, control=(KEEP,))
     return see_other(here.addresses.script(job.script, "sync", job.id) + f"?{KEEP}={'true' if keep else 'false'}")
 
@@ -53,6 +64,11 @@ async def wait(request: Request) -> Response:
     A job that was made at the job list can be waited for here too; it is never aborted, for nothing says so.
     """
     errors.set_form(request, "votable")
+    return await waited(request)
+
+
+async def waited(request: Request) -> Response:
+    """Answer once the job has ended, as :func:`wait` does."""
     here, (script, job_id) = context.of(request), job_of(request)
     keep = _keep(await dali.read(request))
     if request.method == "HEAD" and access.state_of(request).phase in ACTIVE:
@@ -96,9 +112,9 @@ def _answer(request: Request, here: Context, script: Script, job: Job) -> Respon
 
 def main_product(script: Script, job: Job) -> str | None:
     """Return the name of the first product that a script declares; None if a job of several tasks has many of them."""
-    if len(job.tasks) != 1 or not script.products:
+    if not script.products or not job.tasks or (script.scope == "dataset" and len(job.tasks) > 1):
         return None
-    task = job.tasks[0]
+    task = job.tasks[-1]  # with parts, the one that gathers
     name = script.products[0].file_name(task.dataset, task.number)
     return name if any(product.name == name for product in job.products) else None
 

@@ -29,6 +29,11 @@ FITS_TYPE = "application/fits"
 
 COMPANIONS = {"FBKTSR": "flare_background", **KINDS}
 """What belongs to an exposure besides its event list: the part of the name after the exposure, and the kind of file."""
+PICTURES = {
+    "IMAGE_8000": "preview",
+}
+"""The same of what is no FITS: the image in the whole band."""
+PNG = "image/png"
 
 
 @dataclass(frozen=True)
@@ -202,5 +207,8 @@ def _companions(path: Path) -> Iterator[tuple[str, Path, str]]:
     for other in sorted(path.parent.iterdir()):
         name = other.name.upper()
         for begin, kind in COMPANIONS.items():
-            if name.startswith(f"{stem[1].upper()}{begin}"):
+            if name.startswith(f"{stem[1].upper()}{begin}") and not name.endswith((".PNG", ".PDF", ".GIF")):
                 yield kind, other.resolve(), FITS_TYPE
+        for begin, kind in PICTURES.items():
+            if name == f"{stem[1].upper()}{begin}.PNG":
+                yield kind, other.resolve(), PNG

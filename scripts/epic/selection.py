@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
+import erfa
 import numpy as np
 from numpy.typing import NDArray
 
@@ -100,16 +101,24 @@ def in_kev(parameters: Parameters) -> tuple[float | None, float | None]:
 
 
 def in_seconds(events: EventList, parameters: Parameters) -> tuple[float, float] | None:
-    """Return TIME, an interval of MJD in the list's own time scale, in seconds of mission time."""
+    """Return TIME, an interval of MJD, in seconds of mission time; it is in UTC if TIMESYS says so, else native."""
     asked = parameters.any("TIME")
     if asked is None:
         return None
     reference = events.number("MJDREF") + float(events.keyword("TIMEZERO", 0.0) or 0.0) / 86400.0
+    to_native = _terrestrial if parameters.text("TIMESYS", "native") == "UTC" else float
     first, last = (
-        default if mjd is None else (float(mjd) - reference) * 86400.0
+        default if mjd is None else (to_native(mjd) - reference) * 86400.0
         for mjd, default in zip(asked, (events.number("TSTART"), events.number("TSTOP")), strict=True)
     )
     return first, last
+
+
+def _terrestrial(mjd: float) -> float:
+    """Return TT of an instant in UTC, both MJD (leap seconds of ERFA)."""
+    tai = erfa.utctai(2400000.5, float(mjd))
+    whole, part = erfa.taitt(*tai)
+    return float(whole - 2400000.5 + part)
 
 
 def electronvolts(low: float | None, high: float | None) -> tuple[int | None, int | None]:

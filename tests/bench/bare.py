@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 
 import uvicorn
@@ -26,12 +27,12 @@ async def _answer(_request: Request) -> Response:
 def main() -> None:
     """Serve on a free port until killed; print the port when ready to be connected to.
 
-    With a file of JSON, ``/json`` answers with its content, written each time.
+    With a file of JSON, an array, ``/json`` answers with its elements in turn, each written anew.
     """
-    document = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")) if sys.argv[1:] else {}
+    documents = cycle(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")) if sys.argv[1:] else [{}])
 
     async def answer_json(_request: Request) -> Response:
-        return JSONResponse(document)
+        return JSONResponse(next(documents))
 
     listening = listen(Settings(port=0))
     print(listening.getsockname()[1], flush=True)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,23 +20,6 @@ from tests.service import Service
 
 CONTENT = "application/x-votable+xml;content=datalink"
 M1 = "9999000101/M1/S001"
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    subprocess.run([sys.executable, "-m", "scripts.epic.simulate", folder], check=True, capture_output=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def here(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    home = tmp_path_factory.mktemp("home")
-    environment = {**os.environ, "AMORA_HOME": str(home)}
-    command = [sys.executable, "-c", "from uws.cli import main; main()", "index", "add", str(data)]
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    with Service(home) as service:
-        yield service
 
 
 def links(here: Service, *ids: str) -> DatalinkResults:
@@ -69,11 +49,11 @@ def test_datalinklint_finds_no_error(here: Service, query: str) -> None:
         assert all('arraysize="1" deprecated' in line or line.startswith("W-YAR1-x") for line in warnings), said
 
 
-def test_the_file_and_the_coverage_are_what_the_links_say(here: Service, data: Path) -> None:
+def test_the_file_and_the_coverage_are_what_the_links_say(here: Service, archive: Path) -> None:
     found = links(here, M1)
     (events,) = this(found)
     answer = here.http.get(events.access_url)
-    path = next(data.glob("*101M1*"))
+    path = next(archive.glob("P*101M1*"))
     assert hashlib.sha256(answer.content).digest() == hashlib.sha256(path.read_bytes()).digest()
     assert events.content_length == path.stat().st_size
     assert answer.headers["content-type"] == events.content_type
@@ -100,6 +80,20 @@ def test_a_search_leads_to_the_links(here: Service) -> None:
     assert [str(link["ID"]) for link in this(found)] == [str(rows[0]["obs_publisher_did"])]
 
 
+def test_calibration_and_preview_say_what_they_are(here: Service) -> None:
+    found = {str(link["semantics"]): link for link in links(here, "9999000101/PN/S003") if link["access_url"]}
+    for semantics, name, media_type in (
+        ("#calibration", "P9999000101PNS003EXPMAP8000.FTZ", "application/fits"),
+        ("#preview", "P9999000101PNS003IMAGE_8000.PNG", "image/png"),
+    ):
+        link = found[semantics]
+        assert link.access_url.endswith(f"/9999000101/PN/S003/{name}")
+        assert link.content_type == media_type
+        answer = here.http.get(link.access_url)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+        assert len(answer.content) == link.content_length
+
+
 def test_what_is_wrong_has_a_row_that_says_so(here: Service) -> None:
     messages = [
         str(link["error_message"]) for link in links(here, "1/M1/S001", "nonsense", M1) if link["error_message"]
@@ -118,6 +112,8 @@ def test_one_descriptor_for_each_script_that_takes_it(here: Service) -> None:
     for script in scripts:
         times = 1 if script["accepts"]["datasets"] else 0
         assert document.count(f'ID="script_{script["name"]}"') == times
+    for name in ("soda_sync", "soda_async"):
+        assert document.count(f'ID="{name}"') == 1
     assert 'ref="ID"' in document
     assert '<MIN value="0"/>' in document
     assert '<OPTION value="flare"/>' in document

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from jobs.engine import Engine
 from tests.unit.uws.test_asking import Client, found
 from uws import datalink, scs, services, sia2
 from uws.app import create_app
+from uws.engine import open_engine
 from uws.settings import Settings
 
 V = {"v": "http://www.ivoa.net/xml/VOTable/v1.3"}
@@ -26,7 +28,7 @@ CONTENT_TYPE = "application/x-votable+xml"
 @pytest.fixture(scope="module")
 def probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     settings = Settings(home=tmp_path_factory.mktemp("home"), public_url="https://amora.example/x")
-    engine = Engine(settings)
+    engine = open_engine(settings)
     engine.index.add(map(found, range(12)))
     yield Client(create_app(engine, settings), engine)
     engine.stop()
@@ -228,3 +230,23 @@ def test_each_service_tells_what_it_can_do(probe: Client, service: services.Serv
             address = capability.findtext("interface/accessURL")
             assert address == "https://amora.example/x/" + "/".join(endpoint.path)
         assert probe.get(*endpoint.path).status_code in (200, 400)
+
+
+@pytest.mark.parametrize(
+    ("setting", "status", "auth"), [("anybody", 404, "false"), ("users", 401, "true"), ("nobody", 403, "true")]
+)
+def test_who_may_have_the_files(tmp_path_factory: pytest.TempPathFactory, setting: str, status: int, auth: str) -> None:
+    home = tmp_path_factory.mktemp("home")
+    settings = Settings(home=home, public_url="https://amora.example/x", dataset_files=setting)
+    engine = Engine(settings)
+    engine.index.add([replace(found(0), files=(("events", home / "events.fits", "application/fits"),))])
+    here = Client(create_app(engine, settings), engine)
+    answer = here.get("datasets", "0000000000", "M1", "S001", "events.fits")
+    assert answer.status_code == status  # 404: it is allowed, and the file is not there
+    assert here.get("datasets", "0000000000", "M1", "S001", "coverage").status_code == 200
+    (this,) = [
+        row for row in rows(here.get("datalink", "links", ID="0000000000/M1/S001")) if row["semantics"] == "#this"
+    ]
+    assert this["link_auth"] == auth
+    assert bool(this["link_authorized"]) is (status == 404)
+    engine.stop()
