@@ -254,6 +254,10 @@ class Jobs:
         """Return how many tasks all workers that live do at once."""
         return self._slots()
 
+    def counts(self) -> dict[Phase, int]:
+        """Return how many jobs are in each phase."""
+        return self._store.counts()
+
     def census(self) -> Census:
         """Count the jobs, and the tasks that wait and run in each resource class, also where there are none.
 
@@ -290,6 +294,7 @@ class Jobs:
         :raises RequestError: the values do not go together; no job is made.
         """
         self._require_room()
+        self.scripts.require_on(script)
         found = self.scripts.get(script)
         given = canonical(found, parameters)
         check(found, [*given, *_uploads(files)], self._index)
@@ -394,6 +399,7 @@ class Jobs:
         """
         found = self.scripts.get(script)
         self.get(script, job_id)
+        self.scripts.require_on(script)
         self._require_room()
         self._run(found, job_id)
 
@@ -433,13 +439,13 @@ class Jobs:
             return []
         return self._store.queue(job_id, work, script.resource, version, gather=bool(script.each))
 
-    def abort(self, script: str, job_id: str) -> None:
+    def abort(self, script: str, job_id: str, reason: str = "The job was aborted by its user.") -> None:
         """Abort a job that has not ended; its scripts are stopped within a second.
 
         :raises PhaseError: the job has ended already.
         """
         self.state(script, job_id)
-        self._store.abort(job_id, "The job was aborted by its user.")
+        self._store.abort(job_id, reason)
 
     def delete(self, script: str, job_id: str) -> None:
         """Forget a job; its scripts are stopped within a second, its files are removed."""
