@@ -37,6 +37,15 @@ class Outlook:
     """How many tasks are done at once."""
 
 
+@dataclass(frozen=True)
+class Foreseen:
+    """What a job would be that has not been made."""
+
+    tasks: int
+    seconds: float | None
+    """Until its end if it were run now; None if nobody knows."""
+
+
 class Quotes:
     """Foretells when jobs will be complete.
 
@@ -55,6 +64,15 @@ class Quotes:
         if job.phase not in (Phase.QUEUED, Phase.EXECUTING):
             return None
         return foretell(job, self._look(job.script), datetime.now(UTC))
+
+    def foresee(self, script: str, tasks: int) -> Foreseen:
+        """Return what is to be expected of a job of so many tasks that would be run now."""
+        outlook, now = self._look(script), datetime.now(UTC)
+        own = outlook.typical.get(script)
+        if own is None:
+            return Foreseen(tasks, None)
+        seconds = max(own, (_ahead(outlook, own, now) + tasks * own) / outlook.workers)
+        return Foreseen(tasks, seconds)
 
     def _look(self, script: str) -> Outlook:
         with self._lock:
@@ -81,22 +99,36 @@ def foretell(job: Job, outlook: Outlook, now: datetime) -> datetime | None:
     if own is None:
         return None
 
-    def take(script: str) -> float:
-        seconds = outlook.typical.get(script)
-        return own if seconds is None else seconds
-
-    def left(started: datetime, seconds: float) -> float:
-        return max(0.0, seconds - (now - started).total_seconds())
-
-    ahead = sum(
-        part.count * take(part.script)
-        for part in outlook.waiting
-        if part.job_id != job.id and part.created <= job.created
-    )
-    ahead += sum(left(started, take(script)) for job_id, script, started in outlook.running if job_id != job.id)
-    mine = [left(task.started, own) for task in job.tasks if task.phase is Phase.EXECUTING and task.started]
+    ahead = _ahead(outlook, own, now, job)
+    mine = [_left(task.started, own, now) for task in job.tasks if task.phase is Phase.EXECUTING and task.started]
     queued = own * sum(task.phase is Phase.QUEUED for task in job.tasks)
     # Its last task ends no sooner than a task takes, however many workers there are.
     longest = max([*mine, own if queued else 0.0])
     seconds = max(longest, ((ahead if queued else 0.0) + sum(mine) + queued) / outlook.workers)
     return now + timedelta(seconds=seconds)
+
+
+def _ahead(outlook: Outlook, own: float, now: datetime, job: Job | None = None) -> float:
+    """Return the seconds of work that come before a job; before one that is not made yet, all that there is.
+
+    :param own: what a task of a script is expected to take that has no past.
+    """
+
+    def take(script: str) -> float:
+        seconds = outlook.typical.get(script)
+        return own if seconds is None else seconds
+
+    ahead = sum(
+        part.count * take(part.script)
+        for part in outlook.waiting
+        if job is None or (part.job_id != job.id and part.created <= job.created)
+    )
+    return ahead + sum(
+        _left(started, take(script), now)
+        for job_id, script, started in outlook.running
+        if job is None or job_id != job.id
+    )
+
+
+def _left(started: datetime, seconds: float, now: datetime) -> float:
+    return max(0.0, seconds - (now - started).total_seconds())

@@ -22,7 +22,7 @@ from jobs.errors import LimitError, NotFoundError, ParameterError, PhaseError, R
 from jobs.models import Census, Job, JobRef, JobState, Line, Parameter, Product, Task, Upload
 from jobs.phases import FINAL, Phase
 from jobs.queue import Queue
-from jobs.quote import Quotes
+from jobs.quote import Foreseen, Quotes
 from jobs.record import Record
 from jobs.registry import Registry
 from jobs.settings import Settings
@@ -164,9 +164,12 @@ class Jobs:
     def log(self, script: str, job_id: str, number: int, offset: int = 0, limit: int = 1 << 20) -> LogChunk:
         """Return the piece of a task's log that begins at byte ``offset``, at most ``limit`` bytes.
 
+        :param offset: below 0, counted from the end of the log as it is now.
         :raises NotFoundError: there is no such job or task.
         """
         task = self._task(script, job_id, number)
+        if offset < 0:
+            offset = max(0, self._storage.log_size(job_id, number) + offset)
         data = self._storage.read_log(job_id, number, offset, limit)
         ended = task.phase in FINAL and offset + len(data) >= self._storage.log_size(job_id, number)
         return LogChunk(data, offset + len(data), ended)
@@ -266,6 +269,17 @@ class Jobs:
         counted = self._store.census()
         empty = {name: Line() for name in self.scripts.queues()}
         return Census(counted.jobs, {**empty, **counted.queues})
+
+    def foresee(self, script: str, parameters: Sequence[tuple[str, str]]) -> Foreseen:
+        """Return how many tasks a job with these parameters would have, and how long it would take.
+
+        :raises NotFoundError: there is no such script.
+        :raises ParameterError: a value is not allowed.
+        :raises RequestError: there is nothing that it could work on.
+        """
+        found = self.scripts.get(script)
+        work = select(found, check(found, canonical(found, parameters), self._index), self._index)
+        return self._quotes.foresee(script, len(work))
 
     # ------------------------------------------------------------------ changing
 

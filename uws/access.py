@@ -28,9 +28,10 @@ _AS_CHANGES = ("/sync/", "/notifications")
 """What only those may read who may change the job."""
 
 
-async def admit(request: Request) -> None:
+async def admit(request: Request, *, reads: bool | None = None) -> None:
     """Let a request for a job pass.
 
+    :param reads: whether the job is only looked at; by default the method says so.
     :raises NotFoundError: there is no such job.
     :raises UnauthenticatedError: the job has an owner, and the client does not say who it is.
     :raises ForbiddenError: the job is somebody else's.
@@ -47,10 +48,11 @@ async def admit(request: Request) -> None:
             )
         return
     # Whoever waits at /sync may take the job with him when he goes. Who is told of its end is not for every reader.
-    reads = request.method in ("GET", "HEAD") and not any(part in request.url.path for part in _AS_CHANGES)
+    if reads is None:
+        reads = request.method in ("GET", "HEAD") and not any(part in request.url.path for part in _AS_CHANGES)
     if state.owner is None and reads:
         return
-    in_session, access = await _rights(request, state.run_id)
+    in_session, access = await rights(request, state.run_id)
     if state.owner is None:
         if in_session and not (access and access.allows(Access.RUN)):
             raise ForbiddenError("AuthorizationError: The job belongs to a session in which you may run nothing")
@@ -62,7 +64,7 @@ async def admit(request: Request) -> None:
     raise ForbiddenError("AuthorizationError: The job is somebody else's")
 
 
-async def _rights(request: Request, run_id: str | None) -> tuple[bool, Access | None]:
+async def rights(request: Request, run_id: str | None) -> tuple[bool, Access | None]:
     """Return whether a run id is that of a session, and what the client may do with it."""
     if not is_id(run_id):
         return False, None
@@ -106,7 +108,7 @@ async def join(request: Request, run_id: str | None) -> None:
 
     :raises ForbiddenError: it is that of a session in which the client may run nothing.
     """
-    in_session, access = await _rights(request, run_id)
+    in_session, access = await rights(request, run_id)
     if in_session and not (access and access.allows(Access.RUN)):
         raise ForbiddenError(f"AuthorizationError: RUNID {run_id} is a session in which you may run nothing")
 

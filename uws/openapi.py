@@ -38,6 +38,7 @@ from uws import (
     observations,
     representation,
     resolve,
+    rows,
     scs,
     sessionmodels,
     sessions,
@@ -164,12 +165,14 @@ QUERY: dict[Handler, dict[str, Schema]] = {
     sessions.jobs: _FILTERS,
     job.show: _WAIT,
     api.show_job: _WAIT,
-    api.show_log: {
-        "OFFSET": {"type": "integer", "minimum": 0, "description": "The byte to begin at."},
-        "TAIL": {"type": "integer", "minimum": 1, "maximum": api.PIECE, "description": "Bytes at the end, instead."},
-    },
     resolve.show: {"Q": {"type": "string", "description": "A name, or coordinates.", "examples": ["83.633 22.014"]}},
     events.of_job: {"LOG": {"type": "string", "description": "The logs wanted: all, none, or the number of a task."}},
+    api.show_log: {"OFFSET": {"type": "integer", "description": "The byte to begin at; below 0, from the end."}},
+    rows.show: {
+        "OFFSET": {"type": "integer", "minimum": 0, "description": "Rows to leave out first."},
+        "MAXREC": {"type": "integer", "minimum": 0, "maximum": rows.MOST, "description": "The most rows wanted."},
+        "HDU": {"type": "integer", "minimum": 0, "description": "Of a FITS file, counted from 0."},
+    },
     observations.show: {
         **_ASKED,
         "ORDER": {
@@ -248,6 +251,7 @@ _MODELS: dict[Handler, str] = {
     api.show_list: "JobList",
     api.show_job: "Job",
     api.create: "Job",
+    api.estimate: "Estimate",
     sessions.show_list: "SessionList",
     sessions.show: "Session",
     sessions.create: "Session",
@@ -273,7 +277,7 @@ _MEDIA_TYPES: dict[Handler, str] = {
 """Of what below /api answers otherwise than in JSON."""
 _MAKES = (api.create, sessions.create, sessions.copy, sessions.share, notifications.add)
 """What answers 201."""
-_CREATES = (joblist.create, api.create, sync.create)
+_CREATES = (joblist.create, api.create, sync.create, api.estimate)
 _ANSWER_POSTS = (observations.show, coverage.show, sia2.query, scs.search, datalink.links, tap.sync)
 """What answers a POST as it does a GET."""
 _VOTABLE_ERRORS = (*_ANSWER_POSTS, sync.create, sync.wait)
@@ -396,6 +400,7 @@ def _schemas(scripts: Iterable[Script]) -> Schema:
     answers = (
         representation.Job,
         representation.JobList,
+        representation.Estimate,
         representation.Error,
         sessionmodels.SessionList,
         sessionmodels.ShareList,

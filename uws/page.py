@@ -8,6 +8,7 @@ address of a file that browsers may keep.
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def _templates(language: str) -> Environment:
     said = catalogue(language)
     templates.install_gettext_callables(said.gettext, said.ngettext, newstyle=True)  # type: ignore[attr-defined]
     templates.filters["instant"] = format_instant
-    templates.filters["markdown"] = as_html
+    templates.filters |= {"markdown": as_html, "span": span, "size": size, "date": date}
     templates.globals |= {"lang": language, "languages": LANGUAGES, "messages": _messages(language), "has": has}
     return templates
 
@@ -96,6 +97,33 @@ def as_html(markdown: str) -> Markup:
     return Markup(rendered)  # noqa: S704 - the parser escapes
 
 
+def date(mjd: float | None) -> str:
+    """Return the day of a modified Julian date."""
+    return "" if mjd is None else (datetime(1858, 11, 17, tzinfo=UTC) + timedelta(days=mjd)).strftime("%Y-%m-%d")
+
+
+def span(seconds: float) -> str:
+    """Return a length of time as people say it: two figures of what fits."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02d} min"
+    return f"{round(hours / 24)} d"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes as people say it."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.0f} {unit}" if count >= 10 or unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
 def page(request: Request, template: str, *, status: int = 200, sky: bool = False, **values: object) -> Response:
     """Answer with a page in the reader's language.
 
@@ -110,7 +138,8 @@ def page(request: Request, template: str, *, status: int = 200, sky: bool = Fals
             at=here.addresses,
             base=base,
             client=client_of(request),
-            announcement=context.of(request).board.shown(),
+            announcement=here.board.shown(),
+            status=status,
             here=str(request.url.path),
             in_language=lambda other: "?" + request.url.include_query_params(**{CHOICE: other}).query,
             static=lambda *parts: here.addresses.at("static", *parts),

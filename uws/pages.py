@@ -1,4 +1,4 @@
-"""The pages for people: plain HTML without a script."""
+"""The pages for people: the first one, the scripts and their documentation, observations as a table, errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from jobs.descriptor import ParameterSpec, Script
 from uws import access, context, dali
 from uws.addresses import Addresses
 from uws.context import Context, call
-from uws.page import page
+from uws.page import ALADIN, page
+from uws.work import jobs_of, titles
 
 if TYPE_CHECKING:
     from index.answers import Answer
@@ -37,15 +38,18 @@ def examples(request: Request, given: Sequence[object]) -> Response:
     return shown
 
 
-def _circle(request: Request) -> str:
-    """Return what stands in the form: the circle that was given."""
-    given = [value for name, value in request.query_params.multi_items() if name.upper() == "CIRCLE"]
-    return given[-1] if given else ""
+def _pos(request: Request) -> str:
+    """Return what stands in the form: the region that was given."""
+    for name, value in reversed(request.query_params.multi_items()):
+        if name.upper() in ("POS", "CIRCLE", "POLYGON") and value.strip():
+            return value if name.upper() == "POS" else f"{name.upper()} {value}"
+    return ""
 
 
 def error(request: Request, status: int, message: str) -> Response:
-    """Say what is wrong with what was given, above the form to put it right."""
-    return page(request, "error.html", status=status, message=message.rstrip("."), circle=_circle(request))
+    """Say what is wrong with what was given; where it was a region, above the form to put it right."""
+    region = request.url.path == "/observations"
+    return page(request, "error.html", status=status, message=message.rstrip("."), pos=_pos(request), region=region)
 
 
 def script_as_json(script: Script, addresses: Addresses) -> dict[str, object]:
@@ -110,19 +114,23 @@ def _scripts(here: Context) -> list[Script]:
 
 
 async def front(request: Request) -> Response:
-    """Show what Amora is and has: a form for a circle, the datasets, the scripts and the latest jobs."""
-    here, owners = context.of(request), access.listed(request)
+    """Show the sky, the form for a region, and the latest jobs; of a session, what is in it."""
+    here, owners, run_id, session, right = context.of(request), access.listed(request), None, None, None
+    if "session" in request.path_params:
+        session, right = access.session_of(request)
+        owners, run_id = None, session.id
 
     def gather() -> dict[str, Any]:
-        datasets = here.engine.index.datasets()
         return {
             "scripts": _scripts(here),
-            "datasets": list(islice(datasets, SHOWN)),
+            "titles": titles(here),
             "count": here.engine.index.count(),
-            "jobs": list(here.jobs.refs(last=LATEST, owners=owners)),
+            "jobs": jobs_of(here, owners, run_id, LATEST),
         }
 
-    return page(request, "front.html", **await call(gather))
+    hips = here.addresses.at("hips", "exposure") if (here.settings.folder / "hips" / "exposure").is_dir() else ""
+    found = await call(gather)
+    return page(request, "front.html", sky=True, aladin=ALADIN, hips=hips, session=session, right=right, **found)
 
 
 async def scripts(request: Request) -> Response:
@@ -163,7 +171,7 @@ def observations(request: Request, region: Region | None, answer: Answer, query:
         request,
         "observations.html",
         region=region,
-        circle=_circle(request),
+        pos=_pos(request) or (region.text if region else ""),
         found=[dict(zip(names, row, strict=True)) for row in islice(answer.rows(), SHOWN)],
         count=answer.total,
         others={name: f"{here}?{urlencode([*query, ('RESPONSEFORMAT', name)])}" for name in formats},

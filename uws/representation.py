@@ -136,6 +136,14 @@ class Job(JobRef):
     products: list[Product]
 
 
+class Estimate(_Model):
+    """What a job would be that has not been made."""
+
+    tasks: int
+    seconds: float | None
+    """Until its end if it were run now; null if nobody knows."""
+
+
 class Error(_Model):
     """What went wrong."""
 

@@ -1,0 +1,77 @@
+// The region: from what was typed, drawn or sent to the text that POS takes, and back to a shape.
+import { base, json } from "./dom.js";
+import { t } from "./say.js";
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/** Numbers of vertices as a POLYGON; any other text as it is. */
+export function shapeText(text) {
+  const words = text.trim().split(/[\s,;]+/);
+  const bare = words.length >= 6 && words.every((word) => NUMBER.test(word));
+  return bare ? `POLYGON ${words.join(" ")}` : text.trim();
+}
+
+const round = (degrees) => Number(degrees.toFixed(6));
+
+export function circle(ra, dec, radius) {
+  return `CIRCLE ${round((ra + 360) % 360)} ${round(dec)} ${round(radius)}`;
+}
+
+export function polygon(vertices) {
+  return `POLYGON ${vertices.map(([ra, dec]) => `${round((ra + 360) % 360)} ${round(dec)}`).join(" ")}`;
+}
+
+/** Find a place by its name or coordinates. */
+export async function resolve(text) {
+  const words = text.trim().split(/[\s,]+/);
+  if (words.length === 2 && words.every((word) => NUMBER.test(word))) {
+    const [ra, dec] = words.map(Number);
+    if (ra < 0 || ra >= 360 || Math.abs(dec) > 90) throw new Error(t("RA goes from 0 to 360 degrees, Dec from -90 to 90."));
+    return { ra, dec, name: text.trim() };
+  }
+  return json(`${base}/api/resolve?q=${encodeURIComponent(text.trim())}`);
+}
+
+/** Ask for the datasets that cover a region: a text, or a file. */
+export async function ask(address, region, most, signal) {
+  const form = new FormData();
+  if (region instanceof File) form.append("REGION", region);
+  else form.append("POS", region);
+  form.append("MAXREC", most);
+  return json(address, { method: "POST", body: form, signal });
+}
+
+/** The middle of a shape and its width in degrees, to look at; null where it has none of its own. */
+export function view(shape) {
+  if (shape.shape === "circle") return { ra: shape.ra, dec: shape.dec, width: 2 * shape.radius };
+  if (shape.shape === "point") return { ra: shape.ra, dec: shape.dec, width: 0.2 };
+  if (shape.shape === "range") {
+    const [[a, b], [c, d]] = [shape.ra, shape.dec];
+    return { ra: (a + (b < a ? b + 360 : b)) / 2 % 360, dec: (c + d) / 2, width: Math.max(b - a, d - c) };
+  }
+  return shape.vertices ? middle(shape.vertices) : null;
+}
+
+function middle(vertices) {
+  const unit = ([ra, dec]) => {
+    const [a, d] = [ra, dec].map((degrees) => degrees * Math.PI / 180);
+    return [Math.cos(d) * Math.cos(a), Math.cos(d) * Math.sin(a), Math.sin(d)];
+  };
+  const all = vertices.map(unit);
+  const sum = all.reduce((a, b) => a.map((value, index) => value + b[index]));
+  const length = Math.hypot(...sum) || 1;
+  const [x, y, z] = sum.map((value) => value / length);
+  const widest = Math.max(...all.map(([a, b, c]) => Math.acos(Math.min(1, a * x + b * y + c * z))));
+  return { ra: (Math.atan2(y, x) * 180 / Math.PI + 360) % 360, dec: Math.asin(z) * 180 / Math.PI, width: 2 * widest * 180 / Math.PI };
+}
+
+/** The vertices of an STC-S polygon or circle, as the outline of a dataset has it; a union gives several. */
+export function outlines(text) {
+  const found = [];
+  for (const [, shape, numbers] of (text ?? "").matchAll(/(Polygon|Circle)(?:\s+[A-Z]\w*)?\s+([-+\d.eE\s]+)/g)) {
+    const values = numbers.trim().split(/\s+/).map(Number);
+    if (shape === "Circle") found.push({ circle: values });
+    else found.push({ vertices: Array.from({ length: values.length / 2 }, (_, index) => [values[2 * index], values[2 * index + 1]]) });
+  }
+  return found;
+}
