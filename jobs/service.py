@@ -164,15 +164,32 @@ class Jobs:
     def log(self, script: str, job_id: str, number: int, offset: int = 0, limit: int = 1 << 20) -> LogChunk:
         """Return the piece of a task's log that begins at byte ``offset``, at most ``limit`` bytes.
 
-        :param offset: below 0, counted from the end of the log as it is now.
         :raises NotFoundError: there is no such job or task.
         """
         task = self._task(script, job_id, number)
-        if offset < 0:
-            offset = max(0, self._storage.log_size(job_id, number) + offset)
         data = self._storage.read_log(job_id, number, offset, limit)
         ended = task.phase in FINAL and offset + len(data) >= self._storage.log_size(job_id, number)
         return LogChunk(data, offset + len(data), ended)
+
+    def log_end(self, job_id: str, number: int, offset: int | None, most: int, tail: int) -> tuple[int, bytes]:
+        """Return what is new in a task's log, without a look at the job: where it begins, and the bytes.
+
+        :param offset: what is known of it already; None for all but its end.
+        :param most: the most bytes that are wanted; of more, only the whole lines in the last ``tail`` are.
+        :raises StorageError: it cannot be had now.
+        """
+        size = self._storage.log_size(job_id, number)
+        if offset is not None and size <= offset + most:
+            return offset, self._storage.read_log(job_id, number, offset, most) if size > offset else b""
+        begin = max(0, size - tail)
+        data = self._storage.read_log(job_id, number, begin, tail)
+        # The first line, of which the beginning is missing, is left out; but not all there is.
+        missing = data.find(b"\n", 0, -1) + 1 if begin else 0
+        return begin + missing, data[missing:]
+
+    def log_size(self, job_id: str, number: int) -> int:
+        """Return the size of a task's log in bytes."""
+        return self._storage.log_size(job_id, number)
 
     def _task(self, script: str, job_id: str, number: int) -> Task:
         for task in self.get(script, job_id).tasks:

@@ -23,6 +23,9 @@ from uws.client import Client, ForbiddenError, UnauthenticatedError, client_of
 from uws.context import call
 from uws.settings import Settings
 
+_AS_CHANGES = ("/sync/", "/notifications")
+"""What only those may read who may change the job."""
+
 
 async def admit(request: Request, *, reads: bool | None = None) -> None:
     """Let a request for a job pass.
@@ -36,9 +39,9 @@ async def admit(request: Request, *, reads: bool | None = None) -> None:
     state, client = state_of(request), client_of(request)
     if client.admin or (state.owner is not None and state.owner == client.name):
         return
-    # Whoever waits at /sync may take the job with him when he goes.
+    # Whoever waits at /sync may take the job with him when he goes. Who is told of its end is not for every reader.
     if reads is None:
-        reads = request.method in ("GET", "HEAD") and "/sync/" not in request.url.path
+        reads = request.method in ("GET", "HEAD") and not any(part in request.url.path for part in _AS_CHANGES)
     if state.owner is None and reads:
         return
     in_session, access = await rights(request, state.run_id)

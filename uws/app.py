@@ -18,16 +18,20 @@ from jobs.sessions import Access
 from uws import (
     access,
     api,
+    bundle,
     coverage,
     datalink,
     errors,
+    events,
     files,
     job,
     joblist,
     metrics,
+    notifications,
     observations,
     openapi,
     pages,
+    resolve,
     rows,
     running,
     scs,
@@ -79,6 +83,8 @@ def create_app(engine: Engine, settings: Settings) -> Starlette:
                     "Last-Modified",
                     "X-VO-Authenticated",
                     "Amora-Log-Next",
+                    "Amora-Log-Offset",
+                    "Amora-Log-Size",
                     "Amora-Log-Ended",
                     "X-Request-ID",
                 ),
@@ -117,6 +123,15 @@ def _job_routes(place: str, script: str | None = None) -> list[BaseRoute]:
     ]
 
 
+def _notification_routes(place: str) -> list[BaseRoute]:
+    """Return the routes of who is to be told; whoever may read a job does not learn that."""
+    of = partial(_resource, reads=Access.OWNER)
+    return [
+        *of(place + "/notifications", notifications.show, post=notifications.add),
+        *of(place + "/notifications/{notification}", notifications.show_one, delete=notifications.remove),
+    ]
+
+
 def _routes() -> list[BaseRoute]:
     return [
         *_resource("/observations", observations.show, post=observations.show),  # asked for most, so looked at first
@@ -132,6 +147,14 @@ def _routes() -> list[BaseRoute]:
         *_resource(API_JOB + "/executionduration", api.part("execution_duration"), post=api.changing(job.set_duration)),
         *_resource(API_JOB + "/destruction", api.part("destruction"), post=api.changing(job.set_destruction)),
         *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),
+        *_resource(API_JOB + "/events", events.of_job),
+        *_notification_routes(API_JOB),
+        *_notification_routes(API_SESSION),
+        *_resource(API_JOB + "/links", bundle.links),
+        *_resource(API_JOB + "/products.zip", bundle.archive),
+        *_resource(API_JOB + "/download.sh", bundle.script),
+        *_resource("/c/{capability}/{result}", bundle.open_result),
+        *_resource("/api/resolve", resolve.show),
         *_resource(API_JOB + "/products/{product}/rows", rows.show),
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
@@ -139,11 +162,13 @@ def _routes() -> list[BaseRoute]:
         *_resource("/api/sessions", sessions.show_list, post=sessions.create),
         *_resource(API_SESSION, sessions.show, patch=sessions.change, delete=sessions.delete),
         *_resource(API_SESSION + "/jobs", sessions.jobs),
+        *_resource(API_SESSION + "/events", events.of_session),
         *_resource(API_SESSION + "/shares", sessions.shares, post=sessions.share, reads=Access.OWNER),
         *_resource(API_SESSION + "/shares/{share}", sessions.show_share, delete=sessions.revoke, reads=Access.OWNER),
         *_resource(API_SESSION + "/copy", None, post=sessions.copy, changes=Access.READ),
         *_resource("/s/{secret}", sessions.follow, page=True),
         *_resource("/sessions/{session}", pages.front, page=True),
+        *_resource("/sessions", pages.sessions, page=True),
         *_job_routes("/tap", TAP),
         *_resource("/tap/sync", tap.sync, post=tap.sync),
         *_resource("/tap/capabilities", tap_vosi.show_capabilities),

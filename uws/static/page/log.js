@@ -47,16 +47,18 @@ export class Log {
     this.decoder = new TextDecoder();
     this.following = true;
     this.first = null;
-    this.next = -PIECE; // from the end
+    this.next = null; // from near the end
     await this.grow(turn);
   }
 
   async read(offset) {
-    const answer = await fetch(`${this.address}?OFFSET=${offset}`, { credentials: "same-origin" });
+    const where = offset === null ? `TAIL=${PIECE}` : `OFFSET=${offset}`;
+    const answer = await fetch(`${this.address}?${where}`, { credentials: "same-origin" });
     if (!answer.ok) throw new Error(answer.statusText);
     const bytes = new Uint8Array(await answer.arrayBuffer());
     return {
       bytes,
+      begin: Number(answer.headers.get("Amora-Log-Offset")),
       next: Number(answer.headers.get("Amora-Log-Next")),
       ended: answer.headers.get("Amora-Log-Ended") === "true",
     };
@@ -70,8 +72,8 @@ export class Log {
       const piece = await this.read(this.next);
       if (turn !== this.turn) return;
       const begins = this.first === null;
-      if (begins) this.first = piece.next - piece.bytes.length;
-      if (piece.bytes.length) this.append(this.decoder.decode(piece.bytes, { stream: true }), begins && this.first > 0);
+      if (begins) this.first = piece.begin; // the beginning of a line
+      if (piece.bytes.length) this.append(this.decoder.decode(piece.bytes, { stream: true }));
       const more = piece.next > this.next && !piece.ended;
       this.next = piece.next;
       ended = piece.ended;
@@ -86,7 +88,7 @@ export class Log {
   take({ task, offset, next, lines }) {
     if (String(task) !== this.number || !this.following || this.first === null || next <= this.next) return;
     if (offset === this.next && !this.rest) {
-      this.append(lines.join("\n") + "\n", false);
+      this.append(lines.join("\n") + "\n");
       this.next = next;
       this.tell(false);
     } else if (!this.reading) {
@@ -94,10 +96,9 @@ export class Log {
     }
   }
 
-  append(text, cut) {
+  append(text) {
     const lines = (this.rest + text).split("\n");
     this.rest = lines.pop();
-    if (cut) lines.shift(); // the piece began within a line
     const atEnd = this.view.scrollHeight - this.view.scrollTop - this.view.clientHeight < 40;
     this.view.append(...lines.slice(-LINES).map((line) => el("div", {}, line || "\u00a0")));
     let over = this.view.childElementCount - LINES;
