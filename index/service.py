@@ -22,7 +22,7 @@ from index.meters import SEARCH_SECONDS
 from index.postings import PIXEL_ORDER, Postings
 from index.query import Query, Relation
 from index.region import Region
-from index.store import DatasetStore, SourceFile
+from index.store import DatasetStore, Extent, SourceFile
 from index.union import joined, union
 
 if TYPE_CHECKING:
@@ -303,6 +303,26 @@ class Index:
                 break
         ranges = joined([union(segment.postings, segment.among(keys), order) for segment in snapshot.segments])
         return snapshot.generation, moc_of(ranges, order) if len(ranges) else None
+
+    def exposures(self) -> tuple[Snapshot, dict[int, float]]:
+        """Give all coverages, and of the same generation the exposure time in seconds of each dataset that has one."""
+        while True:
+            snapshot = self._newest()
+            seconds = self._store.exposures()
+            if snapshot.generation == self._store.generation():
+                return snapshot, seconds
+
+    def paths(self, kind: str) -> tuple[Snapshot, dict[int, str]]:
+        """Give all coverages, and of the same generation the first file of a kind of each dataset that has one."""
+        while True:
+            snapshot = self._newest()
+            paths = self._store.paths(kind)
+            if snapshot.generation == self._store.generation():
+                return snapshot, paths
+
+    def extent(self) -> Extent:
+        """Give what all datasets span in time and wavelength."""
+        return self._store.extent()
 
     def keys(self, region: Region, relation: Relation = "overlaps") -> list[int]:
         """Give the keys in SQL of the datasets that stand in a relation to a region, by their MOCs.

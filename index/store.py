@@ -47,7 +47,7 @@ from index.ids import DatasetIds
 from index.query import ORDERS, AnyOf, Filter, Mark, Numbers, Order, Within
 from index.tables import coverage, dataset, dataset_file, metadata, source
 
-__all__ = ["CHUNK", "FEW", "DatasetStore", "Entry", "Known", "Line", "SourceFile", "metadata"]
+__all__ = ["CHUNK", "FEW", "DatasetStore", "Entry", "Extent", "Known", "Line", "SourceFile", "metadata"]
 
 CHUNK = 900
 """Values in one statement; SQLite before 3.32 takes 999."""
@@ -101,6 +101,18 @@ class Line(NamedTuple):
     key: int
     value: float | str | None
     id: str
+
+
+class Extent(NamedTuple):
+    """What all datasets span, None where it is not known of any."""
+
+    t_min: float | None
+    t_max: float | None
+    em_min: float | None
+    em_max: float | None
+    simulated: int
+    """How many datasets are."""
+    datasets: int
 
 
 class DatasetStore:
@@ -324,6 +336,29 @@ class DatasetStore:
         statement = select(*kind, func.count(), *flags, func.sum(dataset.c.area)).group_by(*kind).order_by(*kind)
         with self._database.read() as connection:
             return [tuple(row) for row in connection.execute(statement)]
+
+    def extent(self) -> Extent:
+        """Give what all datasets span."""
+        columns = dataset.c
+        statement = select(
+            *(func.min(columns.t_min), func.max(columns.t_max), func.min(columns.em_min), func.max(columns.em_max)),
+            *(func.coalesce(func.sum(cast(columns.simulated, Integer)), 0), func.count()),
+        )
+        with self._database.read() as connection:
+            return Extent(*connection.execute(statement).one())
+
+    def exposures(self) -> dict[int, float]:
+        """Give the exposure time of each dataset that has one, seconds."""
+        statement = select(dataset.c.key, dataset.c.t_exptime).where(dataset.c.t_exptime > 0)
+        with self._database.read() as connection:
+            return {row.key: row.t_exptime for row in connection.execute(statement)}
+
+    def paths(self, kind: str) -> dict[int, str]:
+        """Give the first file of a kind of each dataset that has one."""
+        columns = dataset_file.c
+        statement = select(columns.key, columns.path).where(columns.kind == kind).order_by(columns.position.desc())
+        with self._database.read() as connection:
+            return {row.key: row.path for row in connection.execute(statement)}
 
     def degraded(self) -> int:
         """Count the datasets whose coverage came finer than it is kept."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from uws.maps import hips
 from uws.querying import coverage, query
 from uws.terminal import FAILED, Mistake, engine_of, mistakes, plural, read_settings, table
 
@@ -228,6 +229,7 @@ def index_list() -> None:
 
 index.add_command(query)
 index.add_command(coverage)
+index.add_command(hips)
 
 
 @contextmanager

@@ -115,6 +115,26 @@ class Settings(EngineSettings):
         description="What reads the archive's files for `amora index add`, as module:function.",
     )
 
+    positions: str = Field(
+        default="scripts.epic.positions:positions",
+        pattern=r"^[\w.]+:\w+$",
+        description="What reads the positions of events for `amora index hips counts`, as module:function.",
+    )
+    title: str = Field(
+        default="Amora",
+        min_length=3,
+        max_length=200,
+        pattern=r"^[^\r\n]+$",
+        description="The name of the service in registries and maps, e.g. XMM-Newton at Strasbourg.",
+    )
+    publisher: str = Field(
+        default="Unknown publisher",
+        min_length=3,
+        max_length=200,
+        pattern=r"^[^\r\n]+$",
+        description="The organisation that runs the service, for registries and maps.",
+    )
+
     access_log: bool | None = Field(
         default=None,
         description="Whether each request gets a line in the log. By default it does with `AMORA_LOG_FORMAT=json`.",
