@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import answers, engine, http, index, jobs, large, page, production, science, setup, truth
+from tests.bench import answers, browser, engine, http, index, jobs, large, page, production, science, setup, truth
 from tests.bench.figure import Part
 
 PARTS: dict[str, Part] = {
@@ -21,6 +21,7 @@ PARTS: dict[str, Part] = {
     "index-large": large.figures,
     "setup": setup.figures,
     "truth": truth.figures,
+    "page": browser.figures,
     "page-server": page.figures,
 }
 
