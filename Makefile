@@ -35,8 +35,8 @@ demo: setup ## the main job, from a region to checked products [DATA=folder of P
 serve: setup ## the service, until stopped with Ctrl-C
 	@$(BIN)/amora serve
 
-test: setup ## every test that this machine can run
-	$(BIN)/python -m pytest $(ARGS)
+test: setup ## every test that this machine can run [ARGS= TEST_SANDBOX=off]
+	$(if $(TEST_SANDBOX),TEST_SANDBOX=$(TEST_SANDBOX) )$(BIN)/python -m pytest $(ARGS)
 
 check: $(READY) ## format, lint, types, direction of imports
 	$(BIN)/ruff format --check .

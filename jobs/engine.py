@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 
 from index.database import Database
 from index.errors import DatabaseError
@@ -54,7 +55,8 @@ class Engine:
         self._registry = registry
         self._presence = Presence(self._store, settings.lease)
         self._notices = Notices(self._store, self._changes)
-        self._sandbox = Sandbox(settings.sandbox, settings.folder, settings.sandbox_folders)
+        hidden = (Path("amora.toml").resolve(), *filter(None, (self._storage.folder,)))
+        self._sandbox = Sandbox(settings.sandbox, settings.folder, settings.sandbox_folders, hidden)
         self._worker = Worker(self._store, registry, self.index, self._storage, self._presence, settings, self._sandbox)
         self._queue = open_queue(self._worker.work, settings.redis_url)
         sessions = SessionStore(self.database)
@@ -94,7 +96,7 @@ class Engine:
         self._registry.forget(self.settings.retention_max)
         slots = self.settings.embedded if slots is None else slots
         if slots:
-            self._presence.start(slots)
+            self._presence.start(slots, sandboxed=self._sandbox.protection.sandboxed)
             self._queue.start(slots, lambda: self._worker.queues)
         self._notices.start()
         self._sweeper.start()
@@ -121,8 +123,21 @@ class Engine:
     # ------------------------------------------------------------------ is all well?
 
     def _check_sandbox(self) -> Check:
+        """Say what scripts are kept in: those of this process, or those of the workers that do its tasks."""
         protection = self._sandbox.protection
-        return Check("sandbox", ok=protection.sandboxed or not protection.wanted, message=protection.message)
+        if self.settings.embedded:
+            return Check("sandbox", ok=protection.sandboxed or not protection.wanted, message=protection.message)
+        try:
+            inside, workers = self._presence.sandboxed()
+        except DatabaseError:
+            return Check("sandbox", ok=False, message="Whether scripts run in a sandbox is not known.")
+        return Check(
+            "sandbox",
+            ok=inside == workers or self.settings.sandbox != "require",
+            message=f"{inside} of {workers} workers run scripts in a sandbox."
+            if workers
+            else "No worker runs that could tell whether scripts run in a sandbox.",
+        )
 
     def _check_database(self) -> Check:
         try:

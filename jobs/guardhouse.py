@@ -50,6 +50,7 @@ class Guardhouse:
         environment: Mapping[str, str],
         grace: float,
         limits: Mapping[str, int],
+        walls: int = 0,
     ) -> Guarded:
         """Start a script.
 
@@ -61,6 +62,7 @@ class Guardhouse:
             "environment": dict(environment),
             "grace": grace,
             "limits": dict(limits),
+            "walls": walls,
         }
         message = json.dumps(order).encode()
         with contextlib.ExitStack() as undo:

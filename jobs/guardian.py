@@ -2,8 +2,8 @@
 
 A program of its own, ``python -I -S guardian.py SOCKET_FD``: the *guardhouse* of one worker process. For each order
 that comes on the socket it forks a guardian, which costs a fork and no start of Python. An order is its length in four
-bytes and a JSON object with ``command``, ``folder``, ``environment``, ``grace`` and ``limits``; with it come four
-descriptors: the worker's hand, the script's standard output and error, and where to report. The answer is the
+bytes and a JSON object with ``command``, ``folder``, ``environment``, ``grace``, ``limits`` and ``walls``; with it come
+four descriptors: the worker's hand, the script's standard output and error, and where to report. The answer is the
 guardian's pid in eight bytes. The end of the socket means that the worker is dead; then the guardhouse ends too.
 
 A guardian
@@ -144,10 +144,11 @@ def _transferred(pid: int) -> tuple[int, int]:
 
 
 class _Guardian:
-    def __init__(self, status: int, grace: float, command: list[str], limits: dict[str, int]) -> None:
+    def __init__(self, status: int, grace: float, command: list[str], limits: dict[str, int], walls: int) -> None:
         self.status = status
         self.grace = grace
         self.limits = limits
+        self.walls = walls
         self.look_at = time.monotonic() + LOOK
         self.read = self.written = 0
         self.code: int | None = None
@@ -193,6 +194,8 @@ class _Guardian:
     def _signal(self, number: int) -> None:
         pids = _descendants() if sys.platform == "linux" else []
         for pid in pids:
+            if self.walls and pid == self.pid and number != signal.SIGKILL:
+                continue  # its end would be that of all in the sandbox at once: they are to have their grace
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
         if not pids:
@@ -223,7 +226,12 @@ class _Guardian:
         begin = time.monotonic()
         pids = _descendants()
         cpu, memory = _taken(pids)
-        taken = {"processes": len(pids), "memory": memory, "cpu": self.cpu + cpu, "disk": _size(".", GIVEN)}
+        taken = {
+            "processes": len(pids) - self.walls,
+            "memory": memory,
+            "cpu": self.cpu + cpu,
+            "disk": _size(".", GIVEN),
+        }
         now = time.monotonic()
         self.look_at = now + max(LOOK, 20 * (now - begin))
         return next((name for name, limit in self.limits.items() if taken[name] > limit), None)
@@ -269,7 +277,7 @@ def _guard(order: dict[str, Any], descriptors: list[int]) -> None:
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])
-    _Guardian(status, order["grace"], order["command"], order["limits"]).run()
+    _Guardian(status, order["grace"], order["command"], order["limits"], order["walls"]).run()
 
 
 def _receive(door: socket.socket) -> tuple[dict[str, Any], list[int]] | None:

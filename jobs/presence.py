@@ -51,6 +51,7 @@ class Presence:
         self._lease = lease
         self._identity = str(Identity.of())
         self._slots = 0
+        self._sandboxed = False
         self._holds: dict[str, _Hold] = {}
         self._heard = time.monotonic()
         self._stop = threading.Event()
@@ -90,9 +91,9 @@ class Presence:
                 if hold.stop is not None:
                     hold.stop()
 
-    def start(self, slots: int) -> None:
-        """Begin to tell, of a process that does so many tasks at once."""
-        self._slots = slots
+    def start(self, slots: int, *, sandboxed: bool = False) -> None:
+        """Begin to tell, of a process that does so many tasks at once, and whether its scripts run in a sandbox."""
+        self._slots, self._sandboxed = slots, sandboxed
         self.beat()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
         self._thread.start()
@@ -113,7 +114,7 @@ class Presence:
         asked = time.monotonic()
         try:
             claims = [hold.claim for hold in list(self._holds.values())]
-            self._store.beat(self._identity, self._slots, claims, self._lease)
+            self._store.beat(self._identity, self._slots, claims, self._lease, sandboxed=self._sandboxed)
             self._heard = asked
         except DatabaseError as error:
             log.warning("nobody hears that this worker lives: %s", error)
@@ -132,3 +133,8 @@ class Presence:
     def slots(self) -> int:
         """Return how many tasks all workers that live do at once."""
         return sum(worker.slots for worker in self._store.workers(self._lease))
+
+    def sandboxed(self) -> tuple[int, int]:
+        """Return how many workers run their scripts in a sandbox, and how many there are."""
+        workers = self._store.workers(self._lease)
+        return sum(worker.sandboxed for worker in workers), len(workers)

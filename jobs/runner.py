@@ -65,6 +65,7 @@ class Run:
     :param grace: seconds between SIGTERM and SIGKILL.
     :param limits: what all its processes may take together: ``cpu`` (s), ``memory``, ``disk`` (the working folder) and
         ``log`` (what they print, progress included) in bytes, ``processes``; without a limit what is not named.
+    :param walls: how many of its processes are those of a sandbox around it: they are none of the script's.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Run:
         log: Log,
         grace: float,
         limits: Mapping[str, int] | None = None,
+        walls: int = 0,
     ) -> None:
         self._log = log
         self._limits = dict(limits or {})
@@ -83,7 +85,7 @@ class Run:
         self._last_error = b""
         self._progress: tuple[float, str] | None = None
         self._message = ""
-        self._guarded = HOUSE.start(command, folder, environment, grace, self._limits)
+        self._guarded = HOUSE.start(command, folder, environment, grace, self._limits, walls)
         self._code: int | None = None
         self._usage = NOTHING
         self._script: int | None = None

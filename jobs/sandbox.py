@@ -11,20 +11,30 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from jobs.descriptor import SEARCH_PATH
 from jobs.errors import AmoraError
+from jobs.settings import BUILT_IN_SCRIPTS
 
 Mode = Literal["auto", "require", "off"]
 
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt")
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/sys/devices/system")
 """The folders of the system that a script sees."""
 CONFIGURATION = ("alternatives", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "R")
 """What it sees of /etc."""
+DEVICES = ("nvidia*", "dri", "kfd")
+"""What it sees of /dev besides what every program needs: processors for graphics, with /sys to find them by."""
+INSTALLED = ("bin", "lib", "lib64", "libexec", "share", "etc", "pyvenv.cfg")
+"""What a program in a folder ``bin`` finds beside it: a virtual environment, one of conda, a program built by hand."""
+SCRATCH = 256 * 2**20
+"""Bytes that a script may have in /tmp and in /dev/shm, which are in memory."""
+OWN_PROCESSES = 2
+"""How many processes bubblewrap itself is: one outside and one inside."""
 
 
 class SandboxError(AmoraError):
@@ -46,12 +56,14 @@ class Sandbox:
 
     :param home: the folder of the service: nothing below it is seen but the working folder.
     :param paths: what scripts see besides.
+    :param hidden: further files and folders that they must not see, where they would.
     """
 
-    def __init__(self, mode: Mode, home: Path, paths: Sequence[Path] = ()) -> None:
+    def __init__(self, mode: Mode, home: Path, paths: Sequence[Path] = (), hidden: Sequence[Path] = ()) -> None:
         self._mode = mode
         self._home = home
         self._paths = tuple(paths)
+        self._hidden = tuple(path for path in hidden if not path.is_relative_to(home))
         self._program = shutil.which("bwrap")
 
     @cached_property
@@ -76,23 +88,19 @@ class Sandbox:
                 "namespaces; or set AMORA_SANDBOX=off."
             )
 
-    def wrap(self, command: Sequence[str], workspace: Path, readable: Iterable[Path]) -> list[str]:
+    def wrap(
+        self, command: Sequence[str], workspace: Path, readable: Iterable[Path], programs: Iterable[str] = ()
+    ) -> list[str]:
         """Return the command that runs a script in the sandbox; the command itself where there is none.
 
         :param readable: files and folders that the script reads.
+        :param programs: what it starts, besides the program of the command.
         """
         if not self.protection.sandboxed:
             return list(command)
-        return [
-            *self._walls(readable),
-            "--bind",
-            str(workspace),
-            str(workspace),
-            "--chdir",
-            str(workspace),
-            "--",
-            *command,
-        ]
+        installed = [place for program in (command[0], *programs) for place in _installation(program)]
+        walls = self._walls([*readable, *installed], workspace)
+        return [*walls, "--chdir", str(workspace), "--", *command]
 
     @staticmethod
     def translate(message: str) -> str:
@@ -100,20 +108,44 @@ class Sandbox:
         found = re.fullmatch(r"bwrap: execvp (.+): (.+?)", message)
         return f"the program {found[1]} cannot be started: {found[2]}" if found else message
 
-    def _walls(self, readable: Iterable[Path]) -> list[str]:
-        seen = [*SYSTEM, *(f"/etc/{name}" for name in CONFIGURATION)]
-        walls = [
+    def _walls(self, readable: Iterable[Path], workspace: Path | None = None) -> list[str]:
+        mounts: dict[Path, tuple[str, ...]] = {
+            path: ("--ro-bind-try", str(path), str(path)) for path in (*self._usual, *_with_targets(readable))
+        }
+        empty = []
+        for path in (self._home, *self._hidden):
+            if path.is_dir():
+                mounts[path] = ("--tmpfs", str(path))
+                empty.append(path)
+            elif path.exists():
+                mounts[path] = ("--ro-bind", "/dev/null", str(path))
+        if workspace is not None:
+            mounts[workspace] = ("--bind", str(workspace), str(workspace))
+        # From the outside in: nothing that is seen lays bare what is hidden in it, or the other way round.
+        ordered = (word for path in sorted(mounts) if not _is_seen(path, mounts) for word in mounts[path])
+        closed = (word for path in (*empty, Path("/dev"), Path("/")) for word in ("--remount-ro", str(path)))
+        return [*self._beginning, *ordered, *closed]
+
+    @cached_property
+    def _beginning(self) -> list[str]:
+        """What is the same for every script."""
+        devices = [str(path) for name in DEVICES for path in Path("/dev").glob(name)]
+        devices += [str(path) for path in self._paths if path.is_relative_to("/dev")]
+        return [
             str(self._program),
             *("--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"),
-            *(word for path in seen for word in ("--ro-bind-try", path, path)),
-            *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),  # noqa: S108 - a /tmp of its own
-            *("--tmpfs", str(self._home)),
+            *("--proc", "/proc", "--dev", "/dev"),
+            *(word for path in devices for word in ("--dev-bind-try", path, path)),
+            *(("--ro-bind-try", "/sys", "/sys") if devices else ()),
+            *(word for path in ("/tmp", "/dev/shm") for word in ("--size", str(SCRATCH), "--tmpfs", path)),  # noqa: S108
         ]
-        for path in dict.fromkeys((Path(sys.base_prefix), Path(sys.prefix), *self._paths, *readable)):
-            # Where a link leads must be there too.
-            for place in dict.fromkeys((path, path.resolve())):
-                walls += ("--ro-bind-try", str(place), str(place))
-        return walls
+
+    @cached_property
+    def _usual(self) -> list[Path]:
+        """What every script sees of the files of the machine."""
+        system = [Path(path) for path in (*SYSTEM, *(f"/etc/{name}" for name in CONFIGURATION)) if Path(path).exists()]
+        paths = (path for path in self._paths if not path.is_relative_to("/dev"))
+        return [*system, *_with_targets((Path(sys.base_prefix), Path(sys.prefix), BUILT_IN_SCRIPTS, *paths))]
 
     def _try(self) -> str:
         """Return why the sandbox does not work; nothing if it does."""
@@ -131,3 +163,36 @@ class Sandbox:
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"bubblewrap does not run ({error})"
         return "" if done.returncode == 0 else f"bubblewrap does not work here ({done.stderr.strip()[:200]})"
+
+
+def _is_seen(path: Path, mounts: Mapping[Path, Sequence[str]]) -> bool:
+    """Whether a path that is only to be seen is seen already, as part of a folder."""
+    above = next((parent for parent in path.parents if parent in mounts), path)
+    return above != path and mounts[above][0] == mounts[path][0] == "--ro-bind-try"
+
+
+def _with_targets(paths: Iterable[Path]) -> list[Path]:
+    """Return the paths, and where they lead as links: that must be there too."""
+    return list(dict.fromkeys(place for path in paths for place in (path, path.resolve())))
+
+
+def _installation(program: str) -> list[Path]:
+    """Return where a program lies and what was installed with it, and the same of what interprets it."""
+    places: list[Path] = []
+    for name in (program, _interpreter(program)):
+        found = shutil.which(name, path=SEARCH_PATH)
+        for path in _with_targets([Path(found)]) if found else ():
+            places.append(path)
+            if path.parent.name == "bin":
+                places += (path.parent.with_name(name) for name in INSTALLED)
+    return places
+
+
+def _interpreter(program: str) -> str:
+    """Return the program that the first line of a program in text names; nothing if there is none."""
+    try:
+        with Path(program).open("rb") as file:
+            found = re.match(rb"#!\s*(/\S+)", file.readline(256))
+    except OSError:  # it is looked for elsewhere, or may be run but not read
+        return ""
+    return found[1].decode(errors="replace") if found else ""

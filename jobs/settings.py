@@ -110,7 +110,7 @@ class Settings(BaseSettings):
         description="How many times a task is started before the loss of its worker fails it.",
     )
     sandbox: Literal["auto", "require", "off"] = Field(
-        default="off",
+        default="auto",
         description="Whether scripts run in bubblewrap, without network, on a read-only system, seeing no other files "
         "than theirs: `auto` where it works, `require` or not at all, `off`.",
     )

@@ -166,6 +166,7 @@ worker = Table(
     Column("slots", Integer, nullable=False, comment="how many tasks it does at once"),
     Column("since", BigInteger, nullable=False),
     Column("seen", BigInteger, nullable=False, comment="when it last said that it lives, by the database's clock"),
+    Column("sandboxed", Integer, nullable=False, server_default="0", comment="whether its scripts run in a sandbox"),
 )
 
 office = Table(

@@ -38,7 +38,7 @@ from jobs.presence import Presence
 from jobs.products import collect, described
 from jobs.registry import Registry
 from jobs.runner import Outcome, Run
-from jobs.sandbox import Sandbox
+from jobs.sandbox import OWN_PROCESSES, Sandbox
 from jobs.settings import Settings
 from jobs.storage import ProductError, Storage
 from jobs.store import Claim, JobStore
@@ -252,12 +252,13 @@ class Worker:
             self._while_away(claim, partial(self._provide_part, part, workspace / contract.part_folder(part)))
         command, environment = contract.command(script, task.role), contract.environment(workspace, claim.created)
         files = [file.path for dataset in work.datasets for file in dataset.files]
-        command = self._sandbox.wrap(command, workspace, [script.folder.parent, *files])
+        command = self._sandbox.wrap(command, workspace, [script.folder.parent, *files], script.requires)
         limits = script.limits.model_dump(exclude={"wall"})
         with self._storage.open_log(task.job_id, task.number, task.attempt) as output:
             if task.attempt > 1:
                 output.write(f"--- attempt {task.attempt} ---\n".encode())
-            with Run(command, workspace, environment, output, self._settings.grace, limits) as run:
+            walls = OWN_PROCESSES if self._sandbox.protection.sandboxed else 0
+            with Run(command, workspace, environment, output, self._settings.grace, limits, walls) as run:
                 self._storage.note_guardian(workspace, str(Identity.of(run.guardian)))
                 self._presence.guard(claim, run.stop)
                 return run.wait(self._watch(claim, script), INTERVAL)

@@ -13,6 +13,7 @@ import jobs.tables
 import uws.tables
 from index.database import Database
 from tests.production import Production, production
+from tests.service import VARIANT
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 REAL = SHARED / "data" / "xmm" / "0002970201"
@@ -30,6 +31,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of whoever runs the tests out of them."""
     for name in [name for name in os.environ if name.startswith("AMORA_")]:
         monkeypatch.delenv(name)
+    for name, value in VARIANT.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")

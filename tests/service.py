@@ -12,6 +12,9 @@ from typing import Self, TextIO
 
 import httpx
 
+VARIANT = {"AMORA_SANDBOX": mode} if (mode := os.environ.get("TEST_SANDBOX")) else {}
+"""What all tests of this run have in their environment: ``make test TEST_SANDBOX=off`` runs them without a sandbox."""
+
 
 class Service:
     """``amora serve`` on a free port, for the length of a block; with a queue in Redis, ``amora worker`` beside it.
@@ -36,7 +39,7 @@ class Service:
         self.worker_home = worker_home or home
         self._stderr = stderr
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("AMORA_")}
-        self.environment |= environment or {}
+        self.environment |= VARIANT | dict(environment or {})
         self.environment |= {"AMORA_HOME": str(home), "AMORA_PORT": "0", "AMORA_ANONYMOUS_LIST": "true"}
         self.environment |= {f"AMORA_{name.upper()}": value for name, value in settings.items()}
         self.database_url = self.environment.get("AMORA_DATABASE_URL", f"sqlite:///{home / 'amora.sqlite'}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import os
 import resource
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -25,6 +24,7 @@ from jobs.database import newest, present
 from jobs.errors import StorageError
 from jobs.queue import open_queue
 from jobs.registry import Registry
+from jobs.sandbox import Sandbox
 from jobs.storage import open_storage
 from uws.settings import Settings
 
@@ -96,6 +96,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from home(settings)
     yield from machine()
     yield from scripts(settings)
+    yield from sandbox(settings)
     yield from broker(settings)
     database = None
     try:
@@ -207,13 +208,24 @@ def scripts(settings: Settings) -> Iterator[Finding]:
         yield ok("scripts", f"On offer: {', '.join(registry.names())}.")
     else:
         yield Finding("problem", "scripts", "None can be offered.", "Set AMORA_SCRIPTS to a folder of scripts.")
-    if shutil.which("bwrap") is None:
-        yield Finding(
-            "warning",
-            "sandbox",
-            "bubblewrap is not here: scripts can use the network and read what the service's user can read.",
-            "Install it: apt-get install bubblewrap.",
-        )
+
+
+def sandbox(settings: Settings) -> Iterator[Finding]:
+    """Look at what keeps scripts away from the rest of this machine."""
+    protection = Sandbox(settings.sandbox, settings.folder).protection
+    if protection.sandboxed:
+        yield ok("sandbox", protection.message)
+        return
+    yield Finding(
+        "problem" if protection.wanted else "warning",
+        "sandbox",
+        f"{protection.message} They can use the network and read what the service's user can read.",
+        "Set AMORA_SANDBOX=auto."
+        if settings.sandbox == "off"
+        else "Install bubblewrap (apt-get install bubblewrap) and let the service's user make user namespaces. A "
+        "container without leave to do so, a systemd unit that hides parts of /proc or forbids AF_NETLINK, and "
+        "kernel.apparmor_restrict_unprivileged_userns=1 forbid it.",
+    )
 
 
 def broker(settings: Settings) -> Iterator[Finding]:

@@ -30,20 +30,25 @@ class Present:
     since: datetime
     silent: float
     """Seconds since its last word."""
+    sandboxed: bool
+    """Whether its scripts run in a sandbox."""
 
 
 class Attendance(Store):
     """Keeps the roll of the workers, and the offices."""
 
-    def beat(self, worker_id: str, slots: int, claims: Collection[Claim], lease: float) -> None:
+    def beat(
+        self, worker_id: str, slots: int, claims: Collection[Claim], lease: float, *, sandboxed: bool = False
+    ) -> None:
         """Write down that a process that does tasks lives, and renew the leases of its claims that still hold."""
         seen = self.database.clock
         with self.database.write() as connection:
             known = connection.execute(
-                update(worker).where(worker.c.id == worker_id).values(slots=slots, seen=seen)
+                update(worker).where(worker.c.id == worker_id).values(slots=slots, seen=seen, sandboxed=int(sandboxed))
             ).rowcount
             if not known:
-                connection.execute(insert(worker).values(id=worker_id, slots=slots, since=now(), seen=seen))
+                values = {"id": worker_id, "slots": slots, "since": now(), "seen": seen, "sandboxed": int(sandboxed)}
+                connection.execute(insert(worker).values(values))
             for claim in claims:
                 connection.execute(update(task).where(is_held(claim)).values(lease=self._after(lease)))
 
@@ -57,11 +62,11 @@ class Attendance(Store):
         silent = self.database.clock - worker.c.seen
         with self.database.read() as connection:
             rows = connection.execute(
-                select(worker.c.id, worker.c.slots, worker.c.since, silent)
+                select(*worker.c["id", "slots", "since", "sandboxed"], silent.label("silent"))
                 .where(silent <= int(patience * 1000))
                 .order_by(worker.c.since, worker.c.id)
             ).all()
-        return [Present(id_, slots, instant(since), silent / 1000) for id_, slots, since, silent in rows]
+        return [Present(row.id, row.slots, instant(row.since), row.silent / 1000, bool(row.sandboxed)) for row in rows]
 
     def forget_workers(self, patience: float) -> None:
         """Forget the processes that have been silent for longer."""

@@ -200,6 +200,21 @@ def test_the_servers_health_checks(servers: Production):
     assert SERVICES["redis"]["command"][0] == "valkey-server"
 
 
+def test_workers_under_systemd_can_make_the_sandbox():
+    """A new /proc is refused where parts of the present one are hidden, and its loopback is brought up by netlink."""
+    unit = (ROOT / "deploy" / "systemd" / "amora-worker@.service").read_text(encoding="utf-8")
+    hides = (
+        "ProtectKernelTunables",
+        "ProtectKernelLogs",
+        "ProtectProc",
+        "ProcSubset",
+        "RestrictNamespaces",
+        "DynamicUser",
+    )
+    assert not [line for line in unit.splitlines() if line.startswith(hides)]
+    assert re.search(r"^RestrictAddressFamilies=.*AF_NETLINK", unit, re.MULTILINE)
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_systemd_takes_the_units(unit: Path, tmp_path: Path):
     if shutil.which("systemd-analyze") is None:

@@ -42,6 +42,15 @@ def test_a_worker_is_there_until_it_leaves(store: JobStore) -> None:
     assert presence.slots() == 2
 
 
+def test_whose_scripts_run_in_a_sandbox(store: JobStore) -> None:
+    presence = Presence(store, 30)
+    presence.start(1, sandboxed=True)
+    store.beat(ELSEWHERE, 2, [], 30)
+    assert presence.sandboxed() == (1, 2)
+    presence.stop()
+    assert presence.sandboxed() == (0, 1)
+
+
 def test_a_silent_worker_is_dead_and_in_the_end_forgotten(store: JobStore) -> None:
     store.beat(ELSEWHERE, 2, [], 30)
     assert store.workers(-1) == []

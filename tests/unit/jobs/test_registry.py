@@ -131,7 +131,9 @@ def test_a_running_task_keeps_its_version(tmp_path: Path) -> None:
     fifo = tmp_path / "go"
     os.mkfifo(fifo)
     folder = write(tmp_path / "scripts" / "test", program=f"echo started\ncat {fifo}\nexit 0\n")
-    engine = Engine(Settings(home=tmp_path / "home", scripts=str(tmp_path / "scripts"), grace=0.1))
+    engine = Engine(
+        Settings(home=tmp_path / "home", scripts=str(tmp_path / "scripts"), grace=0.1, sandbox_paths=str(fifo))
+    )
     engine.start()
     try:
         job, pause = engine.jobs.create("test", [], run=True), threading.Event()

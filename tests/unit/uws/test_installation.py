@@ -156,6 +156,15 @@ def test_a_broken_script(home: Path, tmp_path: Path):
     assert "odd" in finding.message
 
 
+@pytest.mark.parametrize(("mode", "level"), [("auto", "warning"), ("require", "problem"), ("off", "warning")])
+def test_scripts_in_no_sandbox(home: Path, monkeypatch: pytest.MonkeyPatch, mode: str, level: str):
+    monkeypatch.setenv("PATH", str(home))
+    finding = the(installation.sandbox(Settings(home=home, sandbox=mode)), "sandbox")
+    assert finding.level == level
+    assert "can use the network" in finding.message
+    assert ("AMORA_SANDBOX=auto" if mode == "off" else "bubblewrap") in finding.cure
+
+
 def test_products_of_another_machine(tmp_path: Path):
     with Service(tmp_path / "home") as service:
         service.end(service.post("probe"))

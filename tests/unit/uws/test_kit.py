@@ -101,7 +101,8 @@ echo used >> OWN_FOLDER/notes.txt
 """
 
 
-def test_each_fault_is_found(simulated_home: Path, tmp_path: Path) -> None:
+def test_each_fault_is_found(simulated_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMORA_SANDBOX", "off")  # in one, nothing can write into the script's own folder
     folder = tmp_path / "scripts" / "bad"
     folder.mkdir(parents=True)
     (folder / "script.toml").write_text(DESCRIPTOR)
