@@ -164,9 +164,12 @@ class Jobs:
     def log(self, script: str, job_id: str, number: int, offset: int = 0, limit: int = 1 << 20) -> LogChunk:
         """Return the piece of a task's log that begins at byte ``offset``, at most ``limit`` bytes.
 
+        :param offset: below 0, counted from the end of the log as it is now.
         :raises NotFoundError: there is no such job or task.
         """
         task = self._task(script, job_id, number)
+        if offset < 0:
+            offset = max(0, self._storage.log_size(job_id, number) + offset)
         data = self._storage.read_log(job_id, number, offset, limit)
         ended = task.phase in FINAL and offset + len(data) >= self._storage.log_size(job_id, number)
         return LogChunk(data, offset + len(data), ended)
@@ -254,6 +257,10 @@ class Jobs:
         """Return how many tasks all workers that live do at once."""
         return self._slots()
 
+    def counts(self) -> dict[Phase, int]:
+        """Return how many jobs are in each phase."""
+        return self._store.counts()
+
     def census(self) -> Census:
         """Count the jobs, and the tasks that wait and run in each resource class, also where there are none.
 
@@ -301,6 +308,7 @@ class Jobs:
         :raises RequestError: the values do not go together; no job is made.
         """
         self._require_room()
+        self.scripts.require_on(script)
         found = self.scripts.get(script)
         given = canonical(found, parameters)
         check(found, [*given, *_uploads(files)], self._index)
@@ -405,6 +413,7 @@ class Jobs:
         """
         found = self.scripts.get(script)
         self.get(script, job_id)
+        self.scripts.require_on(script)
         self._require_room()
         self._run(found, job_id)
 
@@ -444,13 +453,13 @@ class Jobs:
             return []
         return self._store.queue(job_id, work, script.resource, version, gather=bool(script.each))
 
-    def abort(self, script: str, job_id: str) -> None:
+    def abort(self, script: str, job_id: str, reason: str = "The job was aborted by its user.") -> None:
         """Abort a job that has not ended; its scripts are stopped within a second.
 
         :raises PhaseError: the job has ended already.
         """
         self.state(script, job_id)
-        self._store.abort(job_id, "The job was aborted by its user.")
+        self._store.abort(job_id, reason)
 
     def delete(self, script: str, job_id: str) -> None:
         """Forget a job; its scripts are stopped within a second, its files are removed."""

@@ -13,7 +13,6 @@ from itertools import islice
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jobs.errors import RequestError
 from jobs.models import Job, JobRef
 from jobs.service import LogChunk
 from uws import context, dali, job, joblist, representation
@@ -22,8 +21,6 @@ from uws.context import call, job_of
 from uws.routing import Handler
 
 JSON = "application/json"
-PIECE = 1 << 20
-"""Bytes of a log that are shown at once."""
 _BATCH = 500
 
 
@@ -104,30 +101,23 @@ async def delete(request: Request) -> Response:
 
 
 async def show_log(request: Request) -> Response:
-    """Show the log of a task from OFFSET on, or with TAIL the whole lines in its last so many bytes.
+    """Show the log of a task from OFFSET on; below 0 it is counted from the end.
 
     ``Amora-Log-Offset`` is where the piece begins, ``Amora-Log-Next`` the offset to go on from, ``Amora-Log-Size`` how
     long the log is, ``Amora-Log-Ended`` whether nothing more will come.
     """
-    form, here = await dali.read(request), context.of(request)
-    offset, tail = form.integer("OFFSET", 0, 2**62), form.integer("TAIL", 1, PIECE)
-    if offset is not None and tail is not None:
-        raise RequestError("OFFSET and TAIL were given; one of them says where to begin")
-    script, job_id = job_of(request)
-    number = request.path_params["task"]
+    offset = (await dali.read(request)).integer("OFFSET", -(2**62), 2**62) or 0
+    here, (script, job_id), number = context.of(request), job_of(request), request.path_params["task"]
 
-    def read() -> tuple[LogChunk, int, int]:
-        begin = offset or 0
-        if tail is not None:
-            begin, _ = here.jobs.log_end(job_id, number, None, 0, tail)
-        chunk = here.jobs.log(script, job_id, number, begin, PIECE)
-        return chunk, begin, max(here.jobs.log_size(job_id, number), chunk.next if chunk.data else 0)
+    def read() -> tuple[LogChunk, int]:
+        chunk = here.jobs.log(script, job_id, number, offset)
+        return chunk, here.jobs.log_size(job_id, number)
 
-    chunk, begin, size = await call(read)
+    chunk, size = await call(read)
     headers = {
-        "Amora-Log-Offset": str(begin),
+        "Amora-Log-Offset": str(chunk.next - len(chunk.data)),
         "Amora-Log-Next": str(chunk.next),
-        "Amora-Log-Size": str(size),
+        "Amora-Log-Size": str(max(size, chunk.next) if chunk.data else size),
         "Amora-Log-Ended": "true" if chunk.ended else "false",
     }
     return Response(chunk.data, headers=headers, media_type="text/plain")

@@ -21,6 +21,7 @@ from uws import (
     bundle,
     coverage,
     datalink,
+    desk,
     errors,
     events,
     files,
@@ -37,6 +38,7 @@ from uws import (
     running,
     scs,
     services,
+    sessionpages,
     sessions,
     sia2,
     soda,
@@ -133,6 +135,11 @@ def _notification_routes(place: str) -> list[BaseRoute]:
     ]
 
 
+def _desk(path: str, show: Handler) -> list[BaseRoute]:
+    """Return the route of a page of the desk."""
+    return _resource(path, show, post=desk.act, page=True, admin=True)
+
+
 def _routes() -> list[BaseRoute]:
     return [
         *_resource("/observations", observations.show, post=observations.show),  # asked for most, so looked at first
@@ -169,7 +176,14 @@ def _routes() -> list[BaseRoute]:
         *_resource(API_SESSION + "/copy", None, post=sessions.copy, changes=Access.READ),
         *_resource("/s/{secret}", sessions.follow, page=True),
         *_resource("/sessions/{session}", pages.front, page=True),
-        *_resource("/sessions", pages.sessions, page=True),
+        *_resource("/sessions", sessionpages.show, post=sessionpages.act, page=True),
+        *_desk("/admin", desk.overview),
+        *_desk("/admin/jobs", desk.jobs),
+        *_desk("/admin/tasks", desk.tasks),
+        *_desk("/admin/scripts", desk.scripts),
+        *_desk("/admin/users", desk.users),
+        *_desk("/admin/errors", desk.failures),
+        *_desk("/admin/audit", desk.audit),
         *_job_routes("/tap", TAP),
         *_resource("/tap/sync", tap.sync, post=tap.sync),
         *_resource("/tap/capabilities", tap_vosi.show_capabilities),
@@ -226,12 +240,14 @@ def _resource(
     reads: Access = Access.READ,
     changes: Access = Access.OWNER,
     page: bool = False,
+    admin: bool = False,
 ) -> list[BaseRoute]:
     """Return the route of a resource; whoever asks for a job, or for anything below one, is admitted first.
 
     :param reads: what is wanted of whoever reads what belongs to a session.
     :param changes: the same of whoever changes it.
     :param page: whether it is for people, and so are its errors.
+    :param admin: whether it is for administrators alone.
     """
     offered = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "PATCH": patch, "DELETE": delete}
     handlers = {method: handler for method, handler in offered.items() if handler}
@@ -241,6 +257,8 @@ def _resource(
             return Response(status_code=204, headers={"Allow": ", ".join([*handlers, "OPTIONS"])})
         if page:
             errors.set_form(request, "html")
+        if admin:
+            access.require_admin(request)
         if script is not None:
             request.path_params["script"] = script
         if script == SODA:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from uws.addresses import Addresses
+from uws.board import Board
 from uws.feeds import Feeds
 from uws.fragments import Fragments, as_row
 from uws.hammering import Hammering
@@ -53,6 +54,11 @@ class Context:
     def kept(self) -> ServiceStore:
         """What the service keeps for its pages."""
         return ServiceStore(self.engine.database)
+
+    @cached_property
+    def board(self) -> Board:
+        """What is announced on each page."""
+        return Board(self.kept)
 
     @cached_property
     def signer(self) -> Signer:

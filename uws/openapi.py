@@ -165,17 +165,14 @@ QUERY: dict[Handler, dict[str, Schema]] = {
     sessions.jobs: _FILTERS,
     job.show: _WAIT,
     api.show_job: _WAIT,
+    resolve.show: {"Q": {"type": "string", "description": "A name, or coordinates.", "examples": ["83.633 22.014"]}},
+    events.of_job: {"LOG": {"type": "string", "description": "The logs wanted: all, none, or the number of a task."}},
+    api.show_log: {"OFFSET": {"type": "integer", "description": "The byte to begin at; below 0, from the end."}},
     rows.show: {
         "OFFSET": {"type": "integer", "minimum": 0, "description": "Rows to leave out first."},
         "MAXREC": {"type": "integer", "minimum": 0, "maximum": rows.MOST, "description": "The most rows wanted."},
         "HDU": {"type": "integer", "minimum": 0, "description": "Of a FITS file, counted from 0."},
     },
-    api.show_log: {
-        "OFFSET": {"type": "integer", "minimum": 0, "description": "The byte to begin at."},
-        "TAIL": {"type": "integer", "minimum": 1, "maximum": api.PIECE, "description": "Bytes at the end, instead."},
-    },
-    resolve.show: {"Q": {"type": "string", "description": "A name, or coordinates.", "examples": ["83.633 22.014"]}},
-    events.of_job: {"LOG": {"type": "string", "description": "The logs wanted: all, none, or the number of a task."}},
     observations.show: {
         **_ASKED,
         "ORDER": {

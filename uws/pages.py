@@ -14,7 +14,6 @@ from index.columns import COLUMNS
 from jobs.descriptor import ParameterSpec, Script
 from uws import access, context, dali
 from uws.addresses import Addresses
-from uws.client import client_of
 from uws.context import Context, call
 from uws.page import ALADIN, page
 from uws.work import jobs_of, titles
@@ -132,13 +131,6 @@ async def front(request: Request) -> Response:
     hips = here.addresses.at("hips", "exposure") if (here.settings.folder / "hips" / "exposure").is_dir() else ""
     found = await call(gather)
     return page(request, "front.html", sky=True, aladin=ALADIN, hips=hips, session=session, right=right, **found)
-
-
-async def sessions(request: Request) -> Response:
-    """List the client's sessions, and those that links have shown it."""
-    listed = context.of(request).engine.sessions.listed
-    found = await call(listed, access.holder_of(client_of(request)))
-    return page(request, "sessions.html", sessions=found)
 
 
 async def scripts(request: Request) -> Response:

@@ -84,6 +84,11 @@ class AccountStore:
             done = connection.execute(update(account).where(account.c.name == name).values(password=password))
         return bool(done.rowcount)
 
+    def set_admin(self, name: str, *, admin: bool) -> bool:
+        """Make an account one of an administrator or take that back; False where there is none of that name."""
+        with self._database.write() as connection:
+            return bool(connection.execute(update(account).where(account.c.name == name).values(admin=admin)).rowcount)
+
     def remove(self, name: str) -> bool:
         """Remove an account and its tokens; False where there is none of that name."""
         with self._database.write() as connection:
@@ -231,11 +236,6 @@ class ServiceStore:
             if text:
                 values = {"id": 1, "text": text, "who": who, "at": now()}
                 connection.execute(insert(announcement).values(**values, until=None if until is None else to_ms(until)))
-
-    def set_admin(self, name: str, *, admin: bool) -> bool:
-        """Make an account one of an administrator or take that back; False where there is none of that name."""
-        with self._database.write() as connection:
-            return bool(connection.execute(update(account).where(account.c.name == name).values(admin=admin)).rowcount)
 
 
 def _account(row: Row[Any], tokens: int = 0) -> Account:

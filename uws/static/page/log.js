@@ -52,8 +52,7 @@ export class Log {
   }
 
   async read(offset) {
-    const where = offset === null ? `TAIL=${PIECE}` : `OFFSET=${offset}`;
-    const answer = await fetch(`${this.address}?${where}`, { credentials: "same-origin" });
+    const answer = await fetch(`${this.address}?OFFSET=${offset ?? -PIECE}`, { credentials: "same-origin" });
     if (!answer.ok) throw new Error(answer.statusText);
     const bytes = new Uint8Array(await answer.arrayBuffer());
     return {
@@ -72,7 +71,12 @@ export class Log {
       const piece = await this.read(this.next);
       if (turn !== this.turn) return;
       const begins = this.first === null;
-      if (begins) this.first = piece.begin; // the beginning of a line
+      if (begins) {
+        // Near the end it began within a line, the rest of which is a click away.
+        const cut = piece.begin > 0 ? piece.bytes.indexOf(10) + 1 : 0;
+        piece.bytes = piece.bytes.subarray(cut);
+        this.first = piece.begin + cut;
+      }
       if (piece.bytes.length) this.append(this.decoder.decode(piece.bytes, { stream: true }));
       const more = piece.next > this.next && !piece.ended;
       this.next = piece.next;

@@ -5,12 +5,31 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
 _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _keep_the_trail() -> None:
+    """Have the database itself refuse to change the audit trail."""
+    if op.get_bind().dialect.name == "sqlite":
+        for action in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER audit_no_{action.lower()} BEFORE {action} ON audit "
+                "BEGIN SELECT RAISE(ABORT, 'the audit trail is never changed'); END"
+            )
+        return
+    op.execute(
+        "CREATE FUNCTION audit_is_kept() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the audit trail is never changed'; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_is_kept()"
+    )
 
 
 def upgrade() -> None:
@@ -47,6 +66,7 @@ def upgrade() -> None:
         comment="what administrators have done; nothing in it is ever changed",
     )
     op.create_index("audit_by_time", "audit", ["at"])
+    _keep_the_trail()
     op.create_table(
         "announcement",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False, comment="1: there is one at most"),
@@ -98,3 +118,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("script_switch", "delivery", "notification", "announcement", "audit", "place", "service_key"):
         op.drop_table(table)
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION audit_is_kept()")
