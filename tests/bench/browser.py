@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.bench.figure import Figure
 from tests.service import Service
-from tests.web.conftest import browser_with, ready
+from tests.web.conftest import browser_with, driving, ready
 
 RUNS = 5
 ROWS = 5000
@@ -26,7 +26,7 @@ def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         _index(home)
-        with Service(home) as service, browser_with() as browser:
+        with Service(home) as service, driving() as driver, browser_with(driver) as browser:
             yield from _start(service, browser)
             yield _list(service, browser)
             yield _log(service, browser)

@@ -33,24 +33,36 @@ PATIENCE = 30_000
 
 
 @contextmanager
-def browser_with(*arguments: str) -> Iterator[Any]:
-    """Start Chromium, which draws the sky without a graphics card unless told otherwise."""
-    found = shutil.which(CHROMIUM)
-    if found is None:
+def driving() -> Iterator[Any]:
+    """Start what drives browsers; one is enough for a process."""
+    if shutil.which(CHROMIUM) is None:
         missing("chromium")
     if not AXE.exists() or not (VENDOR / "aladin.js").exists():
         missing("what npm fetches (make setup)")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found, args=[*ARGUMENTS, *(arguments or DRAWING)])
-        try:
-            yield browser
-        finally:
-            browser.close()
+        yield driver
+
+
+@contextmanager
+def browser_with(driver: Any, *arguments: str) -> Iterator[Any]:
+    """Start Chromium, which draws the sky without a graphics card unless told otherwise."""
+    path = shutil.which(CHROMIUM)
+    browser = driver.chromium.launch(executable_path=path, args=[*ARGUMENTS, *(arguments or DRAWING)])
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    with browser_with() as running:
+def driver() -> Iterator[Any]:
+    with driving() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser(driver: Any) -> Iterator[Any]:
+    with browser_with(driver) as running:
         yield running
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.conftest import REAL
 from tests.service import Service
-from tests.web.conftest import ROOT, browser_with, ready
+from tests.web.conftest import ROOT, browser_with, driving, ready
 
 FOLDER = ROOT / "docs" / "pictures"
 SIZE = {"width": 1180, "height": 800}
@@ -42,7 +42,7 @@ def main() -> None:
             subprocess.run([sys.executable, "-m", "scripts.epic.simulate", str(data)], cwd=ROOT, check=True)
         command = [sys.executable, "-c", "from uws.cli import main; main()", "index", "add", str(data)]
         subprocess.run(command, env={"AMORA_HOME": str(home / "home"), "PATH": "/usr/bin:/bin"}, cwd=home, check=True)
-        with Service(home / "home") as service, browser_with() as browser:
+        with Service(home / "home") as service, driving() as driver, browser_with(driver) as browser:
             _take(service, browser)
 
 

@@ -164,7 +164,7 @@ def test_the_service_is_started_again_while_the_page_is_open(browser: Any, tmp_p
             page.locator("#job[data-phase=COMPLETED]").wait_for(timeout=60_000)
             page.locator("[data-part=head] .phase.completed").wait_for()
             assert page.locator("[data-part=tasks] .phase.completed").count() == 2
-            assert page.locator(".files li").count() >= 2
+            page.locator(".files li").nth(1).wait_for()
         watch.nothing()
     finally:
         context.close()

@@ -138,8 +138,8 @@ def test_with_the_mouse(  # noqa: PLR0915 - one visit does much: each costs seco
     accessible(page)
 
 
-def test_by_keyboard_without_webgl(opened: Opened, place: tuple[float, float]) -> None:
-    with browser_with("--disable-gpu", "--disable-3d-apis") as plain:
+def test_by_keyboard_without_webgl(opened: Opened, driver: Any, place: tuple[float, float]) -> None:
+    with browser_with(driver, "--disable-gpu", "--disable-3d-apis") as plain:
         page = ready(opened("/", of=plain))
         page.locator("html[data-sky=none]").wait_for(state="attached")
         assert page.locator("#sky-told").inner_text()
@@ -181,8 +181,8 @@ def test_by_keyboard_without_webgl(opened: Opened, place: tuple[float, float]) -
 
 def test_without_scripts_of_the_page(opened: Opened, place: tuple[float, float]) -> None:
     page = opened("/", java_script_enabled=False)
-    page.fill("input[name=POS]", f"CIRCLE {place[0]} {place[1]} 0.1")
-    page.click("button:has-text('Find observations')")
+    page.fill("#region-text", f"CIRCLE {place[0]} {place[1]} 0.1")
+    page.click("#region-form button")
     page.locator("input[name=ID]").first.check()
     page.click("button:has-text('Choose scripts')")
     page.check("input[value=image]")
