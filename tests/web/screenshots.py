@@ -58,6 +58,7 @@ def _take(service: Service, browser: Any) -> None:
     for script in ("image", "spectrum"):
         page.check(f"#start [value={script}]")
     page.click("#go")
+    page.locator("#run").wait_for()
     ready(page)
     page.fill("[name='image.PIXEL']", "2")
     page.locator("[data-foreseen]").first.wait_for()

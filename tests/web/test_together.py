@@ -22,6 +22,7 @@ def begun(page: Any, service: Service, script: str = "image") -> str:
     """Make a session with the region of the page and a job; return the session's address."""
     page.check(f"#start [value={script}]")
     page.click("#go")
+    page.locator("#run").wait_for()
     ready(page)
     page.click("#run button.main")
     page.wait_for_url("**/jobs/*")
@@ -74,7 +75,7 @@ def test_hostile_content_is_text(opened: Opened, service: Service) -> None:
     row = page.locator("#table tbody tr[data-id]").first
     row.wait_for()
     assert HOSTILE in row.inner_text()
-    page.fill("#place", HOSTILE)
+    page.fill("#place", HOSTILE + " of no dataset")
     page.watch.expected = ("404", "400")
     page.press("#place", "Enter")
     page.locator("#region-told", has_text="<img").wait_for()

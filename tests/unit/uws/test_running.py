@@ -65,6 +65,8 @@ def test_one_wrong_value_and_no_job_is_made(client: TestClient) -> None:
     assert wrong.get("value") == "nonsense"
     assert "EMIN" in "".join(etree.HTML(answer.text).xpath("//p[@role='alert']")[0].itertext())
     assert client.get("/api/jobs").json() == {"jobs": []}
+    assert not etree.HTML(answer.text).xpath("//*[@name='RUNID']")
+    assert client.get("/api/sessions").json() == {"sessions": []}
 
 
 def test_a_job_holds_what_is_not_the_default_and_belongs_to_a_session(client: TestClient) -> None:
