@@ -7,7 +7,21 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import answers, browser, engine, http, index, jobs, large, page, production, science, setup, truth
+from tests.bench import (
+    answers,
+    browser,
+    doors,
+    engine,
+    http,
+    index,
+    jobs,
+    large,
+    page,
+    production,
+    science,
+    setup,
+    truth,
+)
 from tests.bench.figure import Part
 
 PARTS: dict[str, Part] = {
@@ -16,6 +30,7 @@ PARTS: dict[str, Part] = {
     "engine": engine.figures,
     "production": production.figures,
     "answers": answers.figures,
+    "doors": doors.figures,
     "science": science.figures,
     "index": index.figures,
     "index-large": large.figures,
