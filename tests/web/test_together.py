@@ -84,14 +84,14 @@ def test_hostile_content_is_text(opened: Opened, service: Service) -> None:
     page.goto(f"/jobs/{job}")
     ready(page)
     page.locator("#job[data-phase=ERROR]").wait_for()
-    assert HOSTILE in page.locator("[data-part=head] .error").inner_text()
+    assert HOSTILE in page.locator("[data-part=head] p.error").inner_text()
     assert HOSTILE in page.locator("[data-part=how]").inner_text()
     page.locator("#log div").first.wait_for()
     accessible(page)
     page.goto("/observations?RESPONSEFORMAT=html&POS=CIRCLE 200 -10 0.05")
     assert HOSTILE in page.locator("table").inner_text()
     page.goto(f"/observations?RESPONSEFORMAT=html&POS={HOSTILE}")
-    assert "<img" in page.locator(".error").inner_text()
+    assert "<img" in page.locator("p.error").inner_text()
     assert page.title() != "taken"
     assert page.evaluate("document.querySelectorAll('main img[src=x], main script').length") == 0
 

@@ -202,7 +202,7 @@ def test_without_scripts_of_the_page(opened: Opened, place: tuple[float, float])
         page.wait_for_timeout(300)  # the page has nothing that could tell it
     assert page.locator(".files a[download]").count() >= 2
     page.goto("/sessions")
-    assert page.locator("tbody tr").count() == 1
+    assert page.locator("section.session").count() == 1
 
 
 def test_phone_dark_french(opened: Opened, place: tuple[float, float]) -> None:
