@@ -20,7 +20,7 @@ from tests.web.conftest import ROOT, browser_with, driving, ready
 
 FOLDER = ROOT / "docs" / "pictures"
 SIZE = {"width": 1180, "height": 800}
-COLOURS = 96
+COLOURS = 128
 
 
 def keep(page: Any, name: str) -> None:
@@ -76,6 +76,7 @@ def _take(service: Service, browser: Any) -> None:
     ready(page)
     page.locator("[data-plot]").first.click()
     page.locator(".drawing canvas").wait_for()
+    page.locator(".made").first.evaluate("one => scrollTo(0, one.getBoundingClientRect().top + scrollY + 290)")
     keep(page, "job")
     page.goto(session)
     ready(page)

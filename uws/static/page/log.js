@@ -1,7 +1,7 @@
 // The log of a task as it grows. The page holds so many lines of it; earlier ones are asked for piece by piece, so that a
 // log of a million lines costs no more than a short one.
 import { $, el, show } from "./dom.js";
-import { number, size, t } from "./say.js";
+import { number, size, t, tn } from "./say.js";
 
 const LINES = 4000;
 const PIECE = 1 << 18;
@@ -129,10 +129,10 @@ export class Log {
   }
 
   tell(ended) {
-    const lines = number(this.view.childElementCount);
+    const count = this.view.childElementCount;
     this.state.textContent = this.first > 0
-      ? t("The last {lines} lines of {size}.", { lines, size: size(this.next) })
-      : t("{lines} lines.", { lines });
+      ? t("The last {lines} lines of {size}.", { lines: number(count), size: size(this.next) })
+      : tn("{n} line.", "{n} lines.", count);
     this.view.dataset.ended = ended ? "yes" : "no";
     show($("#log-end"), false);
   }
