@@ -155,7 +155,7 @@ function numbers(whole) {
     if (!details.open || details.childElementCount > 1) return;
     const head = [t("Series"), text(whole.x), text(whole.y), t("error")];
     const rows = whole.series.flatMap((one) => one.x.map((x, index) => [one.name, x, one.y[index], one.y_error?.[index]])).slice(0, 2000);
-    details.append(el("div", { class: "wide scroll", role: "region", "aria-label": t("Numbers"), tabindex: "0" }, el("table", {},
+    details.append(el("div", { class: "wide scroll", role: "group", "aria-label": t("Numbers"), tabindex: "0" }, el("table", {},
       el("thead", {}, el("tr", {}, ...head.map((cell, index) => el("th", { class: index ? "n" : null }, cell)))),
       el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((cell, index) => el("td", { class: index ? "n" : null }, cell ?? ""))))))));
   }, { passive: true });
