@@ -185,6 +185,14 @@ class Database:
             return literal(time.time_ns() // 1_000_000, BigInteger)
         return cast(extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
 
+    def line_up(self, connection: Connection, name: str) -> None:
+        """Let nobody else who lines up under a name go on before the end of this transaction.
+
+        What the next statement sees is what those before it have left. In SQLite there is but one writer anyway.
+        """
+        if not self._sqlite:
+            connection.execute(func.pg_advisory_xact_lock(func.hashtextextended(name, 0)).select())
+
     @property
     def tells(self) -> bool:
         """Whether :meth:`listen` hears of what :meth:`notice` sends: true of PostgreSQL."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    func,
     insert,
     select,
     update,
@@ -46,6 +48,10 @@ class Claim:
     """Those of its job."""
 
 
+class _FullError(Exception):
+    """As many tasks of the user run as may; the claim is taken back."""
+
+
 class Claims(Store):
     """Does to tasks what their workers want."""
 
@@ -59,9 +65,10 @@ class Claims(Store):
                 found = connection.execute(self._next, {"queue": queue}).one_or_none()
             if found is None:
                 return None
-            claim = self._claim(found.id, found.first, worker, lease)
-            if claim is not None:  # else somebody else was faster
-                return claim
+            with suppress(_FullError):  # others of the user's have just begun
+                claim = self._claim(found.id, found.first, worker, lease)
+                if claim is not None:  # else somebody else was faster
+                    return claim
 
     def _claim(self, task_id: str, first: str, worker: str, lease: float) -> Claim | None:
         """Claim a task; None if it is not there to be had any more.
@@ -84,6 +91,7 @@ class Claims(Store):
             )
             if moved is None:
                 return None
+            self._keep_limit(connection, moved.owner)
             if first != task_id:
                 connection.execute(
                     update(task).where(task.c.id == first, task.c.phase == Phase.QUEUED.value).values(turn=moved.turn)
@@ -96,6 +104,17 @@ class Claims(Store):
             parameters = connection.execute(PARAMETERS, {"key": job_id}).all()
         created = instant(parent.created)
         return Claim(to_task(moved), worker, parent.script, created, tuple(map(to_parameter, parameters)))
+
+    def _keep_limit(self, connection: Connection, owner: str) -> None:
+        """Make sure that a user has no more tasks running than he may, the one claimed just now included.
+
+        :raises _FullError: he has.
+        """
+        if self._limits.running:
+            self.database.line_up(connection, f"amora running {owner}")
+            running = select(func.count()).where(task.c.phase == Phase.EXECUTING.value, task.c.owner == owner)
+            if connection.execute(running).scalar_one() > self._limits.running:
+                raise _FullError
 
     def holds(self, claim: Claim) -> bool:
         """Whether a claim still holds."""

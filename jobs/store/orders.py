@@ -147,6 +147,8 @@ class Orders(Store):
 
         :raises QuotaError: he may not.
         """
+        if self._limits.queued or self._limits.disk:  # else two at once would find that there is room for one
+            self.database.line_up(connection, f"amora waiting {owner or ''}")
         if self._limits.queued:
             waiting = connection.execute(
                 select(func.count()).select_from(task).where(WAITING, task.c.owner == (owner or ""))
