@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
-    bindparam,
     func,
     insert,
     select,
@@ -22,17 +21,10 @@ from sqlalchemy import (
 from jobs.errors import ConflictError
 from jobs.models import NOTHING, Parameter, Part, Product, Task, Usage
 from jobs.phases import Phase
-from jobs.store.moves import TASK, close_job, move_job, move_task, queue_again, touch
-from jobs.store.rows import JOB, KEY, PARAMETERS, TASKS, instant, now, to_parameter, to_task
+from jobs.store.moves import TASK, close_job, end_task, move_job, move_task, queue_again, touch
+from jobs.store.rows import JOB, PARAMETERS, TASKS, instant, now, to_parameter, to_task
 from jobs.store.transactions import Store
 from jobs.tables import part, product, record, task
-
-_HELD = select(task.c.id).where(
-    task.c.id == KEY,
-    task.c.attempt == bindparam("attempt"),
-    task.c.worker == bindparam("worker"),
-    task.c.phase == Phase.EXECUTING.value,
-)
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,8 @@ class Claims(Store):
         """
         at = now()
         job_id = task_id.partition(".")[0]
-        with self._change(job_id) as connection:
+        # Where a claim is lost with the machine, so is the worker that made it.
+        with self._change(job_id, lasting=False) as connection:
             moved = move_task(
                 connection,
                 task_id,
@@ -98,7 +91,7 @@ class Claims(Store):
                 )
             parent = connection.execute(JOB, {"key": moved.job_id}).one()
             if parent.phase == Phase.QUEUED.value:
-                move_job(connection, moved.job_id, Phase.EXECUTING, "first task started", started=at)
+                move_job(connection, moved.job_id, Phase.EXECUTING, "first task started", Phase.QUEUED, started=at)
             else:
                 touch(connection, moved.job_id)
             parameters = connection.execute(PARAMETERS, {"key": job_id}).all()
@@ -118,12 +111,13 @@ class Claims(Store):
 
     def holds(self, claim: Claim) -> bool:
         """Whether a claim still holds."""
-        with self.database.read() as connection:
-            return _holds(connection, claim)
+        held = (claim.task.attempt, claim.worker, Phase.EXECUTING.value)
+        found = self._holder(claim.task.id)
+        return found is not None and tuple(found) == held
 
     def report(self, claim: Claim, progress: float, message: str) -> bool:
         """Write down the progress of a task; False when the claim is lost."""
-        with self._change(claim.task.job_id) as connection:
+        with self._change(claim.task.job_id, lasting=False) as connection:
             done = connection.execute(
                 update(task).where(is_held(claim)).values(progress=progress, message=message)
             ).rowcount
@@ -158,7 +152,7 @@ class Claims(Store):
                 connection.execute(
                     insert(record).values(job_id=claim.task.job_id, task=claim.task.number, content=used)
                 )
-            close_job(connection, claim.task.job_id)
+            close_job(connection, claim.task.job_id, completed=claim.task.role)
         return True
 
     def parts(self, job_id: str) -> list[Part]:
@@ -207,9 +201,8 @@ class Claims(Store):
 
     def _end(self, connection: Connection, claim: Claim, target: Phase, reason: str, **values: Any) -> bool:
         """Move a task to its end, if the claim holds."""
-        moved = move_task(
-            connection, claim.task.id, target, reason, claim.task.attempt, claim.worker, ended=now(), **values
-        )
+        held = claim.task
+        moved = end_task(connection, held.id, target, reason, held.attempt, claim.worker, ended=now(), **values)
         return moved is not None
 
     def give_back(self, task_id: str, attempt: int, reason: str, *, lost: bool, limit: int) -> bool:
@@ -253,11 +246,6 @@ def _insert_products(connection: Connection, job_id: str, products: Sequence[Pro
                 "product's name keeps them apart."
             )
     connection.execute(insert(product), [vars(item) for item in products])
-
-
-def _holds(connection: Connection, claim: Claim) -> bool:
-    values = {"key": claim.task.id, "attempt": claim.task.attempt, "worker": claim.worker}
-    return connection.execute(_HELD, values).one_or_none() is not None
 
 
 def is_held(claim: Claim) -> ColumnElement[bool]:

@@ -115,7 +115,7 @@ class Orders(Store):
         ids = [f"{job_id}.{number}" for number in range(1, len(work) + 1)]
         with self._change(job_id) as connection:
             require(connection, job_id, version)
-            move_job(connection, job_id, Phase.QUEUED, "RUN")
+            move_job(connection, job_id, Phase.QUEUED, "RUN", Phase.PENDING)
             parent = connection.execute(select(job.c.script, job.c.owner, job.c.run_id).where(job.c.id == job_id)).one()
             owner, session = parent.owner or "", parent.run_id or job_id
             self._admit(connection, parent.owner, len(work))
