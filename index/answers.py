@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
@@ -91,13 +91,20 @@ class Answer:
         for key, cells in self.cells():
             yield [*self.of_dataset(cells, link), *self.of_match(key, cells)]
 
-    def cells(self) -> Iterator[tuple[int, Sequence[Any]]]:
-        """Give key and cells as they are in SQL for each row."""
+    def cells(self, known: Mapping[int, Sequence[Any]] | None = None) -> Iterator[tuple[int, Sequence[Any]]]:
+        """Give key and cells as they are in SQL for each row.
+
+        :param known: by key what is to be given in the place of cells, which are then not read.
+        """
+        known = known or {}
         lines = iter(self.lines)
         while some := list(islice(lines, FEW)):
-            cells = self._cells or self._store.cells([line.key for line in some])[1]
+            keys = [line.key for line in some if line.key not in known]
+            cells = self._cells or (self._store.cells(keys)[1] if keys else {})
             for line in some:
-                if line.key in cells:
+                if line.key in known:
+                    yield line.key, known[line.key]
+                elif line.key in cells:
                     yield line.key, cells[line.key]
 
     def of_dataset(self, cells: Sequence[Any], link: Link | None = None) -> tuple[Cell, ...]:

@@ -37,6 +37,34 @@ def inside(shape: Shape, ra: Floats, dec: Floats) -> Mask:
     return _in_cells(shape, ra, dec)
 
 
+def latitudes(shape: Shape) -> tuple[float, float]:
+    """Give declinations between which a shape lies, degrees; not always the narrowest, and with a hair to spare."""
+    if isinstance(shape, Circle):
+        south, north = shape.dec - shape.radius, shape.dec + shape.radius
+    elif isinstance(shape, Range):
+        south, north = shape.south, shape.north
+    elif isinstance(shape, Ellipse):
+        return latitudes(shape.polygon)
+    elif isinstance(shape, Polygon):
+        # a circle around a centre that holds the vertices holds the sides between them
+        centre = centre_of(shape.vectors)
+        dec = float(np.degrees(np.arcsin(np.clip(centre[2], -1, 1))))
+        reach = float(np.degrees(np.arccos(np.clip((shape.vectors @ centre).min(), -1, 1))))
+        south, north = dec - reach, dec + reach
+    elif isinstance(shape, Combination) and shape.operation in ("union", "intersection"):
+        ends = [latitudes(part) for part in shape.parts]
+        widest = shape.operation == "union"
+        south = (min if widest else max)(end[0] for end in ends)
+        north = (max if widest else min)(end[1] for end in ends)
+    else:
+        south, north = -90.0, 90.0
+    return max(-90.0, south - _HAIR), min(90.0, north + _HAIR)
+
+
+_HAIR = 1e-6
+"""Degrees."""
+
+
 def _combined(shape: Combination, ra: Floats, dec: Floats) -> Mask:
     masks = [inside(part, ra, dec) for part in shape.parts]
     if shape.operation == "not":

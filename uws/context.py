@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from uws.addresses import Addresses
-from uws.fragments import Fragments, as_row
+from uws.fragments import Fragments, Rows
 from uws.hammering import Hammering
 from uws.renderings import Renderings
 from uws.settings import Settings
@@ -41,7 +41,7 @@ class Context:
     renderings: Renderings = field(default_factory=Renderings)
     hammering: Hammering = field(default_factory=Hammering)
     fragments: Fragments = field(default_factory=Fragments)
-    rows: Fragments = field(default_factory=lambda: Fragments(as_row))
+    rows: Rows = field(default_factory=Rows)
     unions: Unions = field(default_factory=Unions)
 
     @property

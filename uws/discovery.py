@@ -14,7 +14,6 @@ from starlette.responses import Response, StreamingResponse
 
 from index.columns import COLUMNS, Column
 from uws import descriptors, fitstable, votable
-from uws.fragments import lines
 from uws.observations import linked
 from uws.tabular import CSV, FITS, VOTABLE, csv_document
 
@@ -56,7 +55,7 @@ def respond(
             description,
             columns,
             () if kept is None else ([row[number] for number in kept] for row in answer.rows(link)),
-            written=lines(answer, link, here.rows) if kept is None else None,
+            written=here.rows.lines(answer, link) if kept is None else None,
             overflow=answer.more,
             infos=infos,
             resources=[links] if described is None else [links, described],

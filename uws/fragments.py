@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from index.columns import DATASET
-from uws.votable import cells_text
+from uws.votable import cells_text, row_text
 
 if TYPE_CHECKING:
     from index.answers import Answer, Link
@@ -21,37 +21,23 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _NAMES = tuple(column.name for column in DATASET)
 _DID = "obs_publisher_did"
 
-Write = Callable[["Answer", Sequence[Any], "Link | None"], str]
-"""Writes what is told of a dataset, from its cells as they are in SQL."""
-
-
-def as_json(answer: Answer, cells: Sequence[Any], link: Link | None) -> str:
-    """Return the members of the object of a dataset, with a brace before and a comma behind them."""
-    told = dict(zip(_NAMES, answer.of_dataset(cells, link), strict=False))
-    return _encode({**told, "ivoid": told[_DID]})[:-1] + ", "
-
-
-def as_row(answer: Answer, cells: Sequence[Any], link: Link | None) -> str:
-    """Return the beginning of a row: the cells of ``index.columns.DATASET``."""
-    return "<TR>" + cells_text(answer.of_dataset(cells, link))
-
 
 class Fragments:
-    """What is told of the datasets asked for of late, for as long as the index stays as it is."""
+    """What is told in JSON of the datasets asked for of late, for as long as the index stays as it is."""
 
-    def __init__(self, write: Write = as_json) -> None:
-        self._write = write
+    def __init__(self) -> None:
         self._held: tuple[str | None, dict[int, str]] = (None, {})
 
     def of(self, answer: Answer, key: int, cells: Sequence[Any], link: Link | None) -> str:
-        """Return what is told of a dataset."""
+        """Return the members of the object of a dataset, with a brace before and a comma behind them."""
         generation, held = self._held
         if generation == answer.generation is not None:
             if (fragment := held.get(key)) is not None:
                 return fragment
         else:
             held = {}
-        fragment = self._write(answer, cells, link)
+        told = dict(zip(_NAMES, answer.of_dataset(cells, link), strict=False))
+        fragment = _encode({**told, "ivoid": told[_DID]})[:-1] + ", "
         if answer.generation is not None:
             if len(held) >= HELD:
                 held = dict(islice(list(held.items()), HELD // 2, None))  # the older half goes
@@ -60,10 +46,39 @@ class Fragments:
         return fragment
 
 
-def lines(answer: Answer, link: Link | None, fragments: Fragments) -> Iterator[str]:
-    """Yield the rows of a VOTable whose columns are ``index.columns.COLUMNS``, written out.
+Written = tuple[int, str]
+"""The order of a dataset, and the beginning of its row: the cells of ``index.columns.DATASET``."""
 
-    :param fragments: of former answers with the same links, written by :func:`as_row`.
-    """
-    for key, cells in answer.cells():
-        yield fragments.of(answer, key, cells, link) + cells_text(answer.of_match(key, cells)) + "</TR>\n"
+
+class Rows:
+    """The rows of VOTables, as far as they tell of the datasets asked for of late; those are not even read again."""
+
+    def __init__(self) -> None:
+        self._held: tuple[str | None, dict[int, Written]] = (None, {})
+
+    def lines(self, answer: Answer, link: Link | None) -> Iterator[str]:
+        """Yield the rows of a VOTable whose columns are ``index.columns.COLUMNS``, written out.
+
+        :param link: the same for all answers.
+        """
+        generation, held = self._held
+        known = held if generation == answer.generation is not None else {}
+        new: dict[int, Written] = {}
+        for key, cells in answer.cells(known):
+            if key in known:
+                begin = known[key][1]
+            else:
+                begin = "<TR>" + row_text(answer.of_dataset(cells, link))
+                if answer.generation is not None and len(new) < HELD // 2:
+                    new[key] = (cells[0], begin)
+            # of the cells only the first is looked at, which is the order
+            yield f"{begin}{cells_text(answer.of_match(key, cells))}</TR>\n"
+        if new:
+            self._keep(answer.generation, new)
+
+    def _keep(self, generation: str | None, new: dict[int, Written]) -> None:
+        before, held = self._held
+        kept = held if before == generation else {}
+        if len(kept) + len(new) > HELD:
+            kept = dict(islice(kept.items(), HELD // 2, None))  # the older half goes
+        self._held = (generation, {**kept, **new})

@@ -282,6 +282,7 @@ def tables(settings: Settings) -> Iterator[Finding]:
         yield from workers(engine, settings)
     finally:
         engine.stop()
+    yield from registered(settings)
     yield from address(settings)
 
 
@@ -430,6 +431,20 @@ def address(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield ok("address", f"The service answers at {base}.")
+
+
+def registered(settings: Settings) -> Iterator[Finding]:
+    """Look whether the records of the publishing registry are fit to be harvested."""
+    from uws.registry import is_example, lacking  # noqa: PLC0415 - only here
+
+    found = lacking(settings)
+    told = f"Not ready to be registered: {'; '.join(found)}."
+    if not found:
+        yield ok("registry", f"The records of {settings.authority} can be harvested at {settings.base}/oai.")
+    elif is_example(settings.authority):  # nobody means to
+        yield ok("registry", f"{told} That matters only if it shall be found in the Virtual Observatory.")
+    else:
+        yield Finding("warning", "registry", told, "Set what is missing; docs/registry.md says how to register.")
 
 
 def _file_system(folder: Path) -> str:

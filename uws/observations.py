@@ -34,7 +34,7 @@ from uws import context, datalink, errors, fitstable, pages, votable
 from uws.asking import query_of, region_of
 from uws.context import call
 from uws.dali import Form, Format, read, response_format
-from uws.fragments import Fragments, as_row, lines
+from uws.fragments import Fragments, Rows
 from uws.tabular import CSV, FITS, VOTABLE, csv_document
 from uws.uploads import sort_out
 
@@ -103,11 +103,13 @@ def document(
     following: str | None = None,
     link: Link | None = None,
     fragments: Fragments | None = None,
+    kept: Rows | None = None,
 ) -> Iterator[bytes]:
     """Give the answer piece by piece in a format (JSON, VOTable, CSV or FITS).
 
     :param link: gives address and media type of a dataset.
-    :param fragments: of former answers with the same links, in the format that is chosen.
+    :param fragments: of former answers with the same links, for JSON.
+    :param kept: the same for a VOTable.
     """
     if chosen.name == JSON.name:
         return as_json(region, answer, following, link, fragments or Fragments())
@@ -118,7 +120,7 @@ def document(
         widths = {**answer.widths(), "access_url": 255}
         return fitstable.document(NAME, DESCRIPTION, COLUMNS, rows, len(answer), widths)
     infos = [("total", str(answer.total))] + ([("next", following)] if following else [])
-    written = lines(answer, link, fragments or Fragments(as_row))
+    written = (kept or Rows()).lines(answer, link)
     return votable.document(NAME, DESCRIPTION, COLUMNS, (), written=written, overflow=answer.more, infos=infos)
 
 
@@ -199,8 +201,15 @@ def _respond(request: Request, form: Form, file: bytes | None, chosen: Format) -
     if form.flag("COUNT"):
         return Response(b"".join(counted(answer.total, chosen)), media_type=chosen.content_type)
     following = _following(form, answer, here.addresses)
-    fragments = here.rows if chosen.name == VOTABLE.name else here.fragments
-    pieces = document(region, answer, chosen, following=following, link=linked(here.addresses), fragments=fragments)
+    pieces = document(
+        region,
+        answer,
+        chosen,
+        following=following,
+        link=linked(here.addresses),
+        fragments=here.fragments,
+        kept=here.rows,
+    )
     headers = {"Link": f'<{following}>; rel="next"'} if following else {}
     if len(answer) <= WHOLE:
         return Response(b"".join(pieces), media_type=chosen.content_type, headers=headers)

@@ -112,6 +112,17 @@ class Settings(EngineSettings):
         pattern=r"^[^\r\n]+$",
         description="The organisation that runs the service, for registries and maps.",
     )
+    contact: str | None = Field(
+        default=None,
+        pattern=r"^\S+@\S+\.[^\s.]+$",
+        description="The address of whoever answers for the service, for registries, e.g. archive@observatory.example.",
+    )
+    description: str = Field(
+        default="Observations by region of the sky, and science scripts that run on them.",
+        min_length=10,
+        max_length=4000,
+        description="What the service has, in a sentence or some, for registries.",
+    )
 
     access_log: bool | None = Field(
         default=None,

@@ -13,13 +13,26 @@ from lxml import etree
 from index.columns import Cell, Column
 from uws.markup import add, clean, serialise
 
-__all__ = ["CONTENT_TYPE", "NAMESPACE", "Cell", "Column", "cell_text", "cells_text", "document", "error", "table"]
+__all__ = [
+    "CONTENT_TYPE",
+    "NAMESPACE",
+    "Cell",
+    "Column",
+    "cell_text",
+    "cells_text",
+    "document",
+    "error",
+    "row_text",
+    "table",
+]
 
 NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
 """That of 1.4 too: the namespace kept its name."""
 CONTENT_TYPE = "application/x-votable+xml"
 ROWS = 500
 """In one piece of a document."""
+MAX_TEMPLATES = 1000
+_TRUTH = {True: "true", False: "false"}
 
 _BETWEEN = "\x1f"
 _ROW = "\x1e"
@@ -88,9 +101,34 @@ def cells_text(cells: Iterable[Cell]) -> str:
     """Return cells as TD elements."""
     texts = [TEXTS[type(cell)](cell) for cell in cells]
     text = "".join(texts)
-    if _SPECIAL.search(text) or _BETWEEN in text or _ROW in text:
+    if _is_special(text):
         texts = [escape(clean(cell)) for cell in texts]
     return f"<TD>{'</TD><TD>'.join(texts)}</TD>"
+
+
+_PLACES: dict[type, str] = {type(None): "%.0s", float: "%r", int: "%d", str: "%s", bool: "%s"}
+_templates: dict[tuple[type, ...], str] = {}
+"""Rows have few patterns of types."""
+
+
+def row_text(row: tuple[Cell, ...]) -> str:
+    """Return the same as :func:`cells_text`, in half the time for a long row like others."""
+    if _is_special("".join([cell for cell in row if type(cell) is str])):
+        return cells_text(row)
+    types = tuple(map(type, row))
+    template = _templates.get(types)
+    if template is None:
+        if len(_templates) > MAX_TEMPLATES:
+            return cells_text(row)
+        template = "".join(f"<TD>{_PLACES[each]}</TD>" for each in types)
+        _templates[types] = template
+    if bool in types:
+        row = tuple([_TRUTH[cell] if type(cell) is bool else cell for cell in row])
+    return template % row
+
+
+def _is_special(text: str) -> bool:
+    return _SPECIAL.search(text) is not None or _BETWEEN in text or _ROW in text
 
 
 def _tabledata(_: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
@@ -163,7 +201,7 @@ def _field(parent: etree._Element, column: Column, *, identified: bool) -> None:
 
 TEXTS: dict[type, Callable[[Any], str]] = {
     type(None): lambda _: "",
-    bool: lambda flag: "true" if flag else "false",
+    bool: _TRUTH.__getitem__,
     float: repr,
     int: str,
     str: str,

@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import answers, engine, http, index, jobs, large, production, science, setup, truth
+from tests.bench import answers, doors, engine, http, index, jobs, large, production, science, setup, truth
 from tests.bench.figure import Part
 
 PARTS: dict[str, Part] = {
@@ -16,6 +16,7 @@ PARTS: dict[str, Part] = {
     "engine": engine.figures,
     "production": production.figures,
     "answers": answers.figures,
+    "doors": doors.figures,
     "science": science.figures,
     "index": index.figures,
     "index-large": large.figures,

@@ -11,6 +11,7 @@ import numpy as np
 
 from index.columns import Column
 from index.errors import CoverageError
+from index.inside import latitudes
 from index.readonly import Session
 from index.region import Region
 from index.service import Index
@@ -75,7 +76,7 @@ def _ask(question: Question, index: Index, session: Session) -> None:
 
 def _inside(positions: Positions, region: Region, session: Session) -> list[Key]:
     """Return the keys of the rows whose position lies in a region."""
-    found = np.array(list(_read(positions, session)), dtype=np.float64).reshape(-1, 4)
+    found = np.array(list(_read(positions, session, latitudes(region.geometry))), dtype=np.float64).reshape(-1, 4)
     return [int(key) for key in found[region.contains(found[:, 1], found[:, 2]), 0]]
 
 
@@ -95,11 +96,13 @@ def _pairs(rows: list[Position], question: Pairs, index: Index) -> Iterator[tupl
         yield from ((key, found) for found in index.keys(region, question.relation))
 
 
-def _read(positions: Positions, session: Session) -> Iterator[Position]:
-    """Yield key, position and radius of each row that has them."""
+def _read(positions: Positions, session: Session, between: tuple[float, float] = (-90.0, 90.0)) -> Iterator[Position]:
+    """Yield key, position and radius of each row that has them, and whose declination is between two."""
     radius = f'"{positions.radius}"' if isinstance(positions.radius, str) else repr(positions.radius)
     source = source_of(positions.table)
     statement = f'SELECT "__key", "{positions.ra}", "{positions.dec}", {radius} FROM ({source}) AS p'  # noqa: S608
+    if between != (-90.0, 90.0):  # the database tells it quicker than it hands out a row
+        statement += f' WHERE "{positions.dec}" BETWEEN {between[0]!r} AND {between[1]!r}'
     for row in session.rows(statement):
         if None not in row:
             yield int(row[0]), float(row[1]), float(row[2]), float(row[3])  # PostgreSQL's own numbers are Decimals
