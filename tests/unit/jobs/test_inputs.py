@@ -17,11 +17,16 @@ import pytest
 
 from index.database import Database
 from index.dataset import Dataset
+from index.readers import obscore
 from index.service import Index
 from jobs.bucket import connect
+from jobs.engine import Engine
 from jobs.errors import StorageError
 from jobs.inputs import Inputs, NoInputError
+from jobs.phases import Phase
+from jobs.settings import Settings
 from tests.s3 import S3Server
+from tests.unit.index.test_readers import read
 from tests.unit.jobs.conftest import Found
 
 
@@ -195,3 +200,44 @@ def test_addresses_elsewhere_are_not_asked(tmp_path: Path, database: Database, a
     dataset = index.get("1/M1/S001")
     with pytest.raises(NoInputError, match=r"a\.fits of dataset 1/M1/S001 is where the service fetches nothing from"):
         Inputs(tmp_path / "home", "/archive", place, 10**9).provide(dataset, workspace(tmp_path))
+
+
+def test_a_dataset_of_another_archive_from_its_table_to_the_product(tmp_path: Path) -> None:
+    """Indexed by the address in its ObsCore table, fetched by the worker, named with its checksum in the record."""
+    folder = tmp_path / "scripts" / "test"
+    folder.mkdir(parents=True)
+    (folder / "script.toml").write_text(
+        'title = "T"\nsummary = "T."\nversion = "1"\ncommand = ["sh", "run.sh"]\n[accepts]\nregion = "none"\nfiles = ["events"]\n'
+    )
+    (folder / "README.md").write_text("# T")
+    (folder / "run.sh").write_text("cp inputs/*/*.fits products/copy.fits")
+    handler = type("Handler", (Answering,), {"headers_of": {"Repr-Digest": f"sha-256=:{SHA256}:"}})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/archive"
+        table = tmp_path / "table.csv"
+        table.write_text(
+            "obs_id,camera,exposure_id,s_region,dataproduct_type,access_url,access_format\n"
+            f"1,M1,S001,CIRCLE 10 20 0.2,event,{url}/a%20b.fits,application/fits\n"
+            f"2,M1,S001,CIRCLE 10 20 0.2,event,{url}/links?ID=2,application/x-votable+xml;content=datalink\n"
+            "3,M1,S001,CIRCLE 10 20 0.2,event,https://elsewhere.example/a.fits,application/fits\n"
+        )
+        engine = Engine(Settings(home=tmp_path / "home", scripts=str(tmp_path / "scripts"), input_url=url))
+        found, _ = read(obscore.read, table)
+        engine.index.add(found)
+        engine.start()
+        try:
+            jobs = [engine.jobs.create("test", [("ID", f"{number}/M1/S001")], run=True) for number in (1, 2, 3)]
+            pause = threading.Event()
+            while any(engine.jobs.get("test", one.id).active for one in jobs):
+                pause.wait(0.02)
+            first, second, third = (engine.jobs.get("test", one.id) for one in jobs)
+            assert first.phase is Phase.COMPLETED, first.error
+            assert first.products[0].checksum == hashlib.sha256(b"content").hexdigest()
+            (used,) = engine.jobs.records("test", first.id)[1].files
+            assert (used.name, used.size, used.checksum) == ("a%20b.fits", 7, hashlib.sha256(b"content").hexdigest())
+            assert second.phase is Phase.ERROR, "links are no file"
+            assert "where the service fetches nothing from" in str(third.error)
+        finally:
+            engine.stop()
+            server.shutdown()
