@@ -207,7 +207,8 @@ def test_a_dataset_of_another_archive_from_its_table_to_the_product(tmp_path: Pa
     folder = tmp_path / "scripts" / "test"
     folder.mkdir(parents=True)
     (folder / "script.toml").write_text(
-        'title = "T"\nsummary = "T."\nversion = "1"\ncommand = ["sh", "run.sh"]\n[accepts]\nregion = "none"\nfiles = ["events"]\n'
+        'title = "T"\nsummary = "T."\nversion = "1"\ncommand = ["sh", "run.sh"]\n'
+        '[accepts]\nregion = "none"\nfiles = ["events"]\n'
     )
     (folder / "README.md").write_text("# T")
     (folder / "run.sh").write_text("cp inputs/*/*.fits products/copy.fits")
