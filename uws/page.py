@@ -138,6 +138,7 @@ def page(request: Request, template: str, *, status: int = 200, sky: bool = Fals
             at=here.addresses,
             base=base,
             client=client_of(request),
+            announcement=here.board.shown(),
             status=status,
             here=str(request.url.path),
             in_language=lambda other: "?" + request.url.include_query_params(**{CHOICE: other}).query,

@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import answers, doors, engine, http, index, jobs, large, production, science, setup, truth
+from tests.bench import answers, doors, engine, http, index, jobs, large, page, production, science, setup, truth
 from tests.bench.figure import Part
 
 PARTS: dict[str, Part] = {
@@ -22,6 +22,7 @@ PARTS: dict[str, Part] = {
     "index-large": large.figures,
     "setup": setup.figures,
     "truth": truth.figures,
+    "page-server": page.figures,
 }
 
 
