@@ -12,7 +12,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
 
 from jobs.sessions import Access
 from uws import (
@@ -54,6 +53,7 @@ from uws.identity import Identify
 from uws.limits import BodyLimit
 from uws.routing import Handler, Resource
 from uws.settings import Settings
+from uws.statics import Statics
 from uws.store import AccountStore
 from uws.tap import examples
 from uws.tap import handlers as tap
@@ -218,7 +218,7 @@ def _routes() -> list[BaseRoute]:
         *_resource("/jobs/{job}", work.show, post=work.act, page=True),
         *_resource("/jobs", work.show_list, page=True),
         *_resource("/", pages.front),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", Statics(directory=STATIC)),
     ]
 
 

@@ -94,6 +94,7 @@ def as_html(markdown: str) -> Markup:
     from markdown_it import MarkdownIt  # noqa: PLC0415 - a service whose documentation nobody reads does without
 
     rendered = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    rendered = rendered.replace("<pre>", '<pre tabindex="0">')  # what is wide is reached by the keyboard too
     return Markup(rendered)  # noqa: S704 - the parser escapes
 
 
