@@ -50,7 +50,7 @@ class Session(Protocol):
         """
 
     def cancel(self) -> None:
-        """Stop what runs; from any thread."""
+        """Stop what runs, and let nothing more run; from any thread, again until it has ended."""
 
 
 @contextmanager
@@ -151,13 +151,20 @@ class _Sqlite:
 
 @contextmanager
 def _postgresql(database: Database, seconds: float) -> Iterator[Session]:
+    import psycopg  # noqa: PLC0415 - not everybody has PostgreSQL
+
     connection = database.engine.raw_connection()
+    opened = _Postgresql(connection, seconds)
     try:
-        yield _Postgresql(connection, seconds)
+        yield opened
     except DBAPIError as error:
         raise StatementError(str(error.orig).strip()) from error
     finally:
-        connection.driver_connection.rollback()  # type: ignore[union-attr]
+        opened.close()
+        try:
+            connection.driver_connection.rollback()  # type: ignore[union-attr]
+        except psycopg.Error:  # a cancellation came late; the server ends the transaction with the connection
+            connection.invalidate()
         connection.close()
 
 
@@ -167,6 +174,7 @@ class _Postgresql:
         self._deadline = time.monotonic() + seconds
         self._names = (f"tap_{number}" for number in itertools.count(1))
         self._lock = threading.Lock()
+        self._open = True
         with self._connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {int(seconds * 1000) + 1}")
             cursor.execute(f"SET LOCAL work_mem = '{_MEMORY}'")
@@ -209,4 +217,11 @@ class _Postgresql:
 
     def cancel(self) -> None:
         self._deadline = 0.0
-        self._connection.cancel()
+        with self._lock:
+            if self._open:
+                self._connection.cancel()
+
+    def close(self) -> None:
+        """Let no cancellation through any more: it would hit whatever the connection does next."""
+        with self._lock:
+            self._open = False

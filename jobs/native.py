@@ -40,7 +40,7 @@ class Performance(Protocol):
         """
 
     def cancel(self) -> None:
-        """Have it end soon; from another thread."""
+        """Have it end soon; from another thread, and more than once."""
 
 
 class Native(Script):
@@ -73,9 +73,9 @@ def perform(
     with ThreadPoolExecutor(1, script.name) as pool:
         future = pool.submit(performance.run, folder / RESULT)
         while not wait([future], interval).done:
-            if not stopped and not going_on(None):
+            if stopped or not going_on(None):
                 stopped = True
-                performance.cancel()
+                performance.cancel()  # again and again: one that comes just before a statement stops nothing
         try:
             made = future.result()
         except DatabaseError:
