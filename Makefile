@@ -68,5 +68,8 @@ catalogues: $(READY) ## bring the texts of the pages into the catalogues of tran
 	done
 	rm uws/locale/messages.pot
 
+screenshots: setup ## the pictures of README and docs, with chromium
+	$(BIN)/python -m tests.web.screenshots
+
 clean: ## remove what setup, tests and the embedded service made here
 	rm -rf $(VENV) $(VENDOR) node_modules .amora .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -336,6 +336,18 @@ class Index:
         """Read a region in any form, also around a target of the datasets. Raises RegionError."""
         return Region.parse(text, self._store.pointings)
 
+    def pointings(self, target: str) -> list[tuple[float, float]]:
+        """Give the different pointings of the datasets with a target, whatever the case and blanks of its name."""
+        return self._store.pointings(target)
+
+    def observed(self, observation: str) -> list[tuple[float, float]]:
+        """Give the different pointings of an observation, or of the one dataset of that short id."""
+        return self._store.observed(observation)
+
+    def targets_like(self, folded: str, count: int) -> list[str]:
+        """Give names of targets that hold a text, or begin as it does; it is in lower case and without blanks."""
+        return self._store.targets_like(folded, count)
+
     def get(self, dataset_id: str) -> Dataset:
         """Give a dataset by its short or full id. Raises DatasetIdError and UnknownDatasetError."""
         return self._keyed(dataset_id)[2]

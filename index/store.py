@@ -278,6 +278,23 @@ class DatasetStore:
             rows = connection.execute(select(dataset.c.s_ra, dataset.c.s_dec).where(name == wanted).distinct())
             return [(row.s_ra, row.s_dec) for row in rows]
 
+    def observed(self, observation: str) -> list[tuple[float, float]]:
+        """Give the different pointings of an observation, or of the one dataset of that id."""
+        wanted = or_(dataset.c.obs_id == observation, dataset.c.id == observation)
+        with self._database.read() as connection:
+            rows = connection.execute(select(dataset.c.s_ra, dataset.c.s_dec).where(wanted).distinct())
+            return [(row.s_ra, row.s_dec) for row in rows]
+
+    def targets_like(self, folded: str, count: int) -> list[str]:
+        """Give names of targets that hold a text, which is in lower case and without blanks, or begin as it does."""
+        name = func.replace(func.lower(dataset.c.target_name), " ", "")
+        for condition in (name.contains(folded, autoescape=True), name.startswith(folded[:4], autoescape=True)):
+            query = select(dataset.c.target_name).where(condition).distinct().order_by(dataset.c.target_name)
+            with self._database.read() as connection:
+                if found := [str(row) for row in connection.scalars(query.limit(count))]:
+                    return found
+        return []
+
     def last_key(self) -> int:
         """Give the largest key, 0 if there is none."""
         with self._database.read() as connection:

@@ -21,7 +21,8 @@ from jobs.service import Check, Jobs
 from jobs.sessions import Sessions
 from jobs.settings import Settings
 from jobs.storage import open_storage
-from jobs.store import JobStore, UserLimits
+from jobs.store import JobStore, Present, UserLimits
+from jobs.store.desk import DeskStore
 from jobs.store.sessions import SessionStore
 from jobs.sweeper import SWEEP, Sweeper
 from jobs.uploads import Inboxes
@@ -51,7 +52,8 @@ class Engine:
         self._store = JobStore(self.database, self._changes.publish, limits)
         self._storage = open_storage(settings.folder, settings.storage_url)
         self._inboxes = Inboxes(settings.folder, settings.upload_max, settings.upload_files)
-        registry = Registry(settings.script_folders, settings.folder / "scripts")
+        self.desk = DeskStore(self.database)
+        registry = Registry(settings.script_folders, settings.folder / "scripts", self.desk.switched_off)
         self._registry = registry
         self._presence = Presence(self._store, settings.lease)
         self._notices = Notices(self._store, self._changes)
@@ -104,6 +106,13 @@ class Engine:
     def offer(self, script: Native) -> None:
         """Offer a script that is part of the service."""
         self._registry.offer(script)
+
+    def workers(self) -> list[Present]:
+        """Return the processes that do tasks and live.
+
+        :raises DatabaseError: the database does not answer.
+        """
+        return self._store.workers(self.settings.lease)
 
     def keep_workspaces(self, *, keep: bool) -> None:
         """Leave the working folders of ended tasks where they are, for whoever writes a script."""

@@ -12,6 +12,7 @@ import logging
 import re
 import sys
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -47,10 +48,29 @@ def configure(form: Format, level: Level) -> None:
     """Have all that this process logs go to standard error in one form."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
-    logging.root.handlers[:] = [handler]
+    memory = _Memory(logging.WARNING)
+    memory.setFormatter(TextFormatter())
+    logging.root.handlers[:] = [handler, memory]
     logging.root.setLevel(logging.WARNING)
     for name in OURS:
         logging.getLogger(name).setLevel(level.upper())
+
+
+RECENT = 200
+"""Lines that are remembered."""
+_recent: deque[str] = deque(maxlen=RECENT)
+
+
+class _Memory(logging.Handler):
+    """Remembers the last lines that tell of trouble, for the operator's desk."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _recent.append(self.format(record))
+
+
+def recent() -> list[str]:
+    """Return the last warnings and errors that this process has logged, newest first."""
+    return list(reversed(_recent))
 
 
 def redact(text: str) -> str:

@@ -14,10 +14,12 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from index.errors import DatabaseError
 from jobs.descriptor import Script, load
-from jobs.errors import DescriptorError, NotFoundError
+from jobs.errors import DescriptorError, LimitError, NotFoundError
 from jobs.native import Native
 from jobs.settings import BUILT_IN_SCRIPTS
 from jobs.sources import Signature, checksum, copy, signature
@@ -36,10 +38,18 @@ class Registry:
     the version before it on offer until the script is mended.
 
     :param kept: where the versions of scripts are kept that do not belong to the software; None to run them in place.
+    :param switched_off: returns the scripts that take no new jobs, and why; it may fail.
     """
 
-    def __init__(self, folders: Sequence[Path], kept: Path | None = None) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        kept: Path | None = None,
+        switched_off: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._folders = tuple(folders)
+        self._switched_off = switched_off
+        self._off: Mapping[str, str] = {}
         self._kept = kept
         self._scripts: dict[str, Script] = {}
         self._natives: dict[str, Native] = {}
@@ -63,10 +73,31 @@ class Registry:
         self._look()
         return dict(self._absent)
 
+    @property
+    def off(self) -> dict[str, str]:
+        """Why each script takes no new jobs that an administrator has switched off, by its name."""
+        self._look()
+        return dict(self._off)
+
+    def known(self, name: str) -> bool:
+        """Whether there is a script of that name that could be run here, switched off or not."""
+        self._look()
+        return name in self._natives or (name in self._scripts and name not in self._absent)
+
+    def require_on(self, name: str) -> None:
+        """Make no new job of a script that is switched off; those that it has go on.
+
+        :raises LimitError: it is.
+        """
+        self._look()
+        if name in self._off:
+            why = self._off[name].rstrip(".")
+            raise LimitError(f"The script {name} takes no new jobs for now" + (f": {why}." if why else "."))
+
     def names(self) -> list[str]:
         """Return the names of the scripts on offer, in alphabetical order."""
         self._look()
-        return sorted(set(self._scripts) - set(self._absent))
+        return sorted(set(self._scripts) - set(self._absent) - set(self._off))
 
     def queues(self) -> list[str]:
         """Return the resource classes of the scripts on offer, in alphabetical order."""
@@ -134,6 +165,8 @@ class Registry:
             self._refresh()
 
     def _refresh(self) -> None:
+        with suppress(DatabaseError):  # what was known goes on to hold
+            self._off = self._switched_off()
         found, broken = self._find()
         scripts: dict[str, Script] = {}
         seen: dict[str, tuple[Path, Signature]] = {}

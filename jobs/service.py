@@ -174,6 +174,26 @@ class Jobs:
         ended = task.phase in FINAL and offset + len(data) >= self._storage.log_size(job_id, number)
         return LogChunk(data, offset + len(data), ended)
 
+    def log_end(self, job_id: str, number: int, offset: int | None, most: int, tail: int) -> tuple[int, bytes]:
+        """Return what is new in a task's log, without a look at the job: where it begins, and the bytes.
+
+        :param offset: what is known of it already; None for all but its end.
+        :param most: the most bytes that are wanted; of more, only the whole lines in the last ``tail`` are.
+        :raises StorageError: it cannot be had now.
+        """
+        size = self._storage.log_size(job_id, number)
+        if offset is not None and size <= offset + most:
+            return offset, self._storage.read_log(job_id, number, offset, most) if size > offset else b""
+        begin = max(0, size - tail)
+        data = self._storage.read_log(job_id, number, begin, tail)
+        # The first line, of which the beginning is missing, is left out; but not all there is.
+        missing = data.find(b"\n", 0, -1) + 1 if begin else 0
+        return begin + missing, data[missing:]
+
+    def log_size(self, job_id: str, number: int) -> int:
+        """Return the size of a task's log in bytes."""
+        return self._storage.log_size(job_id, number)
+
     def _task(self, script: str, job_id: str, number: int) -> Task:
         for task in self.get(script, job_id).tasks:
             if task.number == number:
@@ -237,6 +257,10 @@ class Jobs:
         """Return how many tasks all workers that live do at once."""
         return self._slots()
 
+    def counts(self) -> dict[Phase, int]:
+        """Return how many jobs are in each phase."""
+        return self._store.counts()
+
     def census(self) -> Census:
         """Count the jobs, and the tasks that wait and run in each resource class, also where there are none.
 
@@ -284,6 +308,7 @@ class Jobs:
         :raises RequestError: the values do not go together; no job is made.
         """
         self._require_room()
+        self.scripts.require_on(script)
         found = self.scripts.get(script)
         given = canonical(found, parameters)
         check(found, [*given, *_uploads(files)], self._index)
@@ -388,6 +413,7 @@ class Jobs:
         """
         found = self.scripts.get(script)
         self.get(script, job_id)
+        self.scripts.require_on(script)
         self._require_room()
         self._run(found, job_id)
 
@@ -427,13 +453,13 @@ class Jobs:
             return []
         return self._store.queue(job_id, work, script.resource, version, gather=bool(script.each))
 
-    def abort(self, script: str, job_id: str) -> None:
+    def abort(self, script: str, job_id: str, reason: str = "The job was aborted by its user.") -> None:
         """Abort a job that has not ended; its scripts are stopped within a second.
 
         :raises PhaseError: the job has ended already.
         """
         self.state(script, job_id)
-        self._store.abort(job_id, "The job was aborted by its user.")
+        self._store.abort(job_id, reason)
 
     def delete(self, script: str, job_id: str) -> None:
         """Forget a job; its scripts are stopped within a second, its files are removed."""

@@ -241,6 +241,10 @@ class Sessions:
         )
         return made, secret
 
+    def count(self) -> int:
+        """Return how many sessions there are."""
+        return self._store.count()
+
     def forget_expired(self) -> None:
         """Forget the sessions whose time is over."""
         self._store.forget_expired()

@@ -205,3 +205,38 @@ share = Table(
     Column("expires", BigInteger, nullable=False),
     Column("revoked", BigInteger, comment="when its owner took it back"),
 )
+
+notification = Table(
+    "notification",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), index=True, comment="the job whose end is told"),
+    Column(
+        "session_id", ForeignKey("session.id", ondelete="CASCADE"), index=True, comment="or the session of its jobs"
+    ),
+    Column("kind", String(8), nullable=False, comment="mail or webhook"),
+    Column("target", Text, nullable=False, comment="the address to which it is sent"),
+    Column("created", BigInteger, nullable=False),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("notification_id", ForeignKey("notification.id", ondelete="CASCADE"), nullable=False),
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("due", BigInteger, comment="when it is tried next; NULL: it has been delivered, or given up"),
+    Column("delivered", BigInteger),
+    Column("error", Text, nullable=False, default="", comment="why the last try failed"),
+    UniqueConstraint("notification_id", "job_id"),
+    Index("delivery_by_due", "due"),
+)
+
+script_switch = Table(
+    "script_switch",
+    metadata,
+    Column("script", String(100), primary_key=True, comment="a script that takes no new jobs"),
+    Column("reason", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)

@@ -21,7 +21,11 @@ from jobs.store.sessions import Holder, Session
 from uws import context
 from uws.client import Client, ForbiddenError, UnauthenticatedError, client_of
 from uws.context import call
+from uws.crosssite import SAFE
 from uws.settings import Settings
+
+_AS_CHANGES = ("/sync/", "/notifications")
+"""What only those may read who may change the job."""
 
 
 async def admit(request: Request, *, reads: bool | None = None) -> None:
@@ -34,11 +38,18 @@ async def admit(request: Request, *, reads: bool | None = None) -> None:
     """
     await look(request)
     state, client = state_of(request), client_of(request)
-    if client.admin or (state.owner is not None and state.owner == client.name):
+    if state.owner is not None and state.owner == client.name:
         return
-    # Whoever waits at /sync may take the job with him when he goes.
+    if client.admin:
+        if request.method not in SAFE:
+            what = f"{request.method} {request.url.path}"
+            await call(
+                context.of(request).kept.record, client.name or "", "change job", request.path_params["job"], what
+            )
+        return
+    # Whoever waits at /sync may take the job with him when he goes. Who is told of its end is not for every reader.
     if reads is None:
-        reads = request.method in ("GET", "HEAD") and "/sync/" not in request.url.path
+        reads = request.method in ("GET", "HEAD") and not any(part in request.url.path for part in _AS_CHANGES)
     if state.owner is None and reads:
         return
     in_session, access = await rights(request, state.run_id)
@@ -100,6 +111,19 @@ async def join(request: Request, run_id: str | None) -> None:
     in_session, access = await rights(request, run_id)
     if in_session and not (access and access.allows(Access.RUN)):
         raise ForbiddenError(f"AuthorizationError: RUNID {run_id} is a session in which you may run nothing")
+
+
+def require_admin(request: Request) -> None:
+    """Let a request for the desk pass.
+
+    :raises UnauthenticatedError: the client does not say who it is.
+    :raises ForbiddenError: it is no administrator.
+    """
+    client = client_of(request)
+    if client.name is None:
+        raise UnauthenticatedError("AuthenticationError: The desk is for administrators; say who you are")
+    if not client.admin:
+        raise ForbiddenError(f"AuthorizationError: The desk is for administrators, and {client.name} is none")
 
 
 async def look(request: Request) -> None:

@@ -46,6 +46,14 @@ class Accounts:
         if not self._store.set_password(name, _hashed(password)):
             raise _unknown(name)
 
+    def set_admin(self, name: str, *, admin: bool) -> None:
+        """Make an account one of an administrator, or take that back.
+
+        :raises NotFoundError: there is no such account.
+        """
+        if not self._store.set_admin(name, admin=admin):
+            raise _unknown(name)
+
     def remove(self, name: str) -> None:
         """Remove an account and its tokens; its jobs stay until their destruction.
 

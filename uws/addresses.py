@@ -48,6 +48,10 @@ class Addresses:
         """Return the address at which the log of a task can be followed."""
         return self.at("api", "jobs", job_id, "tasks", str(task), "log")
 
+    def open_result(self, capability: str, result_id: str) -> str:
+        """Return the address of a result for whoever has a capability (:mod:`uws.signing`) and nothing else."""
+        return self.at("c", capability, result_id)
+
     def session(self, session_id: str) -> str:
         """Return the address of the page of a session."""
         return self.at("sessions", session_id)

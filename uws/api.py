@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jobs.models import Job, JobRef
+from jobs.service import LogChunk
 from uws import context, dali, job, joblist, representation
 from uws.addresses import Addresses
 from uws.context import call, job_of
@@ -102,10 +103,21 @@ async def delete(request: Request) -> Response:
 async def show_log(request: Request) -> Response:
     """Show the log of a task from OFFSET on; below 0 it is counted from the end.
 
-    ``Amora-Log-Next`` is the offset to go on from, ``Amora-Log-Ended`` whether nothing more will come.
+    ``Amora-Log-Offset`` is where the piece begins, ``Amora-Log-Next`` the offset to go on from, ``Amora-Log-Size`` how
+    long the log is, ``Amora-Log-Ended`` whether nothing more will come.
     """
     offset = (await dali.read(request)).integer("OFFSET", -(2**62), 2**62) or 0
-    number = request.path_params["task"]
-    chunk = await call(context.of(request).jobs.log, *job_of(request), number, offset)
-    headers = {"Amora-Log-Next": str(chunk.next), "Amora-Log-Ended": "true" if chunk.ended else "false"}
+    here, (script, job_id), number = context.of(request), job_of(request), request.path_params["task"]
+
+    def read() -> tuple[LogChunk, int]:
+        chunk = here.jobs.log(script, job_id, number, offset)
+        return chunk, here.jobs.log_size(job_id, number)
+
+    chunk, size = await call(read)
+    headers = {
+        "Amora-Log-Offset": str(chunk.next - len(chunk.data)),
+        "Amora-Log-Next": str(chunk.next),
+        "Amora-Log-Size": str(max(size, chunk.next) if chunk.data else size),
+        "Amora-Log-Ended": "true" if chunk.ended else "false",
+    }
     return Response(chunk.data, headers=headers, media_type="text/plain")

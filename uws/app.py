@@ -12,28 +12,33 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
 
 from jobs.sessions import Access
 from uws import (
     access,
     api,
+    bundle,
     coverage,
     datalink,
+    desk,
     errors,
+    events,
     files,
     hips,
     job,
     joblist,
     metrics,
+    notifications,
     oai,
     observations,
     openapi,
     pages,
+    resolve,
     rows,
     running,
     scs,
     services,
+    sessionpages,
     sessions,
     sia2,
     soda,
@@ -49,6 +54,7 @@ from uws.identity import Identify
 from uws.limits import BodyLimit
 from uws.routing import Handler, Resource
 from uws.settings import Settings
+from uws.statics import Statics
 from uws.store import AccountStore
 from uws.tap import examples
 from uws.tap import handlers as tap
@@ -82,6 +88,8 @@ def create_app(engine: Engine, settings: Settings) -> Starlette:
                     "Last-Modified",
                     "X-VO-Authenticated",
                     "Amora-Log-Next",
+                    "Amora-Log-Offset",
+                    "Amora-Log-Size",
                     "Amora-Log-Ended",
                     "X-Request-ID",
                 ),
@@ -120,6 +128,20 @@ def _job_routes(place: str, script: str | None = None) -> list[BaseRoute]:
     ]
 
 
+def _notification_routes(place: str) -> list[BaseRoute]:
+    """Return the routes of who is to be told; whoever may read a job does not learn that."""
+    of = partial(_resource, reads=Access.OWNER)
+    return [
+        *of(place + "/notifications", notifications.show, post=notifications.add),
+        *of(place + "/notifications/{notification}", notifications.show_one, delete=notifications.remove),
+    ]
+
+
+def _desk(path: str, show: Handler) -> list[BaseRoute]:
+    """Return the route of a page of the desk."""
+    return _resource(path, show, post=desk.act, page=True, admin=True)
+
+
 def _routes() -> list[BaseRoute]:
     return [
         *_resource("/observations", observations.show, post=observations.show),  # asked for most, so looked at first
@@ -135,6 +157,14 @@ def _routes() -> list[BaseRoute]:
         *_resource(API_JOB + "/executionduration", api.part("execution_duration"), post=api.changing(job.set_duration)),
         *_resource(API_JOB + "/destruction", api.part("destruction"), post=api.changing(job.set_destruction)),
         *_resource(API_JOB + "/tasks/{task:int}/log", api.show_log),
+        *_resource(API_JOB + "/events", events.of_job),
+        *_notification_routes(API_JOB),
+        *_notification_routes(API_SESSION),
+        *_resource(API_JOB + "/links", bundle.links),
+        *_resource(API_JOB + "/products.zip", bundle.archive),
+        *_resource(API_JOB + "/download.sh", bundle.script),
+        *_resource("/c/{capability}/{result}", bundle.open_result),
+        *_resource("/api/resolve", resolve.show),
         *_resource(API_JOB + "/products/{product}/rows", rows.show),
         *_resource("/api/jobs", api.show_list),
         *_resource("/api" + SCRIPT + "/jobs", api.show_list, post=api.create),
@@ -142,11 +172,20 @@ def _routes() -> list[BaseRoute]:
         *_resource("/api/sessions", sessions.show_list, post=sessions.create),
         *_resource(API_SESSION, sessions.show, patch=sessions.change, delete=sessions.delete),
         *_resource(API_SESSION + "/jobs", sessions.jobs),
+        *_resource(API_SESSION + "/events", events.of_session),
         *_resource(API_SESSION + "/shares", sessions.shares, post=sessions.share, reads=Access.OWNER),
         *_resource(API_SESSION + "/shares/{share}", sessions.show_share, delete=sessions.revoke, reads=Access.OWNER),
         *_resource(API_SESSION + "/copy", None, post=sessions.copy, changes=Access.READ),
         *_resource("/s/{secret}", sessions.follow, page=True),
         *_resource("/sessions/{session}", pages.front, page=True),
+        *_resource("/sessions", sessionpages.show, post=sessionpages.act, page=True),
+        *_desk("/admin", desk.overview),
+        *_desk("/admin/jobs", desk.jobs),
+        *_desk("/admin/tasks", desk.tasks),
+        *_desk("/admin/scripts", desk.scripts),
+        *_desk("/admin/users", desk.users),
+        *_desk("/admin/errors", desk.failures),
+        *_desk("/admin/audit", desk.audit),
         *_job_routes("/tap", TAP),
         *_resource("/tap/sync", tap.sync, post=tap.sync),
         *_resource("/tap/capabilities", tap_vosi.show_capabilities),
@@ -181,7 +220,7 @@ def _routes() -> list[BaseRoute]:
         *_resource("/jobs/{job}", work.show, post=work.act, page=True),
         *_resource("/jobs", work.show_list, page=True),
         *_resource("/", pages.front),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", Statics(directory=STATIC)),
     ]
 
 
@@ -211,12 +250,14 @@ def _resource(
     reads: Access = Access.READ,
     changes: Access = Access.OWNER,
     page: bool = False,
+    admin: bool = False,
 ) -> list[BaseRoute]:
     """Return the route of a resource; whoever asks for a job, or for anything below one, is admitted first.
 
     :param reads: what is wanted of whoever reads what belongs to a session.
     :param changes: the same of whoever changes it.
     :param page: whether it is for people, and so are its errors.
+    :param admin: whether it is for administrators alone.
     """
     offered = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "PATCH": patch, "DELETE": delete}
     handlers = {method: handler for method, handler in offered.items() if handler}
@@ -226,6 +267,8 @@ def _resource(
             return Response(status_code=204, headers={"Allow": ", ".join([*handlers, "OPTIONS"])})
         if page:
             errors.set_form(request, "html")
+        if admin:
+            access.require_admin(request)
         if script is not None:
             request.path_params["script"] = script
         if script == SODA:

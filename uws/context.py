@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from starlette.concurrency import run_in_threadpool
@@ -13,10 +14,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from uws.addresses import Addresses
+from uws.board import Board
+from uws.feeds import Feeds
 from uws.fragments import Fragments, Rows
 from uws.hammering import Hammering
 from uws.renderings import Renderings
 from uws.settings import Settings
+from uws.signing import Signer
+from uws.store import ServiceStore
 from uws.unions import Unions
 
 if TYPE_CHECKING:
@@ -43,6 +48,22 @@ class Context:
     fragments: Fragments = field(default_factory=Fragments)
     rows: Rows = field(default_factory=Rows)
     unions: Unions = field(default_factory=Unions)
+    feeds: Feeds = field(default_factory=Feeds)
+
+    @cached_property
+    def kept(self) -> ServiceStore:
+        """What the service keeps for its pages."""
+        return ServiceStore(self.engine.database)
+
+    @cached_property
+    def board(self) -> Board:
+        """What is announced on each page."""
+        return Board(self.kept)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """What signs for the service."""
+        return Signer(self.kept)
 
     @property
     def jobs(self) -> Jobs:

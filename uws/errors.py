@@ -158,7 +158,7 @@ async def left(_request: Request, _error: Exception) -> Response:
 async def unexpected(request: Request, _error: Exception) -> Response:
     """Answer a fault of the service itself; the server logs it, and closes the connection, which is only said here."""
     # Starlette answers these outside of all middleware, so nobody else adds the client's headers.
-    headers = {"Connection": "close", **headers_for(client_of(request))}
+    headers = {"Connection": "close", "X-Content-Type-Options": "nosniff", **headers_for(client_of(request))}
     if request_id := request.scope.get("amora.request"):
         headers["X-Request-ID"] = request_id
     return respond(request, 500, "The service failed at this request; its log says why", headers)

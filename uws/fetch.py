@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import httpx
@@ -87,20 +87,57 @@ async def fetch(
         raise FetchError(f"{url} could not be read ({type(error).__name__})") from error
 
 
-async def _fetch(url: str, inbox: Inbox, resolve: Resolve, permitted: Callable[[Address], bool]) -> Incoming:
-    target = _target(url)
+async def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    seconds: float,
+    resolve: Resolve = resolve,
+    permitted: Callable[[Address], bool] = is_public,
+) -> None:
+    """POST something to an address, under the same conditions; what it answers besides its status is not read.
+
+    :raises FetchError: it does not answer with a status from 200 to 299; says why.
+    """
+    try:
+        async with asyncio.timeout(seconds), httpx.AsyncClient(trust_env=False, follow_redirects=False) as client:
+            request = await _pinned("POST", url, headers, resolve, permitted, body)
+            answer = await client.send(request, stream=True)
+            await answer.aclose()
+    except TimeoutError as error:
+        raise FetchError(f"{url} did not answer within {seconds:g} s") from error
+    except (OSError, httpx.HTTPError) as error:
+        raise FetchError(f"{url} could not be reached ({type(error).__name__})") from error
+    if not answer.is_success:
+        raise FetchError(f"{url} answered {answer.status_code}")
+
+
+async def _pinned(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    resolve: Resolve,
+    permitted: Callable[[Address], bool],
+    body: bytes | None = None,
+) -> httpx.Request:
+    """Return a request to one of the addresses that the host has now, all of which are public."""
+    target = target_of(url)
     port = target.port or (443 if target.scheme == "https" else 80)
     addresses = await resolve(target.host, port)
     if not addresses or not all(map(permitted, addresses)):
-        raise FetchError(f"The host of {url} is not a public one; files are fetched from public hosts only")
+        raise FetchError(f"The host of {url} is not a public one; only public hosts are asked")
     # The name stays in the Host header and in the check of the certificate.
-    pinned = target.copy_with(host=str(addresses[0]))
-    request = httpx.Request(
-        "GET",
-        pinned,
-        headers={"Host": target.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"},
+    return httpx.Request(
+        method,
+        target.copy_with(host=str(addresses[0])),
+        headers={"Host": target.netloc.decode("ascii"), **headers},
+        content=body,
         extensions={"sni_hostname": target.raw_host.decode("ascii"), "timeout": httpx.Timeout(None).as_dict()},
     )
+
+
+async def _fetch(url: str, inbox: Inbox, resolve: Resolve, permitted: Callable[[Address], bool]) -> Incoming:
+    request = await _pinned("GET", url, {"Accept": "*/*", "Accept-Encoding": "identity"}, resolve, permitted)
     async with httpx.AsyncClient(trust_env=False, follow_redirects=False) as client:
         answer = await client.send(request, stream=True)
         try:
@@ -116,13 +153,17 @@ async def _fetch(url: str, inbox: Inbox, resolve: Resolve, permitted: Callable[[
     return await run_in_threadpool(writer.close)
 
 
-def _target(url: str) -> httpx.URL:
+def target_of(url: str) -> httpx.URL:
+    """Return an address that may be asked, as far as can be told before its host is looked up.
+
+    :raises FetchError: it is none; says why.
+    """
     try:
         target = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise FetchError(f"{url[:200]!r} is not an address") from error
     if target.scheme not in ("http", "https") or not target.host:
-        raise FetchError(f"{url[:200]!r} was given; files are fetched from http and https addresses only")
+        raise FetchError(f"{url[:200]!r} was given; only http and https addresses are asked")
     if target.userinfo:
-        raise FetchError("An address with a user name was given; files are fetched from public addresses only")
+        raise FetchError("An address with a user name was given; only public addresses are asked")
     return target

@@ -26,14 +26,18 @@ from jobs.sessions import MAX_DATASETS, MAX_NAME, Access
 from uws import (
     api,
     asking,
+    bundle,
     context,
     coverage,
     datalink,
     discovery,
+    events,
     job,
     joblist,
+    notifications,
     observations,
     representation,
+    resolve,
     rows,
     scs,
     sessionmodels,
@@ -161,6 +165,8 @@ QUERY: dict[Handler, dict[str, Schema]] = {
     sessions.jobs: _FILTERS,
     job.show: _WAIT,
     api.show_job: _WAIT,
+    resolve.show: {"Q": {"type": "string", "description": "A name, or coordinates.", "examples": ["83.633 22.014"]}},
+    events.of_job: {"LOG": {"type": "string", "description": "The logs wanted: all, none, or the number of a task."}},
     api.show_log: {"OFFSET": {"type": "integer", "description": "The byte to begin at; below 0, from the end."}},
     rows.show: {
         "OFFSET": {"type": "integer", "minimum": 0, "description": "Rows to leave out first."},
@@ -235,6 +241,10 @@ FORM |= {
     sessions.change: {**_SESSION, "expires": _UNTIL},
     sessions.share: {"access": {"type": "string", "enum": [Access.READ, Access.RUN]}, "expires": _UNTIL},
     sessions.copy: {},
+    notifications.add: {
+        "mail": {"type": "string", "description": "A mail address."},
+        "webhook": {"type": "string", "description": "The URL of a public host to which the news is posted."},
+    },
 }
 
 _MODELS: dict[Handler, str] = {
@@ -251,8 +261,21 @@ _MODELS: dict[Handler, str] = {
     sessions.shares: "ShareList",
     sessions.show_share: "Share",
     sessions.share: "NewShare",
+    notifications.show: "NotificationList",
+    notifications.add: "NewNotification",
+    notifications.show_one: "Notification",
+    bundle.links: "Links",
+    resolve.show: "Resolved",
 }
-_MAKES = (api.create, sessions.create, sessions.copy, sessions.share)
+_MEDIA_TYPES: dict[Handler, str] = {
+    api.show_log: "text/plain",
+    events.of_job: "text/event-stream",
+    events.of_session: "text/event-stream",
+    bundle.archive: "application/zip",
+    bundle.script: "text/x-shellscript",
+}
+"""Of what below /api answers otherwise than in JSON."""
+_MAKES = (api.create, sessions.create, sessions.copy, sessions.share, notifications.add)
 """What answers 201."""
 _CREATES = (joblist.create, api.create, sync.create, api.estimate)
 _ANSWER_POSTS = (observations.show, coverage.show, sia2.query, scs.search, datalink.links, tap.sync)
@@ -351,9 +374,9 @@ def _success(method: str, handler: Handler, programs: bool) -> Schema:
         redirect = {"303": {"description": "To the job, or to the list where the job is gone."}}
         shown = {"200": {"description": "The job, where nothing was asked for.", "content": {_XML: {}}}}
         return redirect | shown if handler is job.post else redirect
-    if handler is api.show_log:
-        return {"200": {"description": "The log.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
     answer: Schema = {"description": (inspect.getdoc(handler) or "").partition("\n")[0]}
+    if media_type := _MEDIA_TYPES.get(handler):
+        return {"200": {**answer, "content": {media_type: {"schema": {"type": "string"}}}}}
     if programs:
         model = _MODELS.get(handler) or ("Job" if method == "POST" else None)
         schema = {"$ref": f"#/components/schemas/{model}"} if model else {"type": "object"}
@@ -382,6 +405,10 @@ def _schemas(scripts: Iterable[Script]) -> Schema:
         sessionmodels.SessionList,
         sessionmodels.ShareList,
         sessionmodels.NewShare,
+        bundle.Links,
+        notifications.NotificationList,
+        notifications.NewNotification,
+        resolve.Resolved,
     )
     _, made = models_json_schema(
         [(model, "serialization") for model in answers], ref_template="#/components/schemas/{model}"

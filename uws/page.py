@@ -94,6 +94,7 @@ def as_html(markdown: str) -> Markup:
     from markdown_it import MarkdownIt  # noqa: PLC0415 - a service whose documentation nobody reads does without
 
     rendered = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    rendered = rendered.replace("<pre>", '<pre tabindex="0">')  # what is wide is reached by the keyboard too
     return Markup(rendered)  # noqa: S704 - the parser escapes
 
 
@@ -138,6 +139,7 @@ def page(request: Request, template: str, *, status: int = 200, sky: bool = Fals
             at=here.addresses,
             base=base,
             client=client_of(request),
+            announcement=here.board.shown(),
             status=status,
             here=str(request.url.path),
             in_language=lambda other: "?" + request.url.include_query_params(**{CHOICE: other}).query,

@@ -178,8 +178,8 @@ def of_job(job: models.Job, addresses: Addresses) -> Job:
         progress=round(job.progress, 4),
         results=addresses.job(job.script, job.id, "results"),
         parameters=[_parameter(parameter, job, addresses) for parameter in job.parameters],
-        tasks=[_task(task, addresses) for task in job.tasks],
-        products=[_product(product, job, addresses) for product in job.products],
+        tasks=[of_task(task, addresses) for task in job.tasks],
+        products=[of_product(product, job, addresses) for product in job.products],
     )
 
 
@@ -196,7 +196,8 @@ def _parameter(parameter: models.Parameter, job: models.Job, addresses: Addresse
     )
 
 
-def _task(task: models.Task, addresses: Addresses) -> Task:
+def of_task(task: models.Task, addresses: Addresses) -> Task:
+    """Return the state of a task."""
     return Task(
         number=task.number,
         dataset=task.dataset,
@@ -214,7 +215,8 @@ def _task(task: models.Task, addresses: Addresses) -> Task:
     )
 
 
-def _product(product: models.Product, job: models.Job, addresses: Addresses) -> Product:
+def of_product(product: models.Product, job: models.Job, addresses: Addresses) -> Product:
+    """Return what is known of a product."""
     return Product(
         name=product.name,
         task=product.task,

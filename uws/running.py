@@ -115,10 +115,14 @@ async def show(request: Request) -> Response:
         wrong: dict[str, Exception] = {}
         if request.method == "POST" and form.one("START"):
             files = {name.upper(): file for name, file in form.files if file.size}
+            named = wanted.run_id
             secret = await _join(request, wanted)
             made = await _start(request, wanted, inbox, files, wrong)
             if not wrong:
                 return _after(here, wanted, made, secret)
+            if named is None and wanted.run_id:
+                await call(here.engine.sessions.delete, wanted.run_id)
+            wanted.run_id = named
         shown = await call(_gather, here, wanted, wrong)
     return page(request, "run.html", status=400 if wrong else 200, wanted=wanted, shown_ids=SHOWN_IDS, **shown)
 

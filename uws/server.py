@@ -18,6 +18,7 @@ from jobs import logs
 from jobs.errors import AmoraError
 from uws.app import create_app
 from uws.engine import open_engine
+from uws.notifier import Notifier
 from uws.settings import Settings
 
 CONNECTIONS = 65536
@@ -46,10 +47,12 @@ def serve(settings: Settings) -> None:
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    engine = open_engine(settings)
+    engine, notifier = open_engine(settings), None
     try:
         engine.start()
         app = create_app(engine, settings)
+        notifier = Notifier(engine, settings, app.state.context.signer)
+        notifier.start()
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -63,6 +66,8 @@ def serve(settings: Settings) -> None:
         )
         _Server(config, app, settings.base).run(sockets=[listening])
     finally:
+        if notifier is not None:
+            notifier.stop()
         engine.stop()
         listening.close()
 

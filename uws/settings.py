@@ -53,6 +53,28 @@ class Settings(EngineSettings):
         description="The origins, separated by blanks, whose web pages may read what the service answers to anybody; * "
         "for all, empty for none. Credentials are never sent along.",
     )
+    mail_server: str | None = Field(
+        default=None,
+        description="The host of the mail server by which users are told of the end of their jobs; by default no mail "
+        "is sent.",
+    )
+    mail_port: int = Field(default=587, ge=1, le=65535, description="Its port.")
+    mail_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="How the connection to it is protected: `starttls`, `tls` or `none`."
+    )
+    mail_user: str | None = Field(default=None, description="The name by which the service logs in there, if it does.")
+    mail_password: SecretStr | None = Field(default=None, description="The password that goes with it.")
+    mail_from: str | None = Field(default=None, description="The sender of the mails; by default amora@ the server.")
+    mail_anonymous: bool = Field(
+        default=False, description="Whether anonymous visitors, too, may have mails sent; to any address."
+    )
+    resolver_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="The name resolver that `/api/resolve` asks for names that are no targets of the index, up to the "
+        "name, e.g. https://cds.unistra.fr/cgi-bin/nph-sesame/-ox/SNV? for Sesame of the CDS. By default none is "
+        "asked: no name leaves the machine.",
+    )
     anonymous: bool = Field(default=True, description="Whether anybody may make jobs; if not, only users may.")
     dataset_files: Literal["anybody", "users", "nobody"] = Field(
         default="anybody",

@@ -1,20 +1,24 @@
-"""The accounts in SQL: the one file of ``uws`` with statements in it. Instants are milliseconds since 1970 in UTC."""
+"""The accounts, and what the service keeps for its pages, in SQL: the one file of ``uws`` with statements in it.
+
+Instants are milliseconds since 1970 in UTC.
+"""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from index.database import Database
 from index.errors import DatabaseError
 from jobs.store import from_ms, now, to_ms
-from uws.tables import account, token
+from uws.tables import account, announcement, audit, place, service_key, token
 
 COARSE = 3600 * 1000
 """Milliseconds between two notes of a token's use: not each request is to be a write."""
@@ -80,6 +84,11 @@ class AccountStore:
             done = connection.execute(update(account).where(account.c.name == name).values(password=password))
         return bool(done.rowcount)
 
+    def set_admin(self, name: str, *, admin: bool) -> bool:
+        """Make an account one of an administrator or take that back; False where there is none of that name."""
+        with self._database.write() as connection:
+            return bool(connection.execute(update(account).where(account.c.name == name).values(admin=admin)).rowcount)
+
     def remove(self, name: str) -> bool:
         """Remove an account and its tokens; False where there is none of that name."""
         with self._database.write() as connection:
@@ -124,6 +133,109 @@ class AccountStore:
             with suppress(DatabaseError), self._database.write() as connection:
                 connection.execute(update(token).where(token.c.digest == digest).values(used=at))
         return _account(row)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the audit trail."""
+
+    id: int
+    at: datetime | None
+    who: str
+    action: str
+    target: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What is shown on each page."""
+
+    text: str
+    who: str
+    at: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a name of the sky lies, ICRS degrees."""
+
+    ra: float
+    dec: float
+    label: str
+
+
+class ServiceStore:
+    """What the service keeps for its pages: a key, places on the sky, the audit trail and an announcement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def key(self, name: str) -> str:
+        """Return a key of 256 random bits in hexadecimal, the same to all processes; the first who asks makes it."""
+        query = select(service_key.c.value).where(service_key.c.name == name)
+        with self._database.read() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        if found is None:
+            with suppress(IntegrityError), self._database.write() as connection:  # another one may be the first
+                connection.execute(insert(service_key).values(name=name, value=secrets.token_hex(32)))
+            with self._database.read() as connection:
+                found = connection.execute(query).scalar_one()
+        return str(found)
+
+    def place(self, name: str, newer: datetime) -> Place | None:
+        """Return where a name lies, if that has been found out after an instant."""
+        query = select(place).where(place.c.name == name, place.c.found > to_ms(newer))
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else Place(row.ra, row.dec, row.label)
+
+    def keep_place(self, name: str, found: Place) -> None:
+        """Write down where a name lies."""
+        with suppress(IntegrityError), self._database.write() as connection:  # another one has just written it
+            connection.execute(delete(place).where(place.c.name == name))
+            connection.execute(
+                insert(place).values(name=name, label=found.label, ra=found.ra, dec=found.dec, found=now())
+            )
+
+    def record(self, who: str, action: str, target: str, detail: str = "") -> None:
+        """Add a line to the audit trail."""
+        with self._database.write() as connection:
+            connection.execute(insert(audit).values(at=now(), who=who, action=action, target=target, detail=detail))
+
+    def trail(self, count: int, before: int | None = None, word: str = "") -> list[Entry]:
+        """Return lines of the audit trail, newest first.
+
+        :param before: only those with smaller ids.
+        :param word: only those in which it is found, in either case.
+        """
+        query = select(audit).order_by(audit.c.id.desc()).limit(count)
+        if before is not None:
+            query = query.where(audit.c.id < before)
+        if word:
+            columns = (audit.c.who, audit.c.action, audit.c.target, audit.c.detail)
+            query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
+        with self._database.read() as connection:
+            return [
+                Entry(row.id, from_ms(row.at), row.who, row.action, row.target, row.detail)
+                for row in connection.execute(query)
+            ]
+
+    def announcement(self) -> Announcement | None:
+        """Return what is to be shown on each page now."""
+        query = select(announcement).where(or_(announcement.c.until.is_(None), announcement.c.until > now()))
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else Announcement(row.text, row.who, from_ms(row.at), from_ms(row.until))
+
+    def announce(self, text: str, who: str, until: datetime | None) -> None:
+        """Have a text shown on each page in the place of any other; an empty one for none."""
+        with self._database.write() as connection:
+            connection.execute(delete(announcement))
+            if text:
+                values = {"id": 1, "text": text, "who": who, "at": now()}
+                connection.execute(insert(announcement).values(**values, until=None if until is None else to_ms(until)))
 
 
 def _account(row: Row[Any], tokens: int = 0) -> Account:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from jobs.logs import about
 from jobs.meters import HTTP_SECONDS
 from uws.client import ANONYMOUS
+from uws.protection import protected
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Traffic:
             nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request.encode())]
+                message["headers"] = [*protected(message.get("headers", ())), (b"x-request-id", request.encode())]
             else:
                 size += len(message.get("body", b""))
             await send(message)

@@ -81,6 +81,22 @@ def users_passwd(name: str) -> None:
         click.echo(f"The password of {name} is changed.")
 
 
+@users.command("admin")
+@click.argument("name")
+@click.option("--revoke", is_flag=True, help="Take it back.")
+def users_admin(name: str, revoke: bool) -> None:
+    """Make NAME an administrator, who may see and change the jobs of everybody and use the desk at /admin.
+
+    \b
+    Examples:
+      amora users admin alice
+      amora users admin alice --revoke
+    """
+    with _accounts() as accounts:
+        accounts.set_admin(name, admin=not revoke)
+        click.echo(f"The account {name} is {'no more' if revoke else 'now'} one of an administrator.")
+
+
 @users.command("remove")
 @click.argument("name")
 def users_remove(name: str) -> None:

@@ -40,18 +40,26 @@ def target(text: str, targets: Targets) -> Circle:
     pointings = targets(name.strip())
     if not pointings:
         raise RegionError(f"no dataset has the target {quoted(name.strip())}")
+    middle = middle_of(pointings)
+    if middle is None:
+        raise RegionError(
+            f"the {len(pointings)} pointings towards {quoted(name.strip())} lie too far apart to be one place; "
+            "give coordinates"
+        )
+    return Circle.of(*middle, away)
+
+
+def middle_of(pointings: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """Give the middle of pointings, ICRS degrees; None where they lie too far apart to be one place."""
     vectors = [_vector(ra, dec) for ra, dec in pointings]
     middle = [math.fsum(column) for column in zip(*vectors, strict=True)]
     size = math.hypot(*middle)
     if size < 0.5 * len(vectors) or any(
         math.dist([m / size for m in middle], v) > math.radians(SPREAD) for v in vectors
     ):
-        raise RegionError(
-            f"the {len(pointings)} pointings towards {quoted(name.strip())} lie too far apart to be one place; "
-            "give coordinates"
-        )
+        return None
     x, y, z = middle
-    return Circle.of(math.degrees(math.atan2(y, x)) % 360, math.degrees(math.atan2(z, math.hypot(x, y))), away)
+    return math.degrees(math.atan2(y, x)) % 360, math.degrees(math.atan2(z, math.hypot(x, y)))
 
 
 def _vector(ra: float, dec: float) -> tuple[float, float, float]:

@@ -11,6 +11,8 @@
 :mod:`jobs.store.transactions` what each change is wrapped in
 :mod:`jobs.store.rows`         what the rows stand for
 :mod:`jobs.store.sessions`     sessions and the links to them
+:mod:`jobs.store.notifications` who is to be told of the end of jobs
+:mod:`jobs.store.desk`         what is asked of the jobs of all users
 ============================= ===================================================
 
 Methods that change several rows do it in one transaction, so there is no half-done state to mend after a crash.

@@ -58,6 +58,8 @@ class Orders(Store):
                 )
             )
             insert_parameters(connection, job_id, parameters)
+            if run_id is not None:
+                self._tell_also(connection, run_id)
         return job_id
 
     def set_parameters(

@@ -106,6 +106,11 @@ class SessionStore:
             row = connection.execute(select(share).where(share.c.digest == digest)).one_or_none()
         return None if row is None else _share(row)
 
+    def count(self) -> int:
+        """Return how many sessions there are."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(session)).scalar_one())
+
     def shares(self, session_id: str) -> list[Share]:
         """Return the links to a session, newest first."""
         query = select(share).where(share.c.session_id == session_id).order_by(share.c.created.desc(), share.c.id)

@@ -81,7 +81,8 @@ class Store:
             yield connection
             return
         with self.database.write() as connection:
-            connection.info.pop("moves", None)  # of a transaction that was not committed
+            for left in ("moves", "also"):  # of a transaction that was not committed
+                connection.info.pop(left, None)
             if not self.database.quick:
                 # Whoever locks a job first and its tasks afterwards never waits for one who waits for him. In SQLite
                 # there is but one writer.
@@ -89,10 +90,19 @@ class Store:
                 connection.execute(select(job.c.id, told).where(job.c.id == job_id).with_for_update())
             yield connection
             moves = connection.info.pop("moves", ())
+            also = connection.info.pop("also", None)
         for number, origin, target, reason in moves:
             fields = {"job": job_id} if number is None else {"job": job_id, "task": number}
             log.info("%s to %s: %s", origin, target, reason, extra={"about": fields})
         self._changed(job_id)
+        if also is not None:
+            self._changed(also)
+
+    def _tell_also(self, connection: Connection, name: str) -> None:
+        """Have those who wait for that name told too, once the transaction is committed."""
+        connection.info["also"] = name
+        if self.database.tells:
+            connection.execute(select(self.database.notice(CHANNEL, f"{self.name} {name}")))
 
     def _after(self, seconds: float) -> ColumnElement[int] | int:
         if self.database.quick:  # there is but one clock

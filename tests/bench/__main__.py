@@ -7,7 +7,21 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import answers, doors, engine, http, index, jobs, large, production, science, setup, truth
+from tests.bench import (
+    answers,
+    browser,
+    doors,
+    engine,
+    http,
+    index,
+    jobs,
+    large,
+    page,
+    production,
+    science,
+    setup,
+    truth,
+)
 from tests.bench.figure import Part
 
 PARTS: dict[str, Part] = {
@@ -22,6 +36,8 @@ PARTS: dict[str, Part] = {
     "index-large": large.figures,
     "setup": setup.figures,
     "truth": truth.figures,
+    "page": browser.figures,
+    "page-server": page.figures,
 }
 
 

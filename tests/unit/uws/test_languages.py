@@ -45,7 +45,7 @@ def test_every_text_is_translated_and_nothing_else(language: str) -> None:
         assert not message.fuzzy, text
         places = [set(PLACE.findall(one)) for one in ([text] if isinstance(text, str) else text)]
         for form in forms:
-            assert set(PLACE.findall(form)) == places[-1], f"{form!r} has other places to fill than {text!r}"
+            assert set(PLACE.findall(form)) in places, f"{form!r} has other places to fill than {text!r}"
         modules = {file for file in texts[text] if file.endswith(".js")}
         assert bool(modules) == ((text if isinstance(text, str) else text[0]) in catalogue(language).of_modules()), (
             "make catalogues brings the places up to date"

@@ -1,9 +1,10 @@
 // The first page: region, observations, choice. Without the sky all of it works too.
-import { $, all, calm, el, show } from "./dom.js";
-import { keep } from "./joblist.js";
+import { $, all, calm, el, renew, show } from "./dom.js";
+import { keep, update } from "./joblist.js";
 import { ask, circle, resolve, shapeText } from "./region.js";
 import { number, t, tn } from "./say.js";
-import { Session } from "./session.js";
+import { follow } from "./live.js";
+import { Session, sharing } from "./session.js";
 import { Table } from "./table.js";
 
 const MOST = 10000;
@@ -168,6 +169,19 @@ function link() {
   return shape === "POS" ? given.get("POS")[0] : `${shape} ${given.get(shape)[0]}`;
 }
 
+// ---------------------------------------------------------------- work
+
+/** Take what happens to the jobs of the session into their rows; a new job has the list loaded again. */
+function watch() {
+  if (!front.dataset.events) { keep($("#work")); return; }
+  const anew = calm(() => renew(["work"]), 400);
+  const end = follow(front.dataset.events, {
+    job: (job) => (update(job) ? null : anew()),
+    gone: anew,
+  }, async () => { keep($("#work")); return false; });
+  addEventListener("pagehide", end);
+}
+
 async function begin() {
   all(".js").forEach((one) => { if (!["observations", "choose", "region-now"].includes(one.id)) show(one); });
   $("#circle-form").addEventListener("submit", find);
@@ -178,7 +192,8 @@ async function begin() {
   $("#choose-none").addEventListener("click", () => { state.shown.forEach((row) => table.chosen.delete(row.id)); table.draw(true); count(); mark(); remember(); });
   $("#start").addEventListener("change", count);
   $("#start").addEventListener("submit", start);
-  keep($("#work"));
+  if (session.id) sharing(session);
+  watch();
   document.documentElement.dataset.ready = "yes";
   const sky = startSky();
   const given = link();

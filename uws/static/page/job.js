@@ -4,12 +4,14 @@ import { follow } from "./live.js";
 import { Log } from "./log.js";
 import { open } from "./products.js";
 import { size } from "./say.js";
+import { tell } from "./tell.js";
 
 const job = $("#job");
 const FINAL = new Set(["COMPLETED", "ERROR", "ABORTED", "ARCHIVED"]);
 const log = new Log();
 
 function offer() {
+  show($(".tell", job));
   log.offer(all("[data-log]", job));
   all("[data-part] [data-plot], [data-part] [data-table], [data-part] [data-sky], [data-part] [data-samp], [data-copy]", job).forEach((one) => {
     show(one, (one.dataset.plot === undefined || job.dataset.uplot === "yes") && (one.dataset.samp === undefined || job.dataset.samp === "yes"));
@@ -91,6 +93,7 @@ job.addEventListener("click", (event) => {
   open(event);
 });
 
+job.addEventListener("submit", tell);
 offer();
 watch();
 document.documentElement.dataset.ready = "yes";

@@ -1,7 +1,7 @@
 // The log of a task as it grows. The page holds so many lines of it; earlier ones are asked for piece by piece, so that a
 // log of a million lines costs no more than a short one.
 import { $, el, show } from "./dom.js";
-import { number, size, t } from "./say.js";
+import { number, size, t, tn } from "./say.js";
 
 const LINES = 4000;
 const PIECE = 1 << 18;
@@ -47,16 +47,17 @@ export class Log {
     this.decoder = new TextDecoder();
     this.following = true;
     this.first = null;
-    this.next = -PIECE; // from the end
+    this.next = null; // from near the end
     await this.grow(turn);
   }
 
   async read(offset) {
-    const answer = await fetch(`${this.address}?OFFSET=${offset}`, { credentials: "same-origin" });
+    const answer = await fetch(`${this.address}?OFFSET=${offset ?? -PIECE}`, { credentials: "same-origin" });
     if (!answer.ok) throw new Error(answer.statusText);
     const bytes = new Uint8Array(await answer.arrayBuffer());
     return {
       bytes,
+      begin: Number(answer.headers.get("Amora-Log-Offset")),
       next: Number(answer.headers.get("Amora-Log-Next")),
       ended: answer.headers.get("Amora-Log-Ended") === "true",
     };
@@ -70,8 +71,13 @@ export class Log {
       const piece = await this.read(this.next);
       if (turn !== this.turn) return;
       const begins = this.first === null;
-      if (begins) this.first = piece.next - piece.bytes.length;
-      if (piece.bytes.length) this.append(this.decoder.decode(piece.bytes, { stream: true }), begins && this.first > 0);
+      if (begins) {
+        // Near the end it began within a line, the rest of which is a click away.
+        const cut = piece.begin > 0 ? piece.bytes.indexOf(10) + 1 : 0;
+        piece.bytes = piece.bytes.subarray(cut);
+        this.first = piece.begin + cut;
+      }
+      if (piece.bytes.length) this.append(this.decoder.decode(piece.bytes, { stream: true }));
       const more = piece.next > this.next && !piece.ended;
       this.next = piece.next;
       ended = piece.ended;
@@ -86,7 +92,7 @@ export class Log {
   take({ task, offset, next, lines }) {
     if (String(task) !== this.number || !this.following || this.first === null || next <= this.next) return;
     if (offset === this.next && !this.rest) {
-      this.append(lines.join("\n") + "\n", false);
+      this.append(lines.join("\n") + "\n");
       this.next = next;
       this.tell(false);
     } else if (!this.reading) {
@@ -94,10 +100,9 @@ export class Log {
     }
   }
 
-  append(text, cut) {
+  append(text) {
     const lines = (this.rest + text).split("\n");
     this.rest = lines.pop();
-    if (cut) lines.shift(); // the piece began within a line
     const atEnd = this.view.scrollHeight - this.view.scrollTop - this.view.clientHeight < 40;
     this.view.append(...lines.slice(-LINES).map((line) => el("div", {}, line || "\u00a0")));
     let over = this.view.childElementCount - LINES;
@@ -124,10 +129,10 @@ export class Log {
   }
 
   tell(ended) {
-    const lines = number(this.view.childElementCount);
+    const count = this.view.childElementCount;
     this.state.textContent = this.first > 0
-      ? t("The last {lines} lines of {size}.", { lines, size: size(this.next) })
-      : t("{lines} lines.", { lines });
+      ? t("The last {lines} lines of {size}.", { lines: number(count), size: size(this.next) })
+      : tn("{n} line.", "{n} lines.", count);
     this.view.dataset.ended = ended ? "yes" : "no";
     show($("#log-end"), false);
   }

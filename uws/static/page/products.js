@@ -1,5 +1,5 @@
 // What the buttons beside a product open: its plot, its rows, the image on the sky, a program of the reader's.
-import { $, el, show } from "./dom.js";
+import { $, el, json, show } from "./dom.js";
 import { t } from "./say.js";
 
 const places = new WeakMap();
@@ -43,6 +43,13 @@ async function onSky(button) {
   }
 }
 
+/** A link to a result that is good for a short while without the browser's cookies: a program of the reader's fetches it. */
+async function lent(url) {
+  const id = decodeURIComponent(url.split("/").at(-1));
+  const { links } = await json(`${$("#job").dataset.api}/links`);
+  return links.find((link) => link.name === id)?.href ?? url;
+}
+
 /** Do what was clicked at. */
 export async function open(event) {
   const button = event.target.closest("button");
@@ -57,7 +64,7 @@ export async function open(event) {
   } else if (samp) {
     const told = $("#samp-told");
     told.textContent = t("Looking for a SAMP hub …");
-    told.textContent = await (await import("./samp.js")).send(samp, url, name);
+    told.textContent = await (await import("./samp.js")).send(samp, await lent(url), name);
   } else if (button.dataset.copy !== undefined) {
     await copy(button);
   }

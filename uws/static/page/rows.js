@@ -11,7 +11,7 @@ export async function rows(place, address, offset = 0) {
     const to = offset + found.rows.length;
     parts.push(el("p", { class: "hint" }, t("Rows {from} to {to} of {total}.", { from: number(Math.min(offset + 1, to)), to: number(to), total: number(found.total) })));
     const numeric = found.columns.map((_, index) => found.rows.every((row) => row[index] === null || typeof row[index] === "number"));
-    parts.push(el("div", { class: "wide scroll", role: "region", "aria-label": found.name || t("Table"), tabindex: "0" }, el("table", {},
+    parts.push(el("div", { class: "wide scroll", role: "group", "aria-label": found.name || t("Table"), tabindex: "0" }, el("table", {},
       el("thead", {}, el("tr", {}, ...found.columns.map((one, index) => el("th", { class: numeric[index] ? "n" : null, title: one.description || null }, one.unit ? `${one.name} (${one.unit})` : one.name)))),
       el("tbody", {}, ...found.rows.map((row) => el("tr", {}, ...row.map((cell, index) => el("td", { class: numeric[index] ? "n" : null }, cell === null ? "" : String(cell)))))))));
     const turn = (to_, text, on) => el("button", { type: "button", disabled: !on, onclick: () => rows(place, address, to_) }, text);

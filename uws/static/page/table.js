@@ -34,7 +34,7 @@ export class Table {
     this.place = place;
     place.replaceChildren(this.table);
     place.tabIndex = 0;
-    place.setAttribute("role", "region");
+    place.setAttribute("role", "group");
     place.setAttribute("aria-label", t("Observations"));
     place.addEventListener("scroll", () => this.soon(), { passive: true });
     new ResizeObserver(() => this.soon()).observe(place);
