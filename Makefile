@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 VENDOR := uws/static/vendor
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check format lock bench chaos catalogues screenshots clean
+.PHONY: help setup demo serve test check desktop format lock bench chaos catalogues screenshots clean
 
 help: ## list what make can do
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -43,6 +43,9 @@ check: $(READY) ## format, lint, types, direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/unit/test_architecture.py
+
+desktop: $(READY) ## TOPCAT and Aladin on a screen that nobody sees; their pictures go to docs/recipes
+	DESKTOP_PICTURES=$(CURDIR)/docs/recipes $(BIN)/python -m pytest tests/interop/test_topcat.py tests/interop/test_recipes.py -k "topcat or aladin or cone"
 
 format: $(READY) ## put the code in its format
 	$(BIN)/ruff format .

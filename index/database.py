@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -108,9 +108,8 @@ class Database:
                 connect_args=_POSTGRESQL if parsed.get_backend_name() == "postgresql" else {},
             )
         self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        # SQLite has one writer, and whoever finds another one sleeps up to 100 ms before the next look. Those of one
-        # process need not: they line up here.
-        self._writing: AbstractContextManager[object] = threading.RLock() if self._sqlite else nullcontext()
+        self._passing = self.engine.execution_options(passing=True)
+        self._writing = threading.RLock()
         self._glancing = threading.Lock()
         self._glancer: Any = None
 
@@ -160,13 +159,32 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, lasting: bool = True) -> Iterator[Connection]:
         """Give a connection inside a transaction that commits at the end of the block.
 
+        :param lasting: whether it must outlast the machine, so that SQLite waits for the disk. What only tells of
+            running processes need not, for they do not either. PostgreSQL may be on another machine, and always waits.
         :raises DatabaseError: the database does not answer, is locked by somebody else for too long, or is full.
         """
-        with self.answering(), self.engine.begin() as connection:
+        with self.answering(), self._in_line(), (self.engine if lasting else self._passing).begin() as connection:
             yield connection
+
+    @contextmanager
+    def _in_line(self) -> Iterator[None]:
+        """Wait for the other writers of this process.
+
+        SQLite has one writer, and whoever finds another one sleeps up to 100 ms before the next look. Those of one
+        process need not.
+        """
+        if not self._sqlite:
+            yield
+            return
+        if not self._writing.acquire(timeout=BUSY_TIMEOUT):
+            raise DatabaseError(f"the database {self.url} cannot be used: it is locked for {BUSY_TIMEOUT:.0f} s")
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     @property
     def quick(self) -> bool:
@@ -184,6 +202,14 @@ class Database:
         if self._sqlite:
             return literal(time.time_ns() // 1_000_000, BigInteger)
         return cast(extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
+
+    def line_up(self, connection: Connection, name: str) -> None:
+        """Let nobody else who lines up under a name go on before the end of this transaction.
+
+        What the next statement sees is what those before it have left. In SQLite there is but one writer anyway.
+        """
+        if not self._sqlite:
+            connection.execute(func.pg_advisory_xact_lock(func.hashtextextended(name, 0)).select())
 
     @property
     def tells(self) -> bool:
@@ -294,5 +320,11 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        return
+    wanted = "NORMAL" if options.get("passing") else "FULL"
+    if connection.info.get("synchronous", "FULL") != wanted:
+        connection.exec_driver_sql(f"PRAGMA synchronous={wanted}")
+        connection.info["synchronous"] = wanted
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

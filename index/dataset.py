@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,12 @@ class File:
     """What it is to a script: ``events``, ``exposure_map``, ..."""
     path: Path
     content_type: str
+
+    @property
+    def address(self) -> str | None:
+        """Where it is to be had, if it lies in no folder: a path makes one stroke of the two of ``https://``."""
+        found = re.fullmatch(r"(https?|s3):/+(.+)", str(self.path))
+        return f"{found[1]}://{found[2]}" if found else None
 
 
 class FoundDataset(Protocol):

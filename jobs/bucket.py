@@ -78,14 +78,15 @@ def connect(bucket: str, prefix: str = "") -> S3Store:
     )
 
 
-def size_of(store: S3Store, key: str) -> int:
-    """Return the size of an object in bytes.
+def describe(store: S3Store, key: str) -> tuple[int, str]:
+    """Return the size of an object in bytes, and its entity tag without the quotes, empty where it has none.
 
     :raises FileNotFoundError: there is no such object.
     :raises StorageError: whether there is one is not known now.
     """
     with _answering():
-        return int(obstore.head(store, key)["size"])
+        told = obstore.head(store, key)
+    return int(told["size"]), (told["e_tag"] or "").strip('"')
 
 
 class BucketContent(Content):
@@ -136,7 +137,7 @@ class BucketStorage(Storage):
     def open(self, key: str) -> Content | None:
         """Return the content of an upload or a product; None if it is not there any more."""
         with suppress(FileNotFoundError):
-            return BucketContent(self._store, key, size_of(self._store, key))
+            return BucketContent(self._store, key, describe(self._store, key)[0])
         return None
 
     def keep(self, job_id: str, path: Path) -> str:

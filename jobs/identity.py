@@ -8,6 +8,7 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 
@@ -24,6 +25,7 @@ def _started(pid: int) -> str:
     return fields[19] if fields and fields[0] != "Z" else ""
 
 
+@cache
 def _machine() -> str:
     """Return a name for this host since its boot, as this process sees it: containers have pids of their own."""
     try:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from index.errors import CoverageError, DatabaseError
 from index.service import Index
@@ -283,7 +284,11 @@ class Jobs:
 
     # ------------------------------------------------------------------ changing
 
-    def create(
+    def create(self, script: str, parameters: Sequence[tuple[str, str]], *, run: bool = False, **further: Any) -> Job:
+        """Make a job as :meth:`make` does, and return all there is of it."""
+        return self._store.get(self.make(script, parameters, run=run, **further).id)
+
+    def make(
         self,
         script: str,
         parameters: Sequence[tuple[str, str]],
@@ -295,8 +300,8 @@ class Jobs:
         destruction: datetime | None = None,
         files: Mapping[str, Incoming] | None = None,
         again: Job | None = None,
-    ) -> Job:
-        """Make a job, and run it if told to.
+    ) -> JobRef:
+        """Make a job, and run it if told to; return it as it was then.
 
         :param again: a job of another installation that is made once more: with the same id and instant of creation.
 
@@ -314,6 +319,7 @@ class Jobs:
         check(found, [*given, *_uploads(files)], self._index)
         run_id, duration, until = _run_id(run_id), self._duration(duration), self._destruction(destruction)
         job_id = again.id if again else new_id()
+        made = again.created if again else datetime.now(UTC)
         tasks: list[str] = []
         with self._kept(job_id, files) as uploads:
             given += uploads
@@ -327,12 +333,13 @@ class Jobs:
                     duration=duration,
                     destruction=until,
                     job_id=job_id,
-                    created=again.created if again else None,
+                    created=made,
                 )
                 if run:
                     tasks = self._queue_tasks(found, job_id, work)
         self._queue.wake(found.resource, len(tasks))
-        return self._store.get(job_id)
+        phase = (Phase.ERROR if isinstance(work, str) else Phase.QUEUED) if run else Phase.PENDING
+        return JobRef(job_id, script, phase, run_id, owner, made)
 
     def set_parameters(
         self,

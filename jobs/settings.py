@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from pydantic import Field
 from pydantic_settings import (
@@ -188,7 +189,7 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The SQLAlchemy address of the database."""
-        return self.database_url or f"sqlite:///{self.folder / 'amora.sqlite'}"
+        return self.database_url or f"sqlite:///{quote(str(self.folder / 'amora.sqlite'))}"
 
     @property
     def embedded(self) -> int:

@@ -31,7 +31,7 @@ def signature(folder: Path, libraries: Sequence[str] = ()) -> Signature:
     found = []
     with _told(folder):
         for name, path in _files(folder, libraries):
-            status = path.stat()
+            status = os.stat(path)  # noqa: PTH116 - a Path for each would take most of the time
             found.append((name, status.st_mtime_ns, status.st_size, status.st_mode & 0o111))
     if len(found) > MAX_FILES or sum(size for _, _, size, _ in found) > MAX_BYTES:
         raise DescriptorError(
@@ -52,7 +52,7 @@ def checksum(folder: Path, libraries: Sequence[str] = ()) -> str:
     whole = hashlib.sha256()
     with _told(folder):
         for name, path in _files(folder, libraries):
-            with path.open("rb") as file:
+            with Path(path).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             whole.update(f"{digest}  {name}\n".encode(errors="surrogateescape"))
     return whole.hexdigest()
@@ -86,14 +86,19 @@ def _told(folder: Path) -> Iterator[None]:
         raise DescriptorError(f"{error.filename or folder}: cannot be used ({error.strerror})") from error
 
 
-def _files(folder: Path, libraries: Sequence[str] = ()) -> list[tuple[str, Path]]:
+def _files(folder: Path, libraries: Sequence[str] = ()) -> list[tuple[str, str]]:
     """Return the files of a script with their names in the order of these; what tools leave behind is none of it."""
-    found: list[tuple[str, Path]] = []
-    for top in (".", *(f"../{library}" for library in libraries)):
-        for base, folders, names in os.walk(folder / top):
-            folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
-            paths = (Path(base, name) for name in names if not name.startswith(".") and not name.endswith(_LEFT))
-            found += [(f"{top}/{path.relative_to(folder / top)}", path) for path in paths if path.is_file()]
-            if len(found) > 10 * MAX_FILES:
-                break
+    found: list[tuple[str, str]] = []
+    waiting = [".", *(f"../{library}" for library in libraries)]
+    while waiting and len(found) <= 10 * MAX_FILES:
+        inside = waiting.pop()
+        with contextlib.suppress(OSError), os.scandir(f"{folder}/{inside}") as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name != "__pycache__":
+                        waiting.append(f"{inside}/{entry.name}")
+                elif not entry.name.endswith(_LEFT) and entry.is_file():
+                    found.append((f"{inside}/{entry.name}", entry.path))
     return sorted(found, key=lambda item: os.fsencode(item[0]))

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from index.errors import DatabaseError
 from jobs.errors import AmoraError
@@ -37,6 +38,8 @@ TENURE = 10.0
 """Seconds after which another process takes over the office of a silent one of another machine."""
 FORGOTTEN = 3600.0
 """Seconds after which a silent worker is not remembered any more."""
+UNHELD = 10.0
+"""Seconds for which a working folder that nobody holds is left to the worker that may be about to remove it."""
 CLEAR = 600.0
 """Seconds between two looks for files that nobody refers to."""
 
@@ -69,12 +72,15 @@ class Sweeper:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
         self._cleared = 0.0
+        self._unheld: dict[Path, float] = {}
+        """Since when working folders have been seen that nobody holds, on the monotonic clock."""
         self.last_sweep = 0.0
         """When the last sweep ended, on the monotonic clock."""
 
     def start(self) -> None:
         """Sweep once, then go on in a thread."""
         self.sweep()
+        self._safely(self.clear_workspaces, 0.0)
         self._safely(self.clear_orphans)
         self._cleared = time.monotonic()
         self._thread.start()
@@ -100,7 +106,7 @@ class Sweeper:
 
     def sweep(self) -> None:
         """Do each step once; one that fails does not keep the others from being done."""
-        for step in (self.lead, self.recover, self.call_again):
+        for step in (self.lead, self.recover, self.clear_workspaces, self.call_again):
             self._safely(step)
         if self.leading:
             for step in (self.destroy_expired, *self._further):
@@ -120,9 +126,9 @@ class Sweeper:
             self._leading_until = asked + TENURE if taken else 0.0
 
     @staticmethod
-    def _safely(step: Callable[[], None]) -> None:
+    def _safely(step: Callable[..., None], *arguments: float) -> None:
         try:
-            step()
+            step(*arguments)
         except Exception:  # the database may be away for a while; the next sweep tries again
             log.exception("the sweeper could not %s", step.__name__)
 
@@ -172,15 +178,25 @@ class Sweeper:
                     self._store.delete(job_id)
             self._storage.forget(job_id)
 
-    def clear_orphans(self) -> None:
-        """Remove files that no job refers to, and working folders of attempts that nobody holds."""
-        self._inboxes.clear()
+    def clear_workspaces(self, patience: float = UNHELD) -> None:
+        """Remove the working folders of attempts that nobody holds.
+
+        Such an attempt was aborted and its worker killed: what still runs of it on this machine is ended first.
+        """
         # First what is there, then who holds it: an attempt is claimed before it makes its first file.
         workspaces = list(self._storage.workspaces())
-        held = {(task.id, task.attempt) for task in self._store.held()}
+        held = {(task.id, task.attempt) for task in self._store.held()} if workspaces else set()
+        now, seen = time.monotonic(), self._unheld
+        self._unheld = {path: seen.get(path, now) for id_, attempt, path in workspaces if (id_, attempt) not in held}
         for task_id, attempt, path in workspaces:
-            if (task_id, attempt) not in held:
-                self._storage.discard(path)
+            if path in self._unheld and now - self._unheld[path] >= patience:
+                guardian = self._storage.guardian(task_id, attempt)
+                if guardian is None or guardian.end(self._settings.grace):
+                    self._storage.discard(path)
+
+    def clear_orphans(self) -> None:
+        """Remove files that no job refers to."""
+        self._inboxes.clear()
         if not self.leading:
             return
         folders, jobs = list(self._storage.attempts()), list(self._storage.jobs(YOUNG))

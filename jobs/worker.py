@@ -214,7 +214,9 @@ class Worker:
 
     def _tidy_up(self, job_id: str) -> None:
         """Remove the files of a job that was deleted while its task made more of them."""
-        if job_id not in self._store.versions([job_id]):
+        try:
+            self._store.state(job_id)
+        except NotFoundError:
             self._storage.forget(job_id)
 
     def _do(self, claim: Claim) -> None:

@@ -19,6 +19,8 @@ from typing import Self
 import psycopg
 import redis
 
+from tests.leash import Leash
+
 NOBODY = 65534
 """PostgreSQL does not run as root."""
 
@@ -37,6 +39,7 @@ class Server:
         self.folder = folder
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
+        self._leash: Leash | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -55,6 +58,9 @@ class Server:
 
     def wait(self) -> None:
         """Wait until it answers."""
+        assert self.process is not None
+        self._free()
+        self._leash = Leash(self.process.pid, signal.SIGQUIT)  # to PostgreSQL: at once, without a checkpoint
         deadline = time.monotonic() + 30
         while not self.answers():
             assert self.process is not None
@@ -72,12 +78,19 @@ class Server:
         self.signal(signal.SIGKILL)
         assert self.process is not None
         self.process.wait()
+        self._free()
+
+    def _free(self) -> None:
+        if self._leash is not None:
+            self._leash.free()
+            self._leash = None
 
     def stop(self) -> None:
         """Stop it."""
         if self.process is not None and self.process.poll() is None:
             self.signal(signal.SIGINT)  # to PostgreSQL: at once, without waiting for its clients
             self.process.wait(30)
+        self._free()
 
 
 class PostgreSQL(Server):

@@ -12,6 +12,8 @@ from typing import Self, TextIO
 
 import httpx
 
+from tests.leash import Leash
+
 VARIANT = {"AMORA_SANDBOX": mode} if (mode := os.environ.get("TEST_SANDBOX")) else {}
 """What all tests of this run have in their environment: ``make test TEST_SANDBOX=off`` runs them without a sandbox."""
 
@@ -44,6 +46,7 @@ class Service:
         self.environment |= {f"AMORA_{name.upper()}": value for name, value in settings.items()}
         self.database_url = self.environment.get("AMORA_DATABASE_URL", f"sqlite:///{home / 'amora.sqlite'}")
         self.worker: subprocess.Popen[str] | None = None
+        self._leashes: list[Leash] = []
         self.alone = False
         """Whether its workers are somebody else's business."""
 
@@ -59,13 +62,15 @@ class Service:
 
     def start(self, *command: str, home: Path | None = None) -> subprocess.Popen[str]:
         """Start a process of the installation."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", "from uws.cli import main; main()", *command],
             env=self.environment | {"AMORA_HOME": str(home or self.home)},
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
         )
+        self._leashes.append(Leash(process.pid))
+        return process
 
     @staticmethod
     def said(process: subprocess.Popen[str], beginning: str) -> str:
@@ -90,6 +95,8 @@ class Service:
             process.wait(30)
             assert process.stdout is not None
             process.stdout.close()
+        for leash in self._leashes:
+            leash.free()
 
     def kill(self) -> None:
         """Kill it as a power cut would."""

@@ -47,9 +47,10 @@ def job_as_json(job: Job, addresses: Addresses) -> bytes:
 
 async def create(request: Request) -> Response:
     """Make a job, and run it if PHASE=RUN comes along."""
-    made = await joblist.made(request)
+    ref = await joblist.made(request)
     here = context.of(request)
-    headers = {"Location": here.addresses.details(made.id)}
+    headers = {"Location": here.addresses.details(ref.id)}
+    made = await call(here.jobs.get, ref.script, ref.id)
     return Response(job_as_json(made, here.addresses), 201, headers, JSON)
 
 

@@ -46,6 +46,7 @@ from uws import (
     vosi,
     work,
 )
+from uws import examples as call_examples
 from uws.accounts import Accounts
 from uws.addresses import SODA, TAP, Addresses
 from uws.context import Context
@@ -195,6 +196,7 @@ def _routes() -> list[BaseRoute]:
         *_resource("/soda/sync", soda.create, post=soda.create, script=SODA),
         *_resource("/soda/sync/{job}", soda.wait, script=SODA),
         *_resource("/sia2/query", sia2.query, post=sia2.query),
+        *[route for service in ("sia2", "scs", "soda") for route in _example_routes(service)],
         *_resource("/sia2", sia2.query, post=sia2.query),
         *_resource("/scs", scs.search, post=scs.search),
         *[route for service in services.SERVICES for route in _vosi_routes(service)],
@@ -220,6 +222,12 @@ def _routes() -> list[BaseRoute]:
         *_resource("/", pages.front),
         Mount("/static", Statics(directory=STATIC)),
     ]
+
+
+def _example_routes(name: str) -> list[BaseRoute]:
+    """Return the route of a service's examples."""
+    path = services.named(name).endpoints[0].path
+    return _resource(f"/{name}/examples", call_examples.shown(name, path))
 
 
 def _vosi_routes(service: services.Service) -> list[BaseRoute]:

@@ -369,7 +369,7 @@ def index(engine: Engine) -> Iterator[Finding]:
         str(file.path)
         for dataset in islice(engine.index.datasets(), 0, None, step)
         for file in dataset.files
-        if "://" not in str(file.path) and not os.access(file.path, os.R_OK)
+        if file.address is None and not os.access(file.path, os.R_OK)
     ]
     if unreadable:
         yield Finding(

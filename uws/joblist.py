@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from jobs.errors import ParameterError, RequestError
-from jobs.models import Job, JobRef
+from jobs.models import JobRef
 from jobs.phases import Phase
 from jobs.uploads import Inbox
 from uws import access, conditional, context, dali, document, results
@@ -69,7 +69,7 @@ async def create(request: Request) -> Response:
     return context.see_other(context.of(request).addresses.job(job.script, job.id))
 
 
-async def made(request: Request) -> Job:
+async def made(request: Request) -> JobRef:
     """Make the job that the request describes.
 
     :raises RequestError: it only filters the list: a client told to POST has followed a deletion here.
@@ -90,7 +90,7 @@ async def make(
     *,
     run: bool,
     control: Collection[str] = (),
-) -> Job:
+) -> JobRef:
     """Make a job from what a form says.
 
     :param inbox: where its files are.
@@ -102,7 +102,7 @@ async def make(
     form, files = await sort_out(form, inbox, here.settings)
     destruction = form.one("DESTRUCTION")
     return await context.call(
-        here.jobs.create,
+        here.jobs.make,
         request.path_params["script"],
         form.without([*CONTROL, *control]),
         run=run,

@@ -31,9 +31,12 @@ JSON = dali.Format("json", "application/json", ("text/json",))
 HTML = dali.Format("html", "text/html")
 
 
-def examples(request: Request, given: Sequence[object]) -> Response:
-    """Show examples of queries, as XHTML that programs read too (DALI 1.1, section 2.1.3)."""
-    shown = page(request, "examples.html", examples=given)
+def examples(request: Request, given: Sequence[object], path: Sequence[str] = ("tap",)) -> Response:
+    """Show examples of queries, as XHTML that programs read too (DALI 1.1, section 2.1.3).
+
+    :param path: where they are asked.
+    """
+    shown = page(request, "examples.html", examples=given, place=context.of(request).addresses.at(*path))
     shown.headers["Content-Type"] = "application/xhtml+xml; charset=utf-8"
     return shown
 

@@ -57,7 +57,10 @@ SERVICES = (
         "sia2",
         "Simple Image Access 2.0",
         "Finds the datasets that cover a region, or fit what is asked of time, band and the rest, as ObsCore.",
-        (Endpoint(SIA2, ("sia2", "query"), version="2.0"),),
+        (
+            Endpoint(SIA2, ("sia2", "query"), version="2.0"),
+            Endpoint(EXAMPLES, ("sia2", "examples"), use="full"),
+        ),
     ),
     Service(
         "scs",
@@ -72,6 +75,7 @@ SERVICES = (
         (
             Endpoint(SODA_SYNC, ("soda", "sync"), version="1.0"),
             Endpoint(SODA_ASYNC, ("soda", "async"), version="1.0"),
+            Endpoint(EXAMPLES, ("soda", "examples"), use="full"),
         ),
     ),
     Service(

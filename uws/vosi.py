@@ -57,7 +57,8 @@ def capabilities(
     if not place:
         add_capability(root, VOSI + "tables", addresses.at("tables"))
         for endpoint in (endpoint for service in services.SERVICES for endpoint in service.endpoints):
-            _endpoint(root, endpoint, addresses)
+            if endpoint.standard != services.EXAMPLES:  # each service tells of its own
+                _endpoint(root, endpoint, addresses)
     for script in scripts:
         # The jobs are below the list: pyvo takes "full" to mean that no other address has these methods.
         interface = add_capability(root, UWS, addresses.jobs(script.name), use="base")

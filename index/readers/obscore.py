@@ -38,6 +38,9 @@ LEAST_ORDER = 13
 _TEXTS = ("dataproduct_type", "o_ucd", "pol_states", "access_format")
 _NUMBERS = ("s_fov", "s_resolution", "t_resolution", "em_min", "em_max", "em_res_power")
 _INTEGERS = ("calib_level", "s_xel1", "s_xel2", "t_xel", "em_xel", "pol_xel", "access_estsize")
+_FETCHED = ("https://", "http://", "s3://")
+_KINDS = {"event": "events"}
+"""What a product type of ObsCore is to a script, where that is another word."""
 _EMPTY = frozenset({"", "null", "none", "nan", "--"})
 
 Row = Mapping[str, str]
@@ -148,11 +151,21 @@ def _dataset(row: Row) -> Found:
         simulated=(_cell(row, "simulated") or "").lower() in ("true", "t", "1"),
         approximate=approximate or (_cell(row, "approximate") or "").lower() in ("true", "t", "1"),
         s_region=outline.of_moc(moc),
+        files=_files(row),
     )
     texts = {name: _cell(row, name) for name in _TEXTS}
     numbers = {name: _number(row, name) for name in _NUMBERS}
     integers = {name: None if (value := _number(row, name)) is None else int(value) for name in _INTEGERS}
     return replace(found, **texts, **numbers, **integers)  # type: ignore[arg-type]
+
+
+def _files(row: Row) -> tuple[tuple[str, Path, str], ...]:
+    """Give the file that a row leads to, unless it leads to links or to nowhere that a worker could fetch from."""
+    address, kind = _cell(row, "access_url"), _cell(row, "dataproduct_type")
+    content_type = _cell(row, "access_format") or "application/octet-stream"
+    if address is None or kind is None or "datalink" in content_type or not address.startswith(_FETCHED):
+        return ()
+    return ((_KINDS.get(kind, kind), Path(address), content_type),)
 
 
 def _region(row: Row) -> tuple[Region, bool]:

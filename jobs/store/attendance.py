@@ -42,7 +42,7 @@ class Attendance(Store):
     ) -> None:
         """Write down that a process that does tasks lives, and renew the leases of its claims that still hold."""
         seen = self.database.clock
-        with self.database.write() as connection:
+        with self.database.write(lasting=False) as connection:
             known = connection.execute(
                 update(worker).where(worker.c.id == worker_id).values(slots=slots, seen=seen, sandboxed=int(sandboxed))
             ).rowcount
@@ -79,7 +79,7 @@ class Attendance(Store):
         :param gone: whether the process with that identity is known to be dead.
         """
         try:
-            with self.database.write() as connection:
+            with self.database.write(lasting=False) as connection:
                 row = connection.execute(select(office).where(office.c.name == name).with_for_update()).one_or_none()
                 until = self._after(seconds)
                 if row is None:

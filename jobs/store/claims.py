@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
-    bindparam,
+    func,
     insert,
     select,
     update,
@@ -20,17 +21,10 @@ from sqlalchemy import (
 from jobs.errors import ConflictError
 from jobs.models import NOTHING, Parameter, Part, Product, Task, Usage
 from jobs.phases import Phase
-from jobs.store.moves import TASK, close_job, move_job, move_task, queue_again, touch
-from jobs.store.rows import JOB, KEY, PARAMETERS, TASKS, instant, now, to_parameter, to_task
+from jobs.store.moves import TASK, close_job, end_task, move_job, move_task, queue_again, touch
+from jobs.store.rows import JOB, PARAMETERS, TASKS, instant, now, to_parameter, to_task
 from jobs.store.transactions import Store
 from jobs.tables import part, product, record, task
-
-_HELD = select(task.c.id).where(
-    task.c.id == KEY,
-    task.c.attempt == bindparam("attempt"),
-    task.c.worker == bindparam("worker"),
-    task.c.phase == Phase.EXECUTING.value,
-)
 
 
 @dataclass(frozen=True)
@@ -46,6 +40,10 @@ class Claim:
     """Those of its job."""
 
 
+class _FullError(Exception):
+    """As many tasks of the user run as may; the claim is taken back."""
+
+
 class Claims(Store):
     """Does to tasks what their workers want."""
 
@@ -59,9 +57,10 @@ class Claims(Store):
                 found = connection.execute(self._next, {"queue": queue}).one_or_none()
             if found is None:
                 return None
-            claim = self._claim(found.id, found.first, worker, lease)
-            if claim is not None:  # else somebody else was faster
-                return claim
+            with suppress(_FullError):  # others of the user's have just begun
+                claim = self._claim(found.id, found.first, worker, lease)
+                if claim is not None:  # else somebody else was faster
+                    return claim
 
     def _claim(self, task_id: str, first: str, worker: str, lease: float) -> Claim | None:
         """Claim a task; None if it is not there to be had any more.
@@ -70,7 +69,8 @@ class Claims(Store):
         """
         at = now()
         job_id = task_id.partition(".")[0]
-        with self._change(job_id) as connection:
+        # Where a claim is lost with the machine, so is the worker that made it.
+        with self._change(job_id, lasting=False) as connection:
             moved = move_task(
                 connection,
                 task_id,
@@ -84,27 +84,40 @@ class Claims(Store):
             )
             if moved is None:
                 return None
+            self._keep_limit(connection, moved.owner)
             if first != task_id:
                 connection.execute(
                     update(task).where(task.c.id == first, task.c.phase == Phase.QUEUED.value).values(turn=moved.turn)
                 )
             parent = connection.execute(JOB, {"key": moved.job_id}).one()
             if parent.phase == Phase.QUEUED.value:
-                move_job(connection, moved.job_id, Phase.EXECUTING, "first task started", started=at)
+                move_job(connection, moved.job_id, Phase.EXECUTING, "first task started", Phase.QUEUED, started=at)
             else:
                 touch(connection, moved.job_id)
             parameters = connection.execute(PARAMETERS, {"key": job_id}).all()
         created = instant(parent.created)
         return Claim(to_task(moved), worker, parent.script, created, tuple(map(to_parameter, parameters)))
 
+    def _keep_limit(self, connection: Connection, owner: str) -> None:
+        """Make sure that a user has no more tasks running than he may, the one claimed just now included.
+
+        :raises _FullError: he has.
+        """
+        if self._limits.running:
+            self.database.line_up(connection, f"amora running {owner}")
+            running = select(func.count()).where(task.c.phase == Phase.EXECUTING.value, task.c.owner == owner)
+            if connection.execute(running).scalar_one() > self._limits.running:
+                raise _FullError
+
     def holds(self, claim: Claim) -> bool:
         """Whether a claim still holds."""
-        with self.database.read() as connection:
-            return _holds(connection, claim)
+        held = (claim.task.attempt, claim.worker, Phase.EXECUTING.value)
+        found = self._holder(claim.task.id)
+        return found is not None and tuple(found) == held
 
     def report(self, claim: Claim, progress: float, message: str) -> bool:
         """Write down the progress of a task; False when the claim is lost."""
-        with self._change(claim.task.job_id) as connection:
+        with self._change(claim.task.job_id, lasting=False) as connection:
             done = connection.execute(
                 update(task).where(is_held(claim)).values(progress=progress, message=message)
             ).rowcount
@@ -139,7 +152,7 @@ class Claims(Store):
                 connection.execute(
                     insert(record).values(job_id=claim.task.job_id, task=claim.task.number, content=used)
                 )
-            close_job(connection, claim.task.job_id)
+            close_job(connection, claim.task.job_id, completed=claim.task.role)
         return True
 
     def parts(self, job_id: str) -> list[Part]:
@@ -188,9 +201,8 @@ class Claims(Store):
 
     def _end(self, connection: Connection, claim: Claim, target: Phase, reason: str, **values: Any) -> bool:
         """Move a task to its end, if the claim holds."""
-        moved = move_task(
-            connection, claim.task.id, target, reason, claim.task.attempt, claim.worker, ended=now(), **values
-        )
+        held = claim.task
+        moved = end_task(connection, held.id, target, reason, held.attempt, claim.worker, ended=now(), **values)
         return moved is not None
 
     def give_back(self, task_id: str, attempt: int, reason: str, *, lost: bool, limit: int) -> bool:
@@ -234,11 +246,6 @@ def _insert_products(connection: Connection, job_id: str, products: Sequence[Pro
                 "product's name keeps them apart."
             )
     connection.execute(insert(product), [vars(item) for item in products])
-
-
-def _holds(connection: Connection, claim: Claim) -> bool:
-    values = {"key": claim.task.id, "attempt": claim.task.attempt, "worker": claim.worker}
-    return connection.execute(_HELD, values).one_or_none() is not None
 
 
 def is_held(claim: Claim) -> ColumnElement[bool]:

@@ -19,7 +19,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
     update,
 )
@@ -28,12 +27,11 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from jobs.errors import PhaseError
 from jobs.phases import ACTIVE, FINAL, JOB_MOVES, TASK_MOVES, Phase, sources
 from jobs.store.rows import KEY, PHASES, either, now, unknown
-from jobs.tables import job, part, phase_change, task
+from jobs.tables import job, part, task
 
 _PHASE_OF_JOB = select(job.c.phase).where(job.c.id == KEY).with_for_update()
 TASK = select(task).where(task.c.id == KEY).with_for_update()
 _TOUCH = update(job).where(job.c.id == KEY).values(version=job.c.version + 1)
-_TRAIL = insert(phase_change)
 # Two are enough to tell whether the gather task is the only one.
 _UNFINISHED, _COMPLETED = (
     select(task.c.id, task.c.role, task.c.phase)
@@ -82,19 +80,28 @@ def _task_update(target: Phase, names: frozenset[str], new_attempt: bool) -> Ret
     )
 
 
-def move_job(connection: Connection, job_id: str, target: Phase, reason: str, **values: int | str | None) -> None:
+def move_job(
+    connection: Connection,
+    job_id: str,
+    target: Phase,
+    reason: str,
+    likely: Phase | None = None,
+    **values: int | str | None,
+) -> None:
     """Move a job if its phase allows it.
 
+    :param likely: the phase that it most probably has; that it is looked up can be saved then.
     :raises PhaseError: it does not.
     """
+    update_, new = _job_update(target, frozenset(values)), _new(values)
+    if likely is not None and connection.execute(update_, {"key": job_id, "origin": likely.value} | new).rowcount:
+        _note(connection, job_id, None, likely, target, reason)
+        return
     origin = phase_of(connection, job_id)
-    done = connection.execute(
-        _job_update(target, frozenset(values)), {"key": job_id, "origin": origin.value} | _new(values)
-    )
-    if not done.rowcount:
+    if not connection.execute(update_, {"key": job_id, "origin": origin.value} | new).rowcount:
         allowed = sources(JOB_MOVES, target)
         raise PhaseError(f"The job {job_id} is {origin}; it can become {target} only from {either(allowed)}.")
-    _write_trail(connection, job_id, None, origin, target, reason)
+    _note(connection, job_id, None, origin, target, reason)
 
 
 def _new(values: Mapping[str, int | float | str | None]) -> dict[str, int | float | str | None]:
@@ -144,8 +151,36 @@ def move_task(
         {"key": task_id, "attempt": row.attempt, "origin": origin.value} | _new(plain),
     ).one_or_none()
     if moved is not None:
-        _write_trail(connection, row.job_id, row.number, origin, target, reason)
+        _note(connection, row.job_id, row.number, origin, target, reason)
     return moved
+
+
+def end_task(
+    connection: Connection, task_id: str, target: Phase, reason: str, attempt: int, worker: str, **values: Any
+) -> Row[Any] | None:
+    """Move a task that a worker holds to its end; None if it does not hold it any more."""
+    found = _end_update(target, frozenset(values))
+    held = {"key": task_id, "tried": attempt, "holder": worker}
+    moved = connection.execute(found, held | _new(values)).one_or_none()
+    if moved is not None:
+        _note(connection, moved.job_id, moved.number, Phase.EXECUTING, target, reason)
+    return moved
+
+
+@cache
+def _end_update(target: Phase, names: frozenset[str]) -> ReturningUpdate[Any]:
+    origins = sources(TASK_MOVES, target) & {Phase.EXECUTING}
+    return (
+        update(task)
+        .where(
+            task.c.id == KEY,
+            task.c.attempt == bindparam("tried"),
+            task.c.worker == bindparam("holder"),
+            task.c.phase.in_([phase.value for phase in origins]),
+        )
+        .values(phase=target.value, **{name: bindparam(f"new_{name}") for name in names})
+        .returning(task.c.job_id, task.c.number)
+    )
 
 
 def queue_again(
@@ -172,10 +207,12 @@ def queue_again(
     return moved is not None
 
 
-def close_job(connection: Connection, job_id: str, *, transient: bool = False) -> None:
+def close_job(connection: Connection, job_id: str, *, transient: bool = False, completed: str | None = None) -> None:
     """End the job if its last task has ended: COMPLETED if any task was, else ERROR with the first reason.
 
     A task that gathers is queued when its parts have ended.
+
+    :param completed: the role of the task that has just been completed, if one has.
     """
     key = {"key": job_id}
     unfinished = connection.execute(_UNFINISHED, key).all()
@@ -189,6 +226,9 @@ def close_job(connection: Connection, job_id: str, *, transient: bool = False) -
     elif unfinished:
         touch(connection, job_id)
         return
+    if completed == "":  # there is nothing to gather
+        move_job(connection, job_id, Phase.COMPLETED, "last task ended", Phase.EXECUTING, ended=now())
+        return
     tasks = task.c.job_id == job_id
     gather = connection.execute(_GATHER, key).one_or_none()
     if gather is not None and gather.phase != Phase.ABORTED.value:
@@ -197,7 +237,7 @@ def close_job(connection: Connection, job_id: str, *, transient: bool = False) -
     elif gather is not None:
         tasks = and_(tasks, task.c.role == "part")
     if connection.execute(select(task.c.id).where(tasks, task.c.phase == Phase.COMPLETED.value).limit(1)).first():
-        move_job(connection, job_id, Phase.COMPLETED, "last task ended", ended=now())
+        move_job(connection, job_id, Phase.COMPLETED, "last task ended", Phase.EXECUTING, ended=now())
         return
     count = connection.execute(select(func.count()).where(tasks)).scalar_one()
     reason = connection.execute(
@@ -209,6 +249,7 @@ def close_job(connection: Connection, job_id: str, *, transient: bool = False) -
         job_id,
         Phase.ERROR,
         "last task ended",
+        Phase.EXECUTING,
         error=message,
         error_transient=int(transient),
         ended=now(),
@@ -241,18 +282,7 @@ def touch_pending(connection: Connection, job_id: str, **values: str | None) -> 
         raise PhaseError(f"The job {job_id} is {phase}; its parameters can be changed only while it is PENDING.")
 
 
-def _write_trail(
-    connection: Connection, job_id: str, number: int | None, origin: Phase, target: Phase, reason: str
-) -> None:
-    connection.execute(
-        _TRAIL,
-        {
-            "job_id": job_id,
-            "task": number,
-            "origin": origin.value,
-            "target": target.value,
-            "at": now(),
-            "reason": reason,
-        },
-    )
-    connection.info.setdefault("moves", []).append((number, origin, target, reason))
+def _note(connection: Connection, job_id: str, number: int | None, origin: Phase, target: Phase, reason: str) -> None:
+    """Have a move written down with the others of its transaction, at its end."""
+    move = {"job_id": job_id, "task": number, "origin": origin.value, "target": target.value, "reason": reason}
+    connection.info.setdefault("moves", []).append({**move, "at": now()})

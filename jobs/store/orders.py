@@ -117,7 +117,7 @@ class Orders(Store):
         ids = [f"{job_id}.{number}" for number in range(1, len(work) + 1)]
         with self._change(job_id) as connection:
             require(connection, job_id, version)
-            move_job(connection, job_id, Phase.QUEUED, "RUN")
+            move_job(connection, job_id, Phase.QUEUED, "RUN", Phase.PENDING)
             parent = connection.execute(select(job.c.script, job.c.owner, job.c.run_id).where(job.c.id == job_id)).one()
             owner, session = parent.owner or "", parent.run_id or job_id
             self._admit(connection, parent.owner, len(work))
@@ -149,6 +149,8 @@ class Orders(Store):
 
         :raises QuotaError: he may not.
         """
+        if self._limits.queued or self._limits.disk:  # else two at once would find that there is room for one
+            self.database.line_up(connection, f"amora waiting {owner or ''}")
         if self._limits.queued:
             waiting = connection.execute(
                 select(func.count()).select_from(task).where(WAITING, task.c.owner == (owner or ""))

@@ -12,15 +12,18 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     bindparam,
+    insert,
     select,
 )
 
 from index.database import Database
 from jobs.store.rows import new_id, now
 from jobs.store.turns import next_task, place_in_line
-from jobs.tables import job
+from jobs.tables import job, phase_change, task
 
 log = logging.getLogger("jobs.store")
+
+_TRAIL = insert(phase_change)
 
 CHANNEL = "amora_jobs"
 """Where PostgreSQL tells of changes: each message is the name of the store that made it and the job's id."""
@@ -59,6 +62,9 @@ class Store:
         self._lines = place_in_line(self._next)
         self._changed = changed
         self._open = threading.local()
+        self._holder = database.glance(
+            select(*task.c["attempt", "worker", "phase"]).where(task.c.id == bindparam("key"))
+        )
         self._state = database.glance(
             select(*job.c["script", "phase", "version", "owner", "run_id"]).where(job.c.id == bindparam("key"))
         )
@@ -74,13 +80,16 @@ class Store:
                 self._open.connection = None
 
     @contextmanager
-    def _change(self, job_id: str) -> Iterator[Connection]:
-        """Give a transaction that changes one job; once it is committed, those who wait for the job are told."""
+    def _change(self, job_id: str, *, lasting: bool = True) -> Iterator[Connection]:
+        """Give a transaction that changes one job; once it is committed, those who wait for the job are told.
+
+        :param lasting: as for :meth:`index.database.Database.write`.
+        """
         connection: Connection | None = getattr(self._open, "connection", None)
         if connection is not None:
             yield connection
             return
-        with self.database.write() as connection:
+        with self.database.write(lasting=lasting) as connection:
             for left in ("moves", "also"):  # of a transaction that was not committed
                 connection.info.pop(left, None)
             if not self.database.quick:
@@ -91,9 +100,11 @@ class Store:
             yield connection
             moves = connection.info.pop("moves", ())
             also = connection.info.pop("also", None)
-        for number, origin, target, reason in moves:
-            fields = {"job": job_id} if number is None else {"job": job_id, "task": number}
-            log.info("%s to %s: %s", origin, target, reason, extra={"about": fields})
+            if moves:
+                connection.execute(_TRAIL, moves)
+        for move in moves:
+            fields = {"job": job_id} if move["task"] is None else {"job": job_id, "task": move["task"]}
+            log.info("%s to %s: %s", move["origin"], move["target"], move["reason"], extra={"about": fields})
         self._changed(job_id)
         if also is not None:
             self._changed(also)

@@ -15,6 +15,7 @@ from typing import Self
 
 from index.database import Database
 from jobs.database import upgrade
+from tests.leash import Leash
 from tests.servers import PostgreSQL, RedisServer, Server, free_port
 
 LEASE = 3.0
@@ -35,6 +36,7 @@ class Process:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._wanted = True
+        self._leash: Leash | None = None
         self.starts = 0
 
     def supervise(self) -> None:
@@ -46,6 +48,13 @@ class Process:
                     self._process = subprocess.Popen(
                         self._command, env=self._environment, stdout=log, stderr=log, start_new_session=True
                     )
+                self._free()
+                self._leash = Leash(self._process.pid)
+
+    def _free(self) -> None:
+        if self._leash is not None:
+            self._leash.free()
+            self._leash = None
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -66,6 +75,8 @@ class Process:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 raise
+            finally:
+                self._free()
 
 
 class Installation:

@@ -111,5 +111,6 @@ def _clear(installation: Installation) -> None:
     )
     sweeper: Sweeper = engine._sweeper
     sweeper.sweep()
+    sweeper.clear_workspaces(0.0)
     sweeper.clear_orphans()
     engine.stop()

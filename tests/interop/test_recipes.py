@@ -120,6 +120,8 @@ def test_aladin_shows_image_coverage_and_observations(
 ) -> None:
     monkeypatch.setitem(here.environment, "DISPLAY", display)
     run("aladin", here, tmp_path)
+    if pictures := os.environ.get("DESKTOP_PICTURES"):
+        shutil.copy(tmp_path / "view.png", Path(pictures) / "aladin.png")
     seen = np.asarray(Image.open(tmp_path / "view.png").convert("RGB")).astype(int)
     red, _, blue = seen[..., 0], seen[..., 1], seen[..., 2]
     assert (red > blue + 60).mean() > 0.2, "the coverage is not in the picture"

@@ -158,6 +158,20 @@ def test_abort_and_delete_end_the_scripts(home: Path, installation: dict[str, st
             until(lambda: not list((home / "jobs").iterdir()), "no file is left", 3)
 
 
+def test_the_folder_of_an_aborted_task_goes_although_its_worker_was_killed(home: Path) -> None:
+    """By whichever process of the machine sweeps next; it need not be one that was started since."""
+    with Service(home) as service:
+        job = service.post("probe", SECONDS="60")
+        running(service, job, 1)
+        with Service(home) as other:
+            before = processes(home)
+            os.kill(service.process.pid, signal.SIGSTOP)
+            assert other.http.post(f"{job}/phase", data={"PHASE": "ABORT"}).status_code == 303
+            service.kill()
+            until(lambda: not processes(home) & before, "no process is left", 5)
+            until(lambda: not list((home / "work").iterdir()), "no working folder is left", 20)
+
+
 def test_execution_duration_is_enforced(home: Path, installation: dict[str, str]) -> None:
     with Service(home, **installation) as service:
         job = service.post("probe", SECONDS="60", EXECUTIONDURATION="1")

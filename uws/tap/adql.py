@@ -112,7 +112,9 @@ def _read(text: str, published: Published) -> Query:
         raise QueryError(_tidy(error)) from error
     if not tree.selects:
         raise QueryError("a SELECT asks for columns, and this one for none")
-    columns = tuple(_named(Types(published).of_query(tree), shown))
+    types = Types(published)
+    columns = tuple(_named(types.of_query(tree), shown))
+    _refuse_texts_for_numbers(tree, types)
     return Query(tree, columns, _top(tree))
 
 
@@ -194,6 +196,23 @@ def _refuse_unknown_function(node: exp.Anonymous) -> None:
         wanted = str(least) if least == most else f"{least} to {most}"
         raise QueryError(f"{name} takes {wanted} arguments, not {given}")
     node.set("this", name)
+
+
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In)
+
+
+def _refuse_texts_for_numbers(tree: exp.Expr, types: Types) -> None:
+    """Refuse to hold a column of numbers against a text, such as '10 ks': SQLite would call each number smaller."""
+    for node in tree.find_all(*_COMPARISONS):
+        sides = [side for side in (node.this, *(node.args.get(key) for key in ("expression", "low", "high"))) if side]
+        sides += node.expressions
+        texts = [side for side in sides if isinstance(side, exp.Literal) and side.is_string]
+        for side in sides if texts else ():
+            if isinstance(side, exp.Column) and isinstance(node.parent_select, exp.Select):
+                column = types.of(side, node.parent_select)
+                if not column.is_text:
+                    unit = f" in {column.unit}" if column.unit else ""
+                    raise QueryError(f"{side.name} is a number{unit}, and {_spelt(texts[0])} is a text")
 
 
 def _is_count(node: exp.Expr | None) -> bool:

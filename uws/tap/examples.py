@@ -17,6 +17,7 @@ class Example(NamedTuple):
     name: str
     text: str
     query: str
+    parameters: tuple[tuple[str, str], ...] = ()
 
 
 EXAMPLES = (

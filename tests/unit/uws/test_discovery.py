@@ -225,7 +225,7 @@ def test_each_service_tells_what_it_can_do(probe: Client, service: services.Serv
     available = etree.fromstring(probe.get(service.name, "availability").content)
     assert available.findtext("{*}available") in ("true", "false")
     for endpoint in service.endpoints:
-        for root in (own, whole):
+        for root in (own,) if endpoint.standard == services.EXAMPLES else (own, whole):
             (capability,) = root.findall(f"capability[@standardID='{endpoint.standard}']")
             address = capability.findtext("interface/accessURL")
             assert address == "https://amora.example/x/" + "/".join(endpoint.path)
@@ -250,3 +250,21 @@ def test_who_may_have_the_files(tmp_path_factory: pytest.TempPathFactory, settin
     assert this["link_auth"] == auth
     assert bool(this["link_authorized"]) is (status == 404)
     engine.stop()
+
+
+@pytest.mark.parametrize("name", ["sia2", "scs", "soda"])
+def test_the_examples_are_calls_that_work(probe: Client, name: str) -> None:
+    answer = probe.get(name, "examples")
+    assert answer.headers["content-type"].startswith("application/xhtml+xml")
+    root = etree.fromstring(answer.content)
+    examples = root.findall(".//{*}section[@typeof='example']")
+    assert examples
+    for example in examples:
+        pairs = [
+            (item.find("*[@property='key']").text, item.find("*[@property='value']").text)
+            for item in example.iterfind(".//*[@property='generic-parameter']")
+        ]
+        assert pairs
+        if name != "soda":
+            path = services.named(name).endpoints[0].path
+            assert len(rows(probe.get(*path, **dict(pairs)))) > 0 or ("MAXREC", "0") in pairs

@@ -60,8 +60,11 @@ function draw(u, one, ink) {
     if (one.kind === "line") {
       joined ? ctx.lineTo(px, py) : ctx.moveTo(px, py);
     } else if (one.kind === "steps") {
-      const half = dx || ((one.x[index + 1] ?? x) - (one.x[index - 1] ?? x)) / (index && index + 1 < one.x.length ? 4 : 2);
-      const left = at(x - half, "x"), right = at(x + half, "x");
+      // Without a width of its own a bin goes half of the way to each neighbour.
+      const before = one.x[index - 1], after = one.x[index + 1];
+      const down = dx || (before != null ? (x - before) / 2 : after != null ? (after - x) / 2 : 0);
+      const up = dx || (after != null ? (after - x) / 2 : down);
+      const left = at(x - down, "x"), right = at(x + up, "x");
       joined ? ctx.lineTo(left, py) : ctx.moveTo(left, py);
       ctx.lineTo(right, py);
     } else if (dx) {
@@ -100,6 +103,13 @@ function save(name, blob) {
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 
+/** A number along an axis: short, and never 0 for what is small. */
+const tick = (value) => {
+  if (value === null || value === undefined) return "";
+  const large = Math.abs(value);
+  return large && (large < 1e-3 || large >= 1e6) ? value.toExponential(0) : String(Number(value.toPrecision(6)));
+};
+
 const text = (axis) => (axis.unit ? `${axis.label} (${axis.unit})` : axis.label);
 
 /** Show a plot, or several in one, in an element. */
@@ -116,7 +126,7 @@ export async function plot(place, addresses, names = []) {
   function render() {
     shown?.destroy();
     const inks = series.map((_, index) => colour(COLOURS[index % COLOURS.length]));
-    const axis = (one) => ({ label: text(one), stroke: colour("--text"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") }, font: "12px system-ui", labelFont: "13px system-ui" });
+    const axis = (one) => ({ label: text(one), values: (_, ticks) => ticks.map(tick), stroke: colour("--text"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") }, font: "12px system-ui", labelFont: "13px system-ui" });
     const scale = (name) => ({ time: false, distr: logs[name] ? 3 : 1, range: (u, low, high) => (u.data && zoomed(u, name) ? [low, high] : extent(series, name, logs[name])) });
     let zoom = {};
     const zoomed = (_, name) => zoom[name];

@@ -94,6 +94,17 @@ def test_all_columns_keep_what_is_said_of_them(published: Published) -> None:
         ("SELECT s_ra FROM ivoa.obscore CROSS APPLY x", "not part of ADQL"),
         ("SELECT s_ra FRM ivoa.obscore", "line 1, column 20: SELECT s_ra FRM >>ivoa<<.obscore"),
         ("SELECT s_ra FROM ivoa.obscore WHERE", "Where is not complete"),
+        (
+            "SELECT s_ra FROM ivoa.obscore WHERE t_exptime > '10 ks'",
+            "t_exptime is a number in s, and '10 ks' is a text",
+        ),
+        ("SELECT s_ra FROM ivoa.obscore WHERE '1' = s_ra", "s_ra is a number in deg"),
+        ("SELECT s_ra FROM ivoa.obscore WHERE s_dec BETWEEN '1 arcmin' AND 2", "s_dec is a number in deg"),
+        ("SELECT s_ra FROM ivoa.obscore WHERE calib_level IN (1, 'two')", "calib_level is a number, and 'two'"),
+        (
+            "SELECT s_ra FROM ivoa.obscore AS o WHERE EXISTS (SELECT 1 FROM TAP_SCHEMA.tables WHERE o.s_ra = 'x')",
+            "s_ra",
+        ),
     ],
 )
 def test_everything_else_is_refused(text: str, words: str, published: Published) -> None:

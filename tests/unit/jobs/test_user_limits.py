@@ -1,0 +1,55 @@
+"""What one user may have is kept to the last task, however many processes ask for more at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from index.database import Database
+from jobs.errors import QuotaError
+from jobs.store import JobStore, UserLimits
+
+AT_ONCE = 8
+LIMITS = UserLimits(running=3, queued=10)
+
+
+@pytest.fixture
+def stores(database_url: str) -> Iterator[list[JobStore]]:
+    """As many as there are processes."""
+    stores = [JobStore(Database(database_url), limits=LIMITS) for _ in range(AT_ONCE)]
+    yield stores
+    for store in stores:
+        store.database.close()
+
+
+def _post(store: JobStore) -> int:
+    """Post jobs of two tasks until no more are taken; return how many were."""
+    for taken in range(20):
+        job_id = store.create("probe", [], run_id=None, owner="alice", duration=60, destruction=None)
+        try:
+            store.queue(job_id, [(), ()], "q")
+        except QuotaError:
+            return taken
+    return 20
+
+
+def test_no_more_wait_and_no_more_run_than_may(stores: list[JobStore]) -> None:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for round_ in range(5):
+            taken = sum(pool.map(_post, stores))
+            assert taken == 5, round_
+            claims = [claim for claim in pool.map(lambda store: store.claim("q", "host/1/2", 30), stores) if claim]
+            assert len(claims) == 3
+            assert stores[0].waiting() == {"q": 7}
+            for claim in claims:
+                stores[0].complete(claim, [])
+            while claim := stores[0].claim("q", "host/1/2", 30):
+                stores[0].complete(claim, [])
+
+
+def test_another_user_has_limits_of_his_own(stores: list[JobStore]) -> None:
+    assert _post(stores[0]) == 5
+    job_id = stores[0].create("probe", [], run_id=None, owner="bob", duration=60, destruction=None)
+    stores[0].queue(job_id, [()] * 10, "q")
