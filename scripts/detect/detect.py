@@ -20,6 +20,7 @@ from scripts.epic import (
     task,
     vignetting,
 )
+from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
 from scripts.epic.psf import King
 from scripts.epic.selection import select
@@ -49,7 +50,6 @@ COLUMNS = (
 
 def main(job: task.Task) -> None:
     """Find the sources of one event list."""
-    task.progress(0.05, "reading the event list")
     events = EventList(job.events)
     parameters = job.parameters
     band = parameters.real("EMIN", 0.5), parameters.real("EMAX", 2.0)
@@ -64,6 +64,10 @@ def main(job: task.Task) -> None:
     files = job.dataset.get("files", ())
     _, seconds_map = exposure_map.prepare(events, files, live, selection.flags, band)
     seconds = exposure_map.image(seconds_map, where).astype(np.float64)
+    if not seconds.any():
+        raise ScienceError(
+            f"{events.path.name}: no place of the field was exposed in the good times asked for ({seconds_map.origin})."
+        )
     task.progress(0.4, "detecting")
     energy, camera = psf.mean_energy(*band), events.camera.name
 

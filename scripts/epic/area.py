@@ -44,13 +44,18 @@ def _bad_pixels(events: EventList, chip: Chip, strict: bool) -> NDArray[np.bool_
     return bad
 
 
-def live_area(region: Shape, events: EventList, geometry: Geometry, flags: str) -> dict[int, float]:
+def live_area(region: Shape, events: EventList, geometry: Geometry | None, flags: str) -> dict[int, float]:
     """Return the area of ``region`` that each CCD saw, in sky pixels of (0.05 arcsec)^2.
 
     A place seen by two CCDs counts for the first. ``flags`` is that of the selection: events out of the
     field of view are kept with ``none``, so there the edge of the field does not count.
+
+    :param geometry: None for a list of another observatory, whose CCDs are not known: the area is that drawn, shared
+        out among the CCDs by their events.
     """
     x0, x1, y0, y1 = events.grid
+    if geometry is None:
+        return _drawn_area(region, events)
     areas = dict.fromkeys((chip.ccd for chip in geometry.chips), 0.0)
     if region.bounds is None:
         return areas
@@ -76,3 +81,15 @@ def live_area(region: Shape, events: EventList, geometry: Geometry, flags: str) 
         areas[chip.ccd] = float(np.count_nonzero(live)) * cell
         detx, dety = detx[~live], dety[~live]
     return areas
+
+
+def _drawn_area(region: Shape, events: EventList) -> dict[int, float]:
+    if region.bounds is None or not all(np.isfinite(region.bounds)):
+        return dict.fromkeys(events.ccds, 0.0)
+    x0, x1, y0, y1 = region.bounds
+    n = int(np.sqrt(SAMPLES))
+    x, y = np.meshgrid(x0 + (np.arange(n) + 0.5) * (x1 - x0) / n, y0 + (np.arange(n) + 0.5) * (y1 - y0) / n)
+    area = float(np.mean(region.contains(x.ravel(), y.ravel()))) * (x1 - x0) * (y1 - y0)
+    inside = region.contains(events.column("X"), events.column("Y"))
+    ccds = events.column("CCDNR")[inside] if inside.any() else events.column("CCDNR")
+    return {ccd: area * float(np.mean(ccds == ccd)) if len(ccds) else 0.0 for ccd in events.ccds}

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
 
 Floats = NDArray[np.float64]
@@ -184,6 +185,12 @@ class Geometry:
 
     def __init__(self, events: EventList) -> None:
         self.camera = events.camera.name
+        if self.camera not in FIELD:
+            raise ScienceError(
+                f"{events.path.name} is a list of {events.keyword('TELESCOP', '')} {self.camera}, whose detectors are "
+                "not known here: cut-outs, images, light curves, spectra and hardness ratios can be made of it, but "
+                "nothing that needs an exposure map."
+            )
         self.field = FIELD[self.camera]
         # a quarter of a million events fix six numbers well enough
         step = max(1, len(events) // 250_000)

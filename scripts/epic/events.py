@@ -47,7 +47,7 @@ class EventList:
 
     :param near: regions of ``task.json``; only events in their bounding boxes are kept.
     :param around: whether ``near`` must hold the automatic background ring too.
-    :param epic: False takes lists of other observatories too.
+    :param epic: whether it must be of an EPIC camera; None takes a list that names another TELESCOP than XMM as it is.
     :raises EventFileError: the file cannot be read, is cut off, or is not such an event list.
     """
 
@@ -57,11 +57,11 @@ class EventList:
         near: Sequence[Mapping[str, Any]] = (),
         *,
         around: bool = False,
-        epic: bool = True,
+        epic: bool | None = None,
         hard: bool = True,
     ) -> None:
         self.path = path
-        self._epic = epic
+        self._asked, self.epic = epic, epic is not False
         self._near = list(near)
         self._want_hard = hard
         self._around = around
@@ -77,7 +77,7 @@ class EventList:
         rows = self._units["EVENTS"].rows
         self._rows: stream.Rows = np.empty(0, dtype=[]) if rows is None else rows
         for name in self._standard_gti_names().values():
-            if name not in self._units and epic:
+            if name not in self._units and self.epic:
                 raise EventFileError(
                     f"{path.name}[{name}]: the extension is named in EVENTS but missing; the file is cut off"
                 )
@@ -87,26 +87,28 @@ class EventList:
         self.header = header
         self.primary = fits.Header()
         instrument = str(header.get("INSTRUME", "")).strip()
-        if instrument not in CAMERAS and self._epic:
+        if self._asked is None:
+            self.epic = str(header.get("TELESCOP", "XMM")).strip().upper() in ("", "XMM")
+        if instrument not in CAMERAS and self.epic:
             raise EventFileError(
                 f"{self.path.name}[EVENTS]: is not from an EPIC camera: INSTRUME is '{instrument}', "
                 f"allowed are {', '.join(CAMERAS)}"
             )
-        self.camera: Camera = CAMERAS.get(instrument) or Camera(
-            instrument, instrument, "", 255, np.inf, (10000, None), 1024
+        self.camera: Camera = (CAMERAS.get(instrument) if self.epic else None) or Camera(
+            instrument, instrument, "", 255, np.inf, (10000, None), 4096
         )
         self._check_columns()
         return self._sieve() if self._near else None
 
     def _check_columns(self) -> None:
         mode = str(self.header.get("DATAMODE", "IMAGING")).strip().upper()
-        if self._epic and mode in ("TIMING", "BURST"):
+        if self.epic and mode in ("TIMING", "BURST"):
             raise EventFileError(
                 f"{self.path.name}[EVENTS]: is a {mode.lower()} mode list, which has no positions on the sky; "
                 "an imaging mode event list (MIEVLI, PIEVLI) is needed"
             )
         names = self.names
-        for column in COLUMNS if self._epic else ("TIME", "X", "Y"):
+        for column in COLUMNS if self.epic else ("TIME", "X", "Y"):
             if column not in names:
                 raise EventFileError(
                     f"{self.path.name}[EVENTS]: has no column {column}, it has {', '.join(names)}; "
@@ -206,7 +208,7 @@ class EventList:
         """
         if name not in self._columns:
             stored = name if name in self.names else OTHER.get(name, name)
-            if not self._epic and name == "PI" and "ENERGY" in self.names:
+            if not self.epic and name == "PI" and "ENERGY" in self.names:
                 stored = "ENERGY"
             if stored in self.names:
                 data = stream.physical(self._rows[stored], self.header, self.names.index(stored) + 1)
@@ -230,6 +232,11 @@ class EventList:
                 name = f"REF{axis}{wide}"
                 values.append(self.number(name if self.keyword(name) is not None else f"{narrow}{index}"))
         ra, x, dx, dec, y, dy = values
+        if not (np.isfinite(values).all() and abs(ra) <= 360 and abs(dec) <= 90 and dx and dy):
+            raise EventFileError(
+                f"{self.path.name}[EVENTS]: the world coordinates of X and Y make no sense: centre {ra:g}, {dec:g}, "
+                f"pixel {x:g}, {y:g}, step {dx:g}, {dy:g} degrees (REFXCRVL, ... or TCRVLn, ...)"
+            )
         return Projection(ra, dec, (x, y), (dx, dy))
 
     @cached_property
@@ -259,7 +266,9 @@ class EventList:
         return int(found[1], 16), found[2] == "=="
 
     def flagged_clear(self, name: str) -> NDArray[np.bool_]:
-        """Tell which events pass a macro of the header."""
+        """Tell which events pass a macro of the header; without a name, as other observatories have none, all do."""
+        if not name:
+            return np.ones(len(self), dtype=bool)
         bits, clear = self.macro(name)
         hit: NDArray[np.bool_] = (self.column("FLAG").astype(np.int64) & bits) != 0
         return ~hit if clear else hit

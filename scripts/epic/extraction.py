@@ -48,7 +48,7 @@ class Extraction:
 
         :raises ScienceError: one of them has none.
         """
-        geometry = Geometry(self.events)
+        geometry = Geometry(self.events) if self.events.epic else None
         source, sky = (
             area.live_area(shape, self.events, geometry, self.selection.flags)
             for shape in (self.source, self.background)
@@ -84,4 +84,10 @@ def prepare(job: task.Task) -> Extraction:
     else:
         sky = background.automatic(events, source, selection.mask(events))
     print(f"source region: {source.text}\nbackground region: {sky.text}")
-    return Extraction(events, selection, source, sky)
+    made = Extraction(events, selection, source, sky)
+    if not any(made.live.values()):
+        raise ScienceError(
+            f"{events.path.name} has no live time in the good times asked for: FRACEXP of the frames (EXPOSUnn) or "
+            "LIVETInn is 0; take another exposure or other times."
+        )
+    return made

@@ -132,7 +132,7 @@ def subspace(header: fits.Header, events: EventList, selection: Selection, regio
 def _axes(events: EventList, selection: Selection, region: Shape | None) -> Iterator[Axis]:
     if selection.flags == "strict":
         yield Axis("FLAG", "0")
-    elif selection.flags == "standard":
+    elif selection.flags == "standard" and events.camera.macro:
         yield Axis("FLAG", bit_pattern(events.macro(events.camera.macro)[0]), form="X")
     yield Axis("PATTERN", f":{selection.pattern}")
     low, high = ("" if edge is None else str(edge) for edge in selection.pi)
@@ -185,7 +185,7 @@ def _gti_table(events: EventList, ccd: int, times: gti.Intervals) -> Any:
     return table
 
 
-def region_tables(region: Shape | None) -> list[Any]:
+def region_tables(region: Shape | None, events: EventList) -> list[Any]:
     """Return the region as an extension REGION (CXC/ASC FITS region), if it has an outline.
 
     The rows of one component are what all of them leave: a ring, and ``!CIRCLE`` for each hole in it.
@@ -200,6 +200,8 @@ def region_tables(region: Shape | None) -> list[Any]:
         if width:
             padded = np.array([(*row, *(0.0,) * (width - len(row))) for row in values])
             columns.append(Column(name.upper(), f"{width}D", padded if width > 1 else padded[:, 0], "pixel"))
+    # CFITSIO asks for an angle, whatever the shape
+    columns.append(Column("ROTANG", "D", np.zeros(len(shapes)), "deg"))
     columns.append(Column("COMPONENT", "I", np.ones(len(shapes), dtype=np.int16)))
     table = bintable("REGION", columns)
     header = table.header
@@ -209,6 +211,14 @@ def region_tables(region: Shape | None) -> list[Any]:
     header["HDUVERS"] = "1.2.0"
     header["MTYPE1"] = ("POS", "pair of columns X,Y of the event list")
     header["MFORM1"] = "X,Y"
+    plane = events.projection
+    for axis, kind, value in (("X", "RA---TAN", plane.ra), ("Y", "DEC--TAN", plane.dec)):
+        n, i = [column.name for column in columns].index(axis) + 1, "XY".index(axis)
+        header[f"TCTYP{n}"] = (kind, "coordinate type")
+        header[f"TCRVL{n}"] = (value, "[deg] at the reference pixel")
+        header[f"TCRPX{n}"] = (plane.crpix[i], "reference pixel")
+        header[f"TCDLT{n}"] = (plane.cdelt[i], "[deg] per pixel")
+        header[f"TCUNI{n}"] = ("deg", "unit of the coordinates")
     put_text(header, "SKYREG", region.text, "ICRS degrees")
     return [table]
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.epic import exposure, exposure_map, image, region
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
-from scripts.epic.exposure_map import TILE, ExposureMap
+from scripts.epic.exposure_map import TILE
+from scripts.epic.image import Grid
 from scripts.epic.projection import Projection
+from scripts.epic.selection import select
+from scripts.epic.task import Task
 
 Floats = NDArray[np.float64]
 
@@ -31,22 +37,22 @@ class Sky:
     shape: tuple[int, int]
     """Columns and rows."""
 
-    def pixels(self, events: EventList, x: Floats, y: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return column and row (from 0) of X, Y; -1 for what cannot be projected."""
-        column, row = self.projection.to_pixel(*events.projection.to_sky(x, y))
+    def pixels(self, projection: Projection, x: Floats, y: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return column and row (from 0) of X, Y of a list's projection; -1 for what cannot be projected."""
+        column, row = self.projection.to_pixel(*projection.to_sky(x, y))
         with np.errstate(invalid="ignore"):
             i, j = (np.where(np.isfinite(axis), np.floor(axis - 0.5), -1).astype(np.int64) for axis in (column, row))
         return i, j
 
-    def counts(self, events: EventList, keep: NDArray[np.bool_]) -> NDArray[np.int32]:
-        """Return the kept events per pixel, shape (rows, columns)."""
+    def counts(self, portion: Portion) -> NDArray[np.int32]:
+        """Return the events of a dataset per pixel, shape (rows, columns)."""
         nx, ny = self.shape
-        i, j = self.pixels(events, events.column("X")[keep].astype(float), events.column("Y")[keep].astype(float))
+        i, j = self.pixels(portion.projection, portion.x.astype(float), portion.y.astype(float))
         on = (i >= 0) & (i < nx) & (j >= 0) & (j < ny)
         return np.bincount(j[on] * nx + i[on], minlength=nx * ny).reshape(ny, nx).astype(np.int32)
 
-    def add_exposure(self, total: NDArray[np.float32], events: EventList, exposure: ExposureMap, weight: float) -> None:
-        """Add a list's exposure to ``total``, in tiles of rows: of each pixel the mean over points 3 arcsec apart."""
+    def add_exposure(self, total: NDArray[np.float32], portion: Portion, weight: float) -> None:
+        """Add a dataset's exposure to ``total``, tile by tile: of each pixel the mean over points 3 arcsec apart."""
         nx, ny = self.shape
         n = min(8, max(2, int(np.ceil(self.projection.unit / 3.0))))
         columns = 0.5 + (np.arange(nx * n) + 0.5) / n
@@ -54,13 +60,113 @@ class Sky:
         for first in range(0, ny, rows):
             last = min(ny, first + rows)
             u, v = np.meshgrid(columns, first + 0.5 + (np.arange((last - first) * n) + 0.5) / n)
-            x, y = events.projection.to_pixel(*self.projection.to_sky(u.ravel(), v.ravel()))
-            x0, x1, y0, y1 = events.grid
-            near = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
-            if near.any():
-                part = np.zeros(len(x), dtype=np.float32)
-                part[near] = weight * exposure.vignetted(x[near], y[near])
-                total[first:last] += part.reshape(last - first, n, nx, n).mean((1, 3))
+            x, y = portion.projection.to_pixel(*self.projection.to_sky(u.ravel(), v.ravel()))
+            part = weight * portion.exposed(x, y)
+            total[first:last] += part.reshape(last - first, n, nx, n).mean((1, 3))
+
+
+@dataclass(frozen=True)
+class Portion:
+    """What one dataset brings into a mosaic."""
+
+    projection: Projection
+    """Of X, Y."""
+    x: NDArray[np.int32]
+    """Of the selected events."""
+    y: NDArray[np.int32]
+    corners: Floats
+    """Right ascension and declination around what is to be covered, shape (2, n)."""
+    grid: Grid
+    exposure: NDArray[np.float32]
+    """Seconds on the axis, on ``grid``."""
+    camera: str
+    simulated: bool
+    told: str
+    """The selection and what the exposure was taken from."""
+
+    def exposed(self, x: Floats, y: Floats) -> NDArray[np.float32]:
+        """Return the exposure of X, Y: that of the pixel of the grid; 0 outside."""
+        nx, ny = self.grid.shape
+        with np.errstate(invalid="ignore"):
+            i, j = (
+                np.floor(np.nan_to_num((axis - origin) / self.grid.bin, nan=-1e6)).astype(np.int64) - first
+                for axis, origin, first in zip((x, y), self.grid.origin, self.grid.first, strict=True)
+            )
+        on = (i >= 0) & (i < nx) & (j >= 0) & (j < ny)
+        seconds = np.zeros(len(i), dtype=np.float32)
+        seconds[on] = self.exposure[j[on], i[on]]
+        return seconds
+
+    def save(self, path: Path) -> None:
+        """Write it for the gather task."""
+        facts = {
+            "projection": asdict(self.projection),
+            "grid": asdict(self.grid),
+            "camera": self.camera,
+            "simulated": self.simulated,
+            "told": self.told,
+        }
+        arrays = {"x": self.x, "y": self.y, "corners": self.corners, "exposure": self.exposure}
+        np.savez(path, facts=np.array(json.dumps(facts)), **arrays)  # type: ignore[arg-type]
+
+    @staticmethod
+    def load(path: Path) -> Portion:
+        """Read what the task of a dataset wrote."""
+        with np.load(path) as stored:
+            facts = json.loads(str(stored["facts"]))
+            arrays = {name: stored[name] for name in ("x", "y", "corners", "exposure")}
+        plane, grid = facts.pop("projection"), facts.pop("grid")
+        return Portion(
+            projection=Projection(plane["ra"], plane["dec"], tuple(plane["crpix"]), tuple(plane["cdelt"])),
+            grid=Grid(tuple(grid["origin"]), grid["bin"], tuple(grid["first"]), tuple(grid["shape"])),
+            **arrays,
+            **facts,
+        )
+
+
+def portion(job: Task) -> Portion:
+    """Select the events of a dataset and sample its exposure.
+
+    :raises ScienceError: the list cannot be used, or the region lies outside its field.
+    """
+    events = EventList(job.events)
+    selection = select(events, job.parameters)
+    keep = selection.mask(events)
+    x, y = (events.column(axis) for axis in "XY")
+    # events without a place on the sky (X = TNULL) are in no image
+    placed = (x > 0) & (y > 0)
+    keep &= placed
+    area = None if job.region is None else region.place(job.region, events.projection)
+    if area is not None:
+        keep[keep] = area.contains(x[keep], y[keep])
+    step = float(np.clip(job.parameters.real("PIXEL", 4.0) / 2, 1.0, 3.0))
+    where = image.grid(events, step, area)
+    x0, x1, y0, y1 = events.grid
+    if area is not None and area.bounds is not None:
+        x0, x1 = max(x0, area.bounds[0]), min(x1, area.bounds[1])
+        y0, y1 = max(y0, area.bounds[2]), min(y1, area.bounds[3])
+    elif placed.any():
+        x0, x1, y0, y1 = (float(edge) for axis in (x[placed], y[placed]) for edge in (axis.min(), axis.max()))
+    edge = np.linspace(0, 1, 9)
+    across, up = x0 + (x1 - x0) * edge, y0 + (y1 - y0) * edge
+    corners = events.projection.to_sky(
+        np.concatenate([across, across, np.full(9, x0), np.full(9, x1)]),
+        np.concatenate([np.full(9, y0), np.full(9, y1), up, up]),
+    )
+    live = exposure.live_times(events, selection.times)
+    band = job.parameters.real("EMIN", 0.5), job.parameters.real("EMAX", 10.0)
+    _, seconds = exposure_map.prepare(events, job.dataset.get("files", ()), live, selection.flags, band)
+    return Portion(
+        projection=events.projection,
+        x=x[keep].astype(np.int32),
+        y=y[keep].astype(np.int32),
+        corners=np.array(corners),
+        grid=where,
+        exposure=exposure_map.image(seconds, where, 1),
+        camera=events.camera.name,
+        simulated=events.simulated,
+        told=f"{selection.expression}; exposure {seconds.origin}",
+    )
 
 
 def cover(ra: Floats, dec: Floats, pixel: float, *, whole: str) -> Sky:

@@ -27,13 +27,19 @@ EVENT_LIST = re.compile(r"^(P\d{10}[A-Z0-9]{2}[A-Z]\d{3})[MP]IEVLI\w*\.(FTZ|FIT|
 
 FITS_TYPE = "application/fits"
 
-COMPANIONS = {"FBKTSR": "flare_background", **KINDS}
+COMPANIONS = {"FBKTSR": "flare_background", "SRSPEC": "source_spectrum", "SRCARF": "arf", **KINDS}
 """What belongs to an exposure besides its event list: the part of the name after the exposure, and the kind of file."""
 PICTURES = {
     "IMAGE_8000": "preview",
 }
 """The same of what is no FITS: the image in the whole band."""
 PNG = "image/png"
+
+MATRIX = {
+    camera: re.compile(rf"{prefix}_.+\.RMF(\.GZ)?", re.IGNORECASE)
+    for camera, prefix in (("M1", "M1"), ("M2", "M2"), ("PN", "EPN"))
+}
+"""The canned redistribution matrices of each camera; they lie beside the event lists where an archive keeps them."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,7 @@ def describe(path: Path) -> PPSDataset:
 
     :raises EventFileError: the file cannot be read, or its header lacks what identifies or places a dataset.
     """
-    events = EventList(path)
+    events = EventList(path, epic=True)
 
     def text(name: str) -> str | None:
         value = events.keyword(name)
@@ -209,6 +215,8 @@ def _companions(path: Path) -> Iterator[tuple[str, Path, str]]:
         for begin, kind in COMPANIONS.items():
             if name.startswith(f"{stem[1].upper()}{begin}") and not name.endswith((".PNG", ".PDF", ".GIF")):
                 yield kind, other.resolve(), FITS_TYPE
+        if MATRIX[stem[1][11:13].upper()].fullmatch(name):
+            yield "response", other.resolve(), FITS_TYPE
         for begin, kind in PICTURES.items():
             if name == f"{stem[1].upper()}{begin}.PNG":
                 yield kind, other.resolve(), PNG

@@ -10,6 +10,7 @@ from scripts.epic import ecf, poisson
 from scripts.epic.aperture import Measurement, measure
 from scripts.epic.errors import ScienceError
 from scripts.epic.gather import Part, each
+from scripts.epic.preview import Axis, Plot, Series
 from scripts.epic.table import Column
 from scripts.epic.task import PRODUCTS, Task
 
@@ -183,3 +184,22 @@ def facts(found: Sequence[Measurement], failures: Sequence[str], interval: float
     if any(one.simulated for one in found):
         told["SIMULATED"] = "made from simulated event lists, not observations"
     return told
+
+
+def plot(rows: Sequence[dict[str, Any]]) -> Plot:
+    """Return the fluxes of the datasets (rates, where one has none) over time, by camera, and upper limits."""
+    usable = [row for row in rows if not row["problem"]]
+    key, unit = ("flux", "erg/s/cm2") if all(row.get("flux") is not None for row in usable) else ("rate", "ct/s")
+    series = []
+    for camera in sorted({row["camera"] for row in usable}):
+        seen = [row for row in usable if row["camera"] == camera and row["detected"]]
+        if seen:
+            middle = [(row["t_start"] + row["t_stop"]) / 2 for row in seen]
+            half = [(row["t_stop"] - row["t_start"]) / 2 for row in seen]
+            error = [(row[f"{key}_high"] - row[f"{key}_low"]) / 2 for row in seen]
+            series.append(Series(camera, middle, [row[key] for row in seen], half, error))
+    unseen = [row for row in usable if not row["detected"]]
+    if unseen:
+        middle = [(row["t_start"] + row["t_stop"]) / 2 for row in unseen]
+        series.append(Series("upper limits", middle, [row[f"{key}_limit"] for row in unseen]))
+    return Plot("Photometry", Axis("Time (MJD)", "d"), Axis(key.capitalize(), unit), series)

@@ -133,10 +133,20 @@ def electronvolts(low: float | None, high: float | None) -> tuple[int | None, in
 def select(events: EventList, parameters: Parameters) -> Selection:
     """Build the selection that a task's parameters ask for: EMIN, EMAX, PATTERN, FLAGS, GTI, FLARE_RATE.
 
-    :raises ScienceError: the flare filter leaves no time.
+    :raises ScienceError: there is no good time, or the flare filter or TIME leave none.
     """
+    if not any(gti.duration(times) for times in events.standard_gti.values()):
+        raise ScienceError(
+            f"{events.path.name} has no good time: the good times of all its CCDs (STDGTInn) are empty, so nothing can "
+            "be made of it; take another exposure."
+        )
     flags = parameters.text("FLAGS", "standard")
-    rule = {"strict": "FLAG==0", "none": ""}.get(flags)
+    rule = {"strict": "FLAG==0", "none": ""}.get(flags, None if events.epic else "")
+    if not events.epic and (flags == "strict" or parameters.text("GTI", "none") == "flare"):
+        raise ScienceError(
+            f"{events.path.name} is a list of {events.keyword('TELESCOP', 'another observatory')}: FLAGS=strict and "
+            "GTI=flare are for the EPIC cameras."
+        )
     if rule is None:
         bits, _ = events.macro(events.camera.macro)
         rule = f"(FLAG & 0x{bits:x}) == 0"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.epic import ccd as geometry
-from scripts.epic import gti
+from scripts.epic import gti, psf, vignetting
 from scripts.epic.cameras import CAMERAS, Camera
 from scripts.epic.evli import write
 from scripts.epic.projection import Projection
@@ -28,7 +28,7 @@ from scripts.epic.simulated import ChipData, Exposure
 
 Floats = NDArray[np.float64]
 
-VERSION = 2
+VERSION = 3
 """Of the simulation; another version makes other bytes from the same seed."""
 
 CENTRE = (150.12, 2.21)
@@ -84,12 +84,8 @@ MODES = {"EMOS1": "PrimeFullWindow", "EMOS2": "PrimeFullWindow", "EPN": "PrimeFu
 FRAME = {"EMOS1": 2.6, "EMOS2": 2.6, "EPN": 0.19918}
 AREA = {"EMOS1": 0.32, "EMOS2": 0.32, "EPN": 1.0}
 """Count rate of a source relative to pn."""
-KING = {"EMOS1": (4.7, 1.457), "EMOS2": (4.7, 1.457), "EPN": (6.2, 1.503)}
-"""Core radius in arcsec and slope of a King profile at 1.5 keV (MOS: XRT1_XPSF_0005, pn: XMM-CCF-REL-116)."""
 OUT_OF_FIELD, REJECTED = 0x10000, 0x400000
 """Bits of FLAG."""
-VIGNETTING = (1.0, 0.951, 0.863, 0.756, 0.633, 0.525, 0.437, 0.359)
-"""At 0, 2, ... 14 arcmin."""
 BACKGROUND = {"EMOS1": (1.9, 0.2), "EMOS2": (1.9, 0.2), "EPN": (2.6, 0.3)}
 """Whole camera, ct/s: below 10 keV, and above."""
 FLARE_RATE = {"EMOS1": (4.0, 1.6), "EMOS2": (4.0, 1.6), "EPN": (9.0, 3.0)}
@@ -114,7 +110,7 @@ def simulate(folder: Path, seed: int = 66, report: Callable[[str], None] = lambd
     for number, (pointing, camera) in enumerate((p, c) for p in POINTINGS for c in CAMERAS.values()):
         # each list has its own stream, so that a change in one leaves the others as they are
         random = np.random.default_rng([seed, number])
-        exposure, counts = _expose(pointing, camera, random)
+        exposure, counts = expose(pointing, camera, random)
         path = write(exposure, folder)
         paths.append(path)
         lists[path.name] = {
@@ -167,6 +163,7 @@ class _Camera:
         step = 0.05 / 3600
         self.projection = Projection(pointing.ra, pointing.dec, (25921.0, 25921.0), (-step, step))
         self.to_sky = geometry.nominal_to_sky(camera.name, self.projection.crpix, pointing.position_angle)
+        self.pointing = vignetting.Pointing(self.projection, pointing.ra, pointing.dec, pointing.position_angle)
         self.field = geometry.FIELD[camera.name]
         self.frame_time = FRAME[camera.instrument]
         self.pn = camera.name == "PN"
@@ -209,14 +206,16 @@ class _Camera:
         return seen
 
 
-def _expose(pointing: Pointing, camera: Camera, random: np.random.Generator) -> tuple[Exposure, dict[str, int]]:
+def expose(
+    pointing: Pointing, camera: Camera, random: np.random.Generator, sources: Sequence[Source] = SOURCES
+) -> tuple[Exposure, dict[str, int]]:
     """Observe all sources with one camera; also return how many good events each source left."""
     model = _Camera(pointing, camera, random)
     frames = int(LENGTH / model.frame_time)
     chips = tuple(_chip(n, pointing.start, frames, model, random) for n in model.to_det)
     parts: list[dict[str, NDArray[Any]]] = []
     for number, (detx, dety, energy, seconds) in enumerate(
-        (*_source_events(camera, model, random), *_background_events(camera, model, random))
+        (*_source_events(sources, camera, model, random), *_background_events(camera, model, random))
     ):
         ccd, rawx, rawy = model.locate(detx, dety)
         time = pointing.start + seconds
@@ -224,7 +223,7 @@ def _expose(pointing: Pointing, camera: Camera, random: np.random.Generator) -> 
         for chip in chips:
             mine = ccd == chip.ccd
             alive[mine] = _recorded(chip, time[mine], random) & ~model.dead[chip.ccd][rawx[mine], rawy[mine]]
-        drawn = {"TIME": time, "RAWX": rawx, "RAWY": rawy, "CCDNR": ccd, "PI": energy}
+        drawn = {"TIME": time, "RAWX": rawx, "RAWY": rawy, "CCDNR": ccd, "PI": energy, "DETX": detx, "DETY": dety}
         drawn["SOURCE"] = np.full(len(ccd), number)
         parts.append({name: values[alive] for name, values in drawn.items()})
     columns: dict[str, NDArray[Any]] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -233,7 +232,7 @@ def _expose(pointing: Pointing, camera: Camera, random: np.random.Generator) -> 
     columns = {name: values[order] for name, values in columns.items()}
     _derive(columns, model, random)
     good = (columns["FLAG"] & (OUT_OF_FIELD | REJECTED)) == 0
-    counts = {s.name: int(np.count_nonzero(good & (columns["SOURCE"] == i))) for i, s in enumerate(SOURCES)}
+    counts = {s.name: int(np.count_nonzero(good & (columns["SOURCE"] == i))) for i, s in enumerate(sources)}
     exposure = Exposure(
         camera=camera,
         obs_id=pointing.obs_id,
@@ -274,21 +273,34 @@ Drawn = tuple[Floats, Floats, NDArray[np.int64], Floats]
 """DETX, DETY, PI and seconds since the start."""
 
 
-def _source_events(camera: Camera, model: _Camera, random: np.random.Generator) -> Iterator[Drawn]:
-    core, slope = KING[camera.instrument]
-    for source in SOURCES:
+def _source_events(
+    sources: Sequence[Source], camera: Camera, model: _Camera, random: np.random.Generator
+) -> Iterator[Drawn]:
+    """Photons of the sources, with the vignetting and the point spread function that the library corrects for."""
+    for source in sources:
         x, y = model.projection.to_pixel(source.ra, source.dec)
-        off_axis = float(np.hypot(x - 25921, y - 25921)) * 0.05 / 60
-        vignetting = float(np.interp(off_axis, np.arange(8) * 2.0, VIGNETTING))
-        number = random.poisson(source.rate * AREA[camera.instrument] * vignetting * LENGTH)
-        # King profile, inverse of its encircled energy within 300 arcsec
-        whole = 1 - (1 + (300 / core) ** 2) ** (1 - slope)
-        radius = core * np.sqrt((1 - random.random(number) * whole) ** (1 / (1 - slope)) - 1) / 0.05
-        angle = random.random(number) * 2 * np.pi
+        # as many as would come without vignetting where it is greatest, of which the vignetting leaves a share
+        number = random.poisson(source.rate * AREA[camera.instrument] * vignetting.GREATEST * LENGTH)
+        energy = _power_law(number, source.index, random)
+        theta, azimuth = (float(angle) for angle in vignetting.angles(camera.name, model.pointing, x, y))
+        kept = random.random(number) * vignetting.GREATEST
+        radius = np.zeros(number)
+        for band, (low, high) in enumerate(vignetting.bands()):
+            mine = (energy >= 1000 * low) & (energy < 1000 * high)
+            king = psf.king(camera.name, psf.mean_energy(low, high), theta)
+            radius[mine] = king.draw(random, int(np.count_nonzero(mine))) / 0.05
+            kept[mine] -= vignetting.factor(camera.name, band, np.array(theta), np.array(azimuth))
+        energy, radius = energy[kept < 0], radius[kept < 0]
+        angle = random.random(len(radius)) * 2 * np.pi
         detx, dety = model.to_sky.inverse(x + radius * np.cos(angle), y + radius * np.sin(angle))
         seen = model.in_field(detx, dety)
-        number = int(np.count_nonzero(seen))
-        yield detx[seen], dety[seen], _power_law(number, source.index, random), random.random(number) * LENGTH
+        yield detx[seen], dety[seen], energy[seen], random.random(int(np.count_nonzero(seen))) * LENGTH
+
+
+def band_share(index: float, low: float, high: float) -> float:
+    """Return the share of a source's rate between two energies, keV, both ends included."""
+    energy, weight = _spectrum(index)
+    return float(np.interp(high, energy, weight) - np.interp(low, energy, weight))
 
 
 def _background_events(camera: Camera, model: _Camera, random: np.random.Generator) -> Iterator[Drawn]:
@@ -305,33 +317,39 @@ def _background_events(camera: Camera, model: _Camera, random: np.random.Generat
             yield detx[on], dety[on], energy, first + random.random(len(on)) * length
 
 
-def _power_law(number: int, index: float, random: np.random.Generator) -> NDArray[np.int64]:
-    """PI of a power law seen through a rough effective area, 200 to 10000 eV."""
+def _spectrum(index: float) -> tuple[Floats, Floats]:
+    """Energies from 0.2 to 10 keV and the share below each, of a power law seen through a rough effective area."""
     edges = np.geomspace(0.2, 10.0, 400)
     energy = np.sqrt(edges[1:] * edges[:-1])
     area = np.exp(-((0.45 / energy) ** 2)) / np.sqrt(1 + (energy / 4.5) ** 5)
-    weight = np.cumsum(energy**-index * area * np.diff(edges))
-    drawn: NDArray[np.int64] = np.rint(
-        1000 * np.interp(random.random(number) * weight[-1], np.append(0.0, weight), edges)
-    ).astype(np.int64)
+    weight = np.append(0.0, np.cumsum(energy**-index * area * np.diff(edges)))
+    return edges, weight / weight[-1]
+
+
+def _power_law(number: int, index: float, random: np.random.Generator) -> NDArray[np.int64]:
+    """PI of such a power law, eV."""
+    edges, share_below = _spectrum(index)
+    drawn: NDArray[np.int64] = np.rint(1000 * np.interp(random.random(number), share_below, edges)).astype(np.int64)
     return drawn
 
 
 def _derive(columns: dict[str, NDArray[Any]], model: _Camera, random: np.random.Generator) -> None:
-    """Add what follows from pixel, time and energy: DET and sky positions, PHA, flags, patterns."""
+    """Add what follows from place, pixel, time and energy: whole numbers of DET and X, Y, PHA, flags, patterns.
+
+    An event keeps its place within the pixel, which the camera does not know and the pipeline draws: the point spread
+    function so stays the one that was put in.
+    """
     number = len(columns["TIME"])
     ccd, rawx, rawy = columns["CCDNR"], columns["RAWX"], columns["RAWY"]
-    inside = random.uniform(-0.5, 0.5, (2, number))
-    det = np.zeros((2, number))
     close = np.zeros(number, dtype=bool)
-    for n, to_det in model.to_det.items():
+    for n in model.to_det:
         mine = ccd == n
-        det[:, mine] = to_det(rawx[mine] + inside[0, mine], rawy[mine] + inside[1, mine])
         near = model.dead[n].copy()
         for shift in ((0, 1), (0, -1), (1, 0), (-1, 0)):
             near |= np.roll(model.dead[n], shift, (0, 1))
         close[mine] = near[rawx[mine], rawy[mine]]
-    columns["DETX"], columns["DETY"] = np.rint(det).astype(np.int16)
+    for axis in ("DETX", "DETY"):
+        columns[axis] = np.rint(columns[axis]).astype(np.int16)
     sky = model.to_sky(columns["DETX"].astype(float), columns["DETY"].astype(float))
     columns["X"], columns["Y"] = np.rint(np.array(sky)).astype(np.int32)
     columns["PHA"] = np.minimum(columns["PI"] // (5 if model.pn else 3), 4095)

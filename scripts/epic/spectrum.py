@@ -7,9 +7,7 @@ expect.
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -162,32 +160,6 @@ def grouped(
     poor = (np.add.reduceat(counts, starts) < least) & (flags[starts] == 0)
     number = np.diff(np.append(starts, len(counts)))
     return np.where(np.repeat(poor, number), 2, flags).astype(np.int16), groups
-
-
-RESPONSES = {"RESPFILE": ("response",), "ANCRFILE": ("ancillary_response",)}
-"""Kinds of file of a dataset that a spectrum can be folded with, by the keyword that names them."""
-
-
-def link_responses(header: fits.Header, files: Sequence[Mapping[str, Any]], product: Callable[[str], Path]) -> None:
-    """Copy the dataset's RMF and ARF beside the spectrum and name them in it, where the archive has them.
-
-    A matrix whose DETCHANS are not those of the spectrum is not linked, and the log says so.
-    """
-    for key, kinds in RESPONSES.items():
-        for file in files:
-            if file.get("kind") not in kinds:
-                continue
-            path = Path(str(file["path"]))
-            with fits.open(path) as hdus:
-                channels = next((hdu.header["DETCHANS"] for hdu in hdus if "DETCHANS" in hdu.header), None)
-            if key == "RESPFILE" and channels not in (None, header["DETCHANS"]):
-                print(f"{path.name} is not linked: it has {channels} channels, the spectrum {header['DETCHANS']}")
-                continue
-            target = product("rmf.fits" if key == "RESPFILE" else "arf.fits")
-            content = path.read_bytes()
-            target.write_bytes(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
-            header[key] = target.name
-            break
 
 
 def plot(numbers: Sequence[NDArray[np.int32]], headers: Sequence[fits.Header], title: str) -> Plot:

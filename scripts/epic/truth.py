@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.epic import constancy, detection, poisson, psf
+from scripts.epic import aperture, constancy, detection, evli, exposure_map, image, lightcurve, poisson, psf, simulate
+from scripts.epic.cameras import CAMERAS
+from scripts.epic.events import EventList
+from scripts.epic.exposure import live_times
+from scripts.epic.selection import select
+from scripts.epic.task import Parameters, Task
 
 Floats = NDArray[np.float64]
 
@@ -166,3 +173,143 @@ def aperture_fluxes(radius: float, counts: float, *, trials: int = 2000, seed: i
         u = r * np.cos(angle)
         measured[i] = np.count_nonzero((r <= radius) & (np.abs(u - radius / 3) > 4.0)) / effective
     return float(measured.mean() / counts), float(measured.std() / np.sqrt(trials) / counts)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What photometry made of sources in simulated event lists."""
+
+    number: int
+    ratio: float
+    """Sum of the rates over the sum of the true ones."""
+    ratio_error: float
+    within: float
+    """Share of true rates within the interval of 68.27 %."""
+    below: float
+    """Share of true rates below the upper limit at 99.73 %."""
+
+
+def photometry_truth(camera: str, *, lists: int = 12, radius: float = 25.0, seed: int = 6) -> Measured:
+    """Measure sources of 5 to 500 counts in simulated event lists with gaps, bad pixels, a flare and vignetting.
+
+    :param radius: of the region, arcsec.
+    """
+    chosen = next(one for one in CAMERAS.values() if one.name == camera)
+    band = (0.5, 2.0)
+    true: list[float] = []
+    rates: list[float] = []
+    errors: list[float] = []
+    within: list[bool] = []
+    below: list[bool] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(lists):
+            random = np.random.default_rng([seed, lists, number])
+            pointing = replace(simulate.POINTINGS[0], position_angle=float(random.uniform(0, 360)))
+            sources = [
+                replace(source, rate=rate * 0.32 / simulate.AREA[chosen.instrument])
+                for source, rate in zip(simulate.SOURCES, np.geomspace(0.005, 0.6, len(simulate.SOURCES)), strict=True)
+            ]
+            exposure, _ = simulate.expose(pointing, chosen, random, sources)
+            path = evli.write(exposure, Path(folder))
+            for source in sources:
+                where = {"shape": "circle", "ra": source.ra, "dec": source.dec, "radius": radius / 3600}
+                files = [{"kind": "events", "path": str(path)}]
+                task = Task("a", {"files": files}, where, Parameters({"EMIN": band[0], "EMAX": band[1]}))
+                one = aperture.measure(task, "a", 0.3)
+                if one.problem:
+                    continue
+                # one in a hundred events is simulated as rejected
+                share = 0.99 * simulate.band_share(source.index, *band)
+                true.append(source.rate * simulate.AREA[chosen.instrument] * share)
+                low, high = (float(end) for end in poisson.interval(one.counts, one.background, 0.6827))
+                limit = float(poisson.upper_limit(one.counts, one.background, 0.9973))
+                rates.append((one.counts - one.background) / one.effective)
+                errors.append(float(np.sqrt(one.counts + one.alpha * one.background)) / one.effective)
+                within.append(low <= true[-1] * one.effective <= high)
+                below.append(true[-1] * one.effective <= limit)
+    return Measured(
+        len(true),
+        sum(rates) / sum(true),
+        float(np.sqrt(np.sum(np.square(errors)))) / sum(true),
+        float(np.mean(within)),
+        float(np.mean(below)),
+    )
+
+
+def interval_coverage(source: float, background: float, level: float, *, trials: int = 10_000, seed: int = 7) -> float:
+    """Return the share of trials in which the shortest interval holds a source's true counts."""
+    random = np.random.default_rng([seed, trials])
+    counts = random.poisson(source + background, trials).astype(np.float64)
+    seen, back = np.unique(counts, return_inverse=True)
+    low, high = poisson.interval(seen, np.full(len(seen), background), level)
+    return float(np.mean(((low <= source) & (source <= high))[back]))
+
+
+def bin_false_alarms(bins: int, mean: float, false_alarm: float, *, trials: int = 1000, seed: int = 8) -> float:
+    """Return the share of constant light curves that are cut into more than one Bayesian block.
+
+    :param mean: counts in a bin of full live time; live times differ by up to a fifth.
+    """
+    random = np.random.default_rng([seed, trials])
+    cut = 0
+    edges: Floats = np.asarray(np.arange(bins + 1) * 100.0, dtype=np.float64)
+    for _ in range(trials):
+        live = random.uniform(80.0, 100.0, bins)
+        counts = random.poisson(mean * live / 100.0)
+        cut += (
+            len(lightcurve.bayesian_blocks(counts, np.asarray(live, dtype=np.float64), edges, false_alarm).counts) > 1
+        )
+    return cut / trials
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where detection found sources in simulated event lists."""
+
+    number: int
+    mean: tuple[float, float]
+    """Of found less true, arcsec on the sky toward east and north, weighted by the errors."""
+    error: float
+    pull: float
+    """Scatter of (found - true) / error; 1 is right."""
+
+
+def position_truth(camera: str = "M2", *, lists: int = 4, seed: int = 9) -> Placed:
+    """Detect the sources of whole simulated event lists."""
+    chosen = next(one for one in CAMERAS.values() if one.name == camera)
+    east: list[float] = []
+    north: list[float] = []
+    errors: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(lists):
+            random = np.random.default_rng([seed, lists, number])
+            exposure, _ = simulate.expose(simulate.POINTINGS[number % 2], chosen, random)
+            events = EventList(evli.write(exposure, Path(folder)))
+            selection = select(events, Parameters({"EMIN": 0.5, "EMAX": 2.0}))
+            where = image.grid(events, 4.0, None)
+            counts = image.counts(events, selection.mask(events), where).astype(np.float64)
+            live = live_times(events, selection.times)
+            _, seen = exposure_map.prepare(events, (), live, "standard", (0.5, 2.0))
+            seconds = exposure_map.image(seen, where).astype(np.float64)
+            king = psf.king(camera, 1.0, 6.0)
+
+            def seen_at(_row: float, _column: float, king: psf.King = king) -> psf.King:
+                return king
+
+            found, _ = detection.detect(counts, seconds, seen_at, 4.0, 15.0)
+            x, y = (
+                where.origin[0] + (np.array([one.column for one in found]) + 0.5) * where.bin,
+                where.origin[1] + (np.array([one.row for one in found]) + 0.5) * where.bin,
+            )
+            for source in simulate.SOURCES:
+                u, v = (float(axis) for axis in events.projection.to_pixel(source.ra, source.dec))
+                near = np.hypot(x - u, y - v)
+                if len(near) and near.min() < 120:
+                    best = int(np.argmin(near))
+                    east.append(-(float(x[best]) - u) * 0.05)
+                    north.append((float(y[best]) - v) * 0.05)
+                    errors.append(found[best].position_error * 4.0)
+    weight = 1 / np.square(errors)
+    mean = float(np.sum(east * weight) / weight.sum()), float(np.sum(north * weight) / weight.sum())
+    pulls = np.concatenate([np.array(east) / errors, np.array(north) / errors])
+    return Placed(len(errors), mean, float(weight.sum() ** -0.5), float(np.sqrt(np.mean(pulls**2))))

@@ -6,6 +6,7 @@ The model and where its numbers come from: ``vignetting.toml`` beside this file.
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.epic.events import EventList
+from scripts.epic.projection import Projection
 
 Floats = NDArray[np.float64]
 
@@ -30,16 +32,42 @@ def band_of(low: float, high: float) -> int:
     return min(int(np.searchsorted(np.array(edges), middle)), len(edges) - 1)
 
 
+def bands() -> list[tuple[float, float]]:
+    """Return the bands of the model, keV."""
+    return [(float(low), float(high)) for low, high in _model()["bands"]]
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """Where a camera looked."""
+
+    projection: Projection
+    ra: float
+    """Degrees, as all here."""
+    dec: float
+    position_angle: float
+
+
 def off_axis(events: EventList, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Return the angle to the camera's optical axis (arcmin) and the angle p of the model (radians) of X, Y."""
-    pointing = events.projection.to_pixel(events.number("RA_PNT"), events.number("DEC_PNT"))
-    arcmin = events.projection.unit / 60.0
+    where = Pointing(events.projection, events.number("RA_PNT"), events.number("DEC_PNT"), events.number("PA_PNT"))
+    return angles(events.camera.name, where, x, y)
+
+
+def angles(camera: str, where: Pointing, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Return the same for a camera (M1, M2 or PN) and a pointing."""
+    pointing = where.projection.to_pixel(where.ra, where.dec)
+    arcmin = where.projection.unit / 60.0
     east, north = -(x - float(pointing[0])) * arcmin, (y - float(pointing[1])) * arcmin
-    angle = np.radians(events.number("PA_PNT"))
+    angle = np.radians(where.position_angle)
     along = north * np.cos(angle) + east * np.sin(angle)
     across = -north * np.sin(angle) + east * np.cos(angle)
-    u, v = _model()[events.camera.name]["axis"]
+    u, v = _model()[camera]["axis"]
     return np.hypot(along - u, across - v), np.arctan2(across, along)
+
+
+GREATEST = 1.1
+"""No vignetting factor is greater: the axes of the pointing and of the camera are not the same."""
 
 
 def factor(camera: str, band: int, theta: Floats, azimuth: Floats) -> Floats:
@@ -58,4 +86,4 @@ def factor(camera: str, band: int, theta: Floats, azimuth: Floats) -> Floats:
         c1, s1, c2, s2, c4, s4 = coefficients[4 + 6 * (k - 1) : 4 + 6 * k]
         wave = c1 * np.cos(azimuth) + s1 * np.sin(azimuth) + c2 * np.cos(2 * azimuth) + s2 * np.sin(2 * azimuth)
         value = value + theta**k * (wave + c4 * np.cos(4 * azimuth) + s4 * np.sin(4 * azimuth))
-    return np.asarray(np.clip(value, 0.05, 1.1), dtype=np.float64)
+    return np.asarray(np.clip(value, 0.05, GREATEST), dtype=np.float64)

@@ -47,7 +47,9 @@ def main(job: task.Task) -> None:
     kinds = ("EXPOSU", "BADPIX") if job.parameters.text("FRAMES", "yes") == "yes" else ()
     companions = [hdu for ccd in events.ccds for kind in kinds if (hdu := events.extension(kind, ccd)) is not None]
     path = job.product("events.fits")
-    fits.write(path, [primary, table, *companions, *fits.gti_tables(events, selection), *fits.region_tables(shape)])
+    fits.write(
+        path, [primary, table, *companions, *fits.gti_tables(events, selection), *fits.region_tables(shape, events)]
+    )
     picture = image.counts(events, keep, grid)
     preview.picture(picture, job.product("events.png"), f"{events.keyword('OBJECT', '')} {job.slug}")
     print(f"{path.name}: {len(rows)} of {events.header['NAXIS2']} events ({selection.expression})")
@@ -63,7 +65,7 @@ def _table(events: EventList, rows: Rows) -> Any:
         for card in events.header.cards
         if not SUBSPACE.match(card.keyword) and card.keyword not in ("CHECKSUM", "DATASUM", "SLCTEXPR", "LONGSTRN")
     ]
-    header = astrofits.Header(cards)
+    header = astrofits.Header(cards).copy()  # of the cards too: the list keeps its own
     header["NAXIS2"] = len(rows)
     header["PCOUNT"] = 0
     content = rows.tobytes()

@@ -52,7 +52,7 @@ class Made:
         for number, (values, band) in enumerate(zip(images, bands, strict=True)):
             hdus.append(self.hdu(values, band, number))
             mark(hdus[-1].header, number)
-        tables = [*fits.gti_tables(self.events, self.selection), *fits.region_tables(self.area)]
+        tables = [*fits.gti_tables(self.events, self.selection), *fits.region_tables(self.area, self.events)]
         fits.write(self.job.product(name), [*hdus, *tables])
 
 

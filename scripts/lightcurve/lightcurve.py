@@ -144,7 +144,9 @@ def _blocks(made: Extraction, blocks: Blocks) -> Any:
 def _write(path: Any, made: Extraction, tables: list[Any], shape: Any) -> None:
     primary = astrofits.PrimaryHDU()
     fits.observation(primary.header, made.events, CREATOR)
-    fits.write(path, [primary, *tables, *fits.gti_tables(made.events, made.selection), *fits.region_tables(shape)])
+    fits.write(
+        path, [primary, *tables, *fits.gti_tables(made.events, made.selection), *fits.region_tables(shape, made.events)]
+    )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.epic import gather, rates, table, task
+from scripts.epic import gather, preview, rates, table, task
 
 
 def main(parts: list[gather.Part]) -> None:
@@ -21,6 +21,8 @@ def main(parts: list[gather.Part]) -> None:
         rows,
         rates.facts(found, failures, interval, limit),
     )
+    drawn = rates.plot(rows[: len(found)])
+    preview.write(drawn, task.PRODUCTS / "photometry_plot.png", task.PRODUCTS / "photometry_plot.json")
     for row in rows:
         if not row["problem"]:
             print(f"{row['dataset']}: {row['counts']} counts, {row['background']:.2f} expected of the background")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits as astrofits
 
-from scripts.epic import extraction, fits, preview, spectrum, task
+from scripts.epic import extraction, fits, preview, response, spectrum, task
 
 CREATOR = "spectrum 1.0"
 
@@ -19,6 +19,7 @@ def main(job: task.Task) -> None:
     source, background = made.source, made.background
     task.progress(0.5, "measuring the live area")
     measured = made.areas
+    folded = response.choose(job.dataset.get("files", ()), events, source, events.camera.channels)
     least = job.parameters.integer("GROUP", 0)
     numbers: list[Any] = []
     headers: list[astrofits.Header] = []
@@ -41,7 +42,7 @@ def main(job: task.Task) -> None:
             least=least if kind == "TOTAL" else 0,
         )
         if kind == "TOTAL":
-            spectrum.link_responses(hdu.header, job.dataset.get("files", ()), job.product)
+            response.link(hdu.header, folded, job.product)
         headers.append(hdu.header)
         fits.observation(hdu.header, events, CREATOR)
         fits.subspace(hdu.header, events, selection, shape)
@@ -52,7 +53,7 @@ def main(job: task.Task) -> None:
         primary = astrofits.PrimaryHDU()
         fits.observation(primary.header, events, CREATOR)
         path = job.product(name)
-        fits.write(path, [primary, hdu, *fits.region_tables(shape), *fits.gti_tables(events, selection)])
+        fits.write(path, [primary, hdu, *fits.region_tables(shape, events), *fits.gti_tables(events, selection)])
         print(
             f"{path.name}: {hdu.header['TOTCTS']} counts in {hdu.header['EXPOSURE']:.1f} s, "
             f"BACKSCAL {hdu.header['BACKSCAL']:.0f} ({shape.text})"

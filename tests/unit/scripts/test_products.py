@@ -97,6 +97,34 @@ def test_a_list_of_chandra_gives_light_curve_and_image(shared):
     assert gti.duration(next(iter(events.standard_gti.values()))) > 0
 
 
+def test_the_scripts_work_on_a_list_of_chandra_or_say_why_not(run_script, shared, fitsverify):
+    """What needs no knowledge of the detectors is the same for all observatories."""
+    events = shared / "data" / "other" / "chandra_test.fits.gz"
+    place = {"shape": "circle", "ra": 149.0989, "dec": 69.7153, "radius": 0.02}
+    table = fits.getdata(events, "EVENTS")
+    x, y = 4096.5, 4096.5 + (69.7153 - 69.715351594383) / 0.00013666666666667
+    near = np.hypot(table["x"] - x, table["y"] - y) <= 0.02 / 0.00013666666666667
+    expected = np.count_nonzero(near & (table["energy"] >= 500) & (table["energy"] <= 7000))
+    asked = {"EMIN": 0.5, "EMAX": 7.0}
+    for script, extension, column in (("spectrum", "SPECTRUM", "COUNTS"), ("lightcurve", "RATE", "COUNTS")):
+        run = run_script(script, events, asked, place)
+        assert run.code == 0, run.err
+        found = fits.getdata(next(run.products.glob(f"*_{script}.fits")), extension)
+        assert found[column].sum() == pytest.approx(expected, abs=1)
+        for path in run.products.glob("*.fits"):
+            fitsverify(path)
+    run = run_script("image", events, asked, place)
+    assert fits.getdata(next(run.products.glob("*_image.fits"))).sum() == pytest.approx(expected, abs=1)
+    run = run_script("events", events, asked, place)
+    assert len(fits.getdata(next(run.products.glob("*_events.fits")), "EVENTS")) == pytest.approx(expected, abs=1)
+    assert "of 4612 events" in run.out
+    for script, parameters in (("detect", {}), ("profile", {}), ("image", {"CORRECT": True})):
+        run = run_script(script, events, parameters, place)
+        assert run.code == 1
+        assert "a list of CHANDRA ACIS, whose detectors are not known here" in run.message
+    assert "GTI=flare are for the EPIC cameras" in run_script("image", events, {"GTI": "flare"}, place).message
+
+
 def test_the_live_time_of_all_bins_is_that_of_the_exposure(simulated_m1):
     from scripts.epic import exposure
 
@@ -233,7 +261,7 @@ def test_no_good_time_at_all_is_said(run_script, simulated_m1, tmp_path, source)
 
     path = changed(simulated_m1, tmp_path, change)
     run = run_script("hardness", path, {}, circle(source))
-    assert (run.code, "no live time" in run.message) == (1, True)
+    assert (run.code, "has no good time: the good times of all its CCDs" in run.message) == (1, True)
 
 
 def test_a_timing_mode_list_is_refused_with_words(simulated_m1, tmp_path):

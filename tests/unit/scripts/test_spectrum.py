@@ -180,3 +180,22 @@ def test_a_task_without_a_region_says_so(run_script, simulated_m1):
     run = run_script("spectrum", simulated_m1)
     assert (run.code, run.err.count("\n")) == (1, 1)
     assert "needs a region" in run.message
+
+
+def test_cfitsio_finds_the_same_events_by_the_region_extension(run_script, real_lists, tmp_path):
+    """Holes and all: the ring around a wide circle leaves out 3C66B and others."""
+    fitscopy = shutil.which("fitscopy")
+    if fitscopy is None:
+        missing("the program fitscopy")
+    region = {"shape": "circle", "ra": 35.665, "dec": 43.0353, "radius": 0.05}
+    run = run_script("spectrum", real_lists["M1"], {}, region)
+    assert run.code == 0, run.err
+    good = f"(FLAG & {0x766BA000}) == 0 && PATTERN <= 12 && PI < 12000"
+    for kind, holes in (("spectrum", 0), ("background", 1)):
+        path, out = next(run.products.glob(f"*_{kind}.fits")), tmp_path / f"{kind}.fits"
+        wanted = f"{real_lists['M1']}[EVENTS][regfilter('{path}[REGION]') && {good}]"
+        subprocess.run([fitscopy, wanted, out], check=True, capture_output=True)
+        with fits.open(path) as hdus:
+            shapes = [str(shape).strip() for shape in hdus["REGION"].data["SHAPE"]]
+            assert len(fits.getdata(out, "EVENTS")) == hdus["SPECTRUM"].data["COUNTS"].sum()
+        assert (shapes.count("!CIRCLE") > 0) == bool(holes)

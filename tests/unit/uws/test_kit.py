@@ -13,6 +13,7 @@ import pytest
 from jobs.checkup import unhelpful
 from jobs.descriptor import load
 from tests.conftest import missing
+from uws.cli import main
 
 
 @pytest.fixture(scope="session")
@@ -146,15 +147,29 @@ def test_each_fault_is_found(simulated_home: Path, tmp_path: Path, monkeypatch: 
         (["run", "image", "--sample", "--dataset", "1/M1/S001", "--pos", "CIRCLE 150 2 1"], "1/M1/S001"),
     ],
 )
-def test_a_mistake_is_one_line(words: list[str], says: str, simulated_home: Path, tmp_path: Path) -> None:
+def test_a_mistake_is_one_line(
+    words: list[str],
+    says: str,
+    simulated_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     folder = tmp_path / "scripts" / "bad"
     folder.mkdir(parents=True)
     (folder / "script.toml").write_text(DESCRIPTOR)
     (folder / "README.md").write_text("# Bad")
-    done = amora("scripts", *words, home=simulated_home, scripts=folder.parent)
-    assert says in done.stderr, done.stderr
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1, done.stderr
+    # in this process: each is found before a script is started, and starting Python would take most of the time
+    monkeypatch.setenv("AMORA_HOME", str(simulated_home))
+    monkeypatch.setenv("AMORA_SCRIPTS", str(folder.parent))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["amora", "scripts", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    said = capsys.readouterr().err
+    assert says in said, said
+    assert left.value.code == 2
+    assert len(said.splitlines()) == 1, said
 
 
 def test_run_gives_products_log_and_exit_code(simulated_home: Path, tmp_path: Path) -> None:

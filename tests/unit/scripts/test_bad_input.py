@@ -1,0 +1,90 @@
+"""Lists that are not what they should be: a sentence that names file and reason and no product, or a right product."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+REGION = {"shape": "circle", "ra": 150.236, "dec": 2.268, "radius": 0.00833}
+
+
+@pytest.fixture
+def damaged(simulated_m1, tmp_path):
+    """Write the simulated list with a change."""
+
+    def make(change):
+        with fits.open(simulated_m1) as hdus:
+            change(hdus)
+            hdus.writeto(tmp_path / "damaged.fits")
+        return tmp_path / "damaged.fits"
+
+    return make
+
+
+def set_keyword(name, value):
+    def change(hdus):
+        hdus["EVENTS"].header[name] = value
+
+    return change
+
+
+def never_exposed(hdus):
+    for hdu in hdus:
+        if hdu.name.startswith("EXPOSU"):
+            hdu.data["FRACEXP"] = 0.0
+        for name in list(hdu.header):
+            if name.startswith("LIVETI"):
+                hdu.header[name] = 0.0
+
+
+def without_place(hdus):
+    """Positions that are not a number, as floating-point columns have them."""
+    old = hdus["EVENTS"]
+    columns = []
+    for column in old.columns:
+        values = old.data[column.name]
+        if column.name in ("X", "Y"):
+            values = values.astype("f4")
+            values[::7] = np.nan
+        columns.append(fits.Column(column.name, "E" if column.name in ("X", "Y") else column.format, array=values))
+    hdus["EVENTS"] = fits.BinTableHDU.from_columns(columns, header=old.header, name="EVENTS")
+    for name in ("TNULL6", "TNULL7"):
+        hdus["EVENTS"].header.remove(name, ignore_missing=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            set_keyword("REFXCRVL", 999.0),
+            "damaged.fits[EVENTS]: the world coordinates of X and Y make no sense: centre 999",
+        ),
+        (set_keyword("REFYCDLT", 0.0), "damaged.fits[EVENTS]: the world coordinates of X and Y make no sense"),
+        (set_keyword("REFXCDLT", "none"), "damaged.fits[EVENTS]: the keyword REFXCDLT is 'none', not a number"),
+        (set_keyword("INSTRUME", "RGS1"), "damaged.fits[EVENTS]: is not from an EPIC camera: INSTRUME is 'RGS1'"),
+        (never_exposed, "damaged.fits has no live time in the good times asked for"),
+    ],
+)
+def test_says_what_is_wrong_and_leaves_nothing(damaged, run_script, change, message):
+    run = run_script("spectrum", damaged(change), {"EMIN": 0.5, "EMAX": 2.0}, REGION)
+    assert run.code == 1
+    assert run.message.startswith(message)
+    assert not list(run.products.iterdir())
+
+
+def test_events_without_a_place_are_in_no_product(damaged, run_script, simulated_m1):
+    whole = run_script("spectrum", simulated_m1, {}, REGION)
+    part = run_script("spectrum", damaged(without_place), {}, REGION)
+    assert part.code == 0, part.err
+    counts = [fits.getheader(next(run.products.glob("*_spectrum.fits")), 1)["TOTCTS"] for run in (whole, part)]
+    assert counts[1] == pytest.approx(counts[0] * 6 / 7, rel=0.1)
+
+
+def test_photometry_of_a_list_that_was_never_exposed_has_no_value(damaged, run_job):
+    run = run_job("photometry", [damaged(never_exposed)], region=REGION)
+    assert run.code == 0, run.err
+    row = Table.read(run.products / "photometry.vot")[0]
+    assert "live detector" in row["problem"]
+    assert np.ma.is_masked(row["rate_limit"])
