@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     Connection,
@@ -470,7 +471,10 @@ def _condition(given: Filter) -> ColumnElement[bool]:
     if isinstance(given, AnyOf):
         return or_(*(_is(given, text) for text in given.texts))
     if isinstance(given, Numbers):
-        return dataset.c[given.column].in_(given.values)
+        column = dataset.c[given.column]
+        # PostgreSQL compares no truth with a number
+        values = map(bool, given.values) if isinstance(column.type, Boolean) else given.values
+        return column.in_(tuple(values))
     return or_(*(_touches(given, low, high) for low, high in given.intervals))
 
 

@@ -189,7 +189,10 @@ def _signed(send: Send, client: Client) -> Send:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in headers_for(client).items():
-                headers.setdefault(name, value)
+                given = headers.get(name, value)
+                # What says for whom it is goes into no cache that others share.
+                shared = name == "Cache-Control" and not given.startswith(("private", "no-store"))
+                headers[name] = f"{value}, {given}" if shared else given
         await send(message)
 
     return signed

@@ -35,6 +35,7 @@ from uws import (
     job,
     joblist,
     notifications,
+    oai,
     observations,
     representation,
     resolve,
@@ -198,6 +199,20 @@ QUERY: dict[Handler, dict[str, Schema]] = {
         **_DISCOVERY,
     },
     datalink.links: {"ID": _DATASETS},
+    oai.answer: {
+        "verb": {"type": "string", "enum": sorted(oai.ARGUMENTS), "description": "What is asked for (OAI-PMH 2.0)."},
+        **{
+            name: {"type": "string", "description": text}
+            for name, text in {
+                "identifier": "The record of this IVOID.",
+                "metadataPrefix": "The form of records: ivo_vor or oai_dc.",
+                "set": "Records of this set.",
+                "from": "Records changed at this date, in UTC, or after it.",
+                "until": "Records changed at this date, in UTC, or before it.",
+                "resumptionToken": "What the page before ended with.",
+            }.items()
+        },
+    },
     tap.sync: _TAP,
     coverage.show: {
         **_ASKED,
@@ -223,6 +238,7 @@ FORM: dict[Handler, dict[str, Schema]] = {
     sia2.query: QUERY[sia2.query],
     scs.search: QUERY[scs.search],
     datalink.links: QUERY[datalink.links],
+    oai.answer: QUERY[oai.answer],
     tap.sync: QUERY[tap.sync],
     joblist.create: {**QUERY[tap.sync], "PHASE": {"type": "string", "enum": ["RUN"]}},  # where no script is named
     coverage.show: QUERY[coverage.show] | {observations.FILE: _FILE},
@@ -278,7 +294,7 @@ _MEDIA_TYPES: dict[Handler, str] = {
 _MAKES = (api.create, sessions.create, sessions.copy, sessions.share, notifications.add)
 """What answers 201."""
 _CREATES = (joblist.create, api.create, sync.create, api.estimate)
-_ANSWER_POSTS = (observations.show, coverage.show, sia2.query, scs.search, datalink.links, tap.sync)
+_ANSWER_POSTS = (observations.show, coverage.show, sia2.query, scs.search, datalink.links, oai.answer, tap.sync)
 """What answers a POST as it does a GET."""
 _VOTABLE_ERRORS = (*_ANSWER_POSTS, sync.create, sync.wait)
 

@@ -81,7 +81,7 @@ def users_passwd(name: str) -> None:
         click.echo(f"The password of {name} is changed.")
 
 
-@users.command("admin")
+@users.command("admin", short_help="Make somebody an administrator, or no more.")
 @click.argument("name")
 @click.option("--revoke", is_flag=True, help="Take it back.")
 def users_admin(name: str, revoke: bool) -> None:

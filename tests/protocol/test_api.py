@@ -127,7 +127,7 @@ def test_the_log_can_be_followed(api: Api, probe: Probe):
         ("GET", "jobs/{id}/tasks/2/log", 404),
         ("GET", "jobs/{id}/tasks/x/log", 404),
         ("GET", "jobs/{id}/tasks/99999999999999999999/log", 404),
-        ("GET", "jobs/{id}/tasks/1/log?offset=-1", 400),
+        ("GET", "jobs/{id}/tasks/1/log?offset=1.5", 400),
         ("GET", "jobs/{id}/tasks/1/log?offset=x", 400),
         ("GET", "jobs/{id}?WAIT=-2", 400),
         ("GET", "jobs?PHASE=BOGUS", 400),

@@ -34,7 +34,7 @@ PATIENCE = 30_000
 
 @contextmanager
 def driving() -> Iterator[Any]:
-    """Start what drives browsers; one is enough for a process."""
+    """Start what drives browsers. It has an event loop of its own, beside which no other test could run one."""
     if shutil.which(CHROMIUM) is None:
         missing("chromium")
     if not AXE.exists() or not (VENDOR / "aladin.js").exists():
@@ -54,19 +54,19 @@ def browser_with(driver: Any, *arguments: str) -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def driver() -> Iterator[Any]:
     with driving() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(driver: Any) -> Iterator[Any]:
     with browser_with(driver) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Event lists: the real observation where it is here, else simulated ones."""
     if REAL.is_dir():
@@ -76,7 +76,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def home(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     """A home with the observations, and one whose target has a hostile name."""
     folder = tmp_path_factory.mktemp("home")
@@ -97,13 +97,13 @@ def home(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(home: Path) -> Iterator[Service]:
     with Service(home, anonymous_list="false") as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def place(service: Service) -> tuple[float, float]:
     """Where several datasets lie over one another."""
     found = service.http.get("/observations", params={"CAMERA": "M1"}).json()["observations"]

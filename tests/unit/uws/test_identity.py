@@ -139,7 +139,7 @@ def test_two_authorizations_are_refused(house: House):
 def test_each_answer_says_for_whom_it_is(house: House, path: str):
     response = house.ask(path, auth=ALICE)
     assert response.headers["X-VO-Authenticated"] == "alice"
-    assert response.headers["Cache-Control"] == "private"
+    assert response.headers["Cache-Control"].startswith("private")
     assert "X-VO-Authenticated" not in house.ask(path).headers
 
 
