@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from typing import TYPE_CHECKING
 
 from index.errors import CoverageError
 from jobs.engine import Engine
@@ -30,10 +31,12 @@ from jobs.errors import AmoraError, NotFoundError, ParameterError
 from jobs.models import Job
 from jobs.store.notifications import Delivery, NotificationStore
 from uws.addresses import Addresses
-from uws.fetch import Address, FetchError, is_public, post, target_of
 from uws.settings import Settings
 from uws.signing import Signer
 from uws.times import format_instant
+
+if TYPE_CHECKING:
+    from uws.fetch import Address
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +67,8 @@ def check(kind: str, target: str, settings: Settings, *, anonymous: bool) -> str
         return target
     if len(target) > MAX_TARGET:
         raise ParameterError("webhook", target, f"at most {MAX_TARGET} characters are taken.")
+    from uws.fetch import FetchError, target_of  # noqa: PLC0415 - 10 MB that a service which fetches nothing does without
+
     try:
         return str(target_of(target))
     except FetchError as error:
@@ -78,7 +83,7 @@ def secret_of(signer: Signer, notification_id: str) -> str:
 class Notifier:
     """The thread.
 
-    :param permitted: says which addresses a webhook may have.
+    :param permitted: says which addresses a webhook may have; public ones where nothing says so.
     """
 
     def __init__(
@@ -86,7 +91,7 @@ class Notifier:
         engine: Engine,
         settings: Settings,
         signer: Signer,
-        permitted: Callable[[Address], bool] = is_public,
+        permitted: Callable[[Address], bool] | None = None,
     ) -> None:
         self._jobs = engine.jobs
         self._store = NotificationStore(engine.database)
@@ -142,6 +147,8 @@ class Notifier:
 
         :raises FetchError: it does not answer with a 2xx.
         """
+        from uws.fetch import is_public, post  # noqa: PLC0415 - as above
+
         body = json.dumps(self._told(job)).encode()
         secret, at = secret_of(self._signer, delivery.notification.id), int(time.time())
         digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
@@ -151,7 +158,8 @@ class Notifier:
             "Amora-Delivery": f"{delivery.notification.id}-{delivery.id}",
             "Amora-Signature": f"t={at},v1={digest}",
         }
-        asyncio.run(post(delivery.notification.target, body, headers, SECONDS, permitted=self._permitted))
+        permitted = self._permitted or is_public
+        asyncio.run(post(delivery.notification.target, body, headers, SECONDS, permitted=permitted))
 
     def _told(self, job: Job) -> dict[str, object]:
         return {

@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 from xml.etree.ElementTree import ParseError
 
-import httpx
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -98,7 +97,7 @@ async def resolve(here: Context, asked: str) -> Resolved:
             if place := await sesame(here.settings.resolver_url, asked):
                 await call(here.kept.keep_place, folded, place)
                 return _told(place)
-        except (OSError, TimeoutError, httpx.HTTPError, httpx.InvalidURL, ParseError, ValueError):
+        except (OSError, TimeoutError, ParseError, ValueError):
             trouble = " The name resolver does not answer now."
     near = await call(here.engine.index.targets_like, folded, SUGGESTED)
     raise Unresolved(
@@ -170,13 +169,18 @@ async def sesame(url: str, name: str, seconds: float = SECONDS) -> Place | None:
     """Ask Sesame (CDS) for a name; None if it does not know it.
 
     :param url: of the service, up to the name.
-    :raises OSError, TimeoutError, httpx.HTTPError, ParseError, ValueError: it does not answer as it should.
+    :raises OSError, TimeoutError, ParseError, ValueError: it does not answer as it should.
     """
     from xml.etree.ElementTree import fromstring  # noqa: PLC0415
 
-    async with asyncio.timeout(seconds), httpx.AsyncClient(timeout=seconds) as client:
-        answer = await client.get(url + quote(name, safe=""))
-        answer.raise_for_status()
+    import httpx  # noqa: PLC0415 - 10 MB that a service which asks nobody does without
+
+    try:
+        async with asyncio.timeout(seconds), httpx.AsyncClient(timeout=seconds) as client:
+            answer = await client.get(url + quote(name, safe=""))
+            answer.raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise OSError(str(error)) from error
     if len(answer.content) > 1_000_000 or b"<!ENTITY" in answer.content:
         raise ValueError("no answer of Sesame is like that")
     root = fromstring(answer.content)  # noqa: S314 - without entities there is nothing to expand
