@@ -19,6 +19,7 @@ import pytest
 from index.database import Database
 from jobs.models import Job
 from jobs.storage import Content
+from tests.conftest import missing
 from tests.s3 import S3Server
 from tests.service import Service
 from uws import bundle
@@ -117,7 +118,7 @@ def test_the_script_downloads_and_checks(service: Service, tmp_path: Path, auth:
     script.write_bytes(answer.content)
     curl = shutil.which("curl")
     if curl is None:
-        pytest.skip("curl is not here")
+        missing("the program curl")
     command = ["sh", str(script), "a folder"]
     assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 0
     for product in job["products"]:  # type: ignore[attr-defined]
