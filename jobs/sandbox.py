@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -98,7 +98,7 @@ class Sandbox:
         """
         if not self.protection.sandboxed:
             return list(command)
-        installed = [place for program in (command[0], *programs) for place in _installation(program)]
+        installed = [place for program in (command[0], *programs) for place in _installation(*_found(program))]
         walls = self._walls([*readable, *installed], workspace)
         return [*walls, "--chdir", str(workspace), "--", *command]
 
@@ -109,9 +109,8 @@ class Sandbox:
         return f"the program {found[1]} cannot be started: {found[2]}" if found else message
 
     def _walls(self, readable: Iterable[Path], workspace: Path | None = None) -> list[str]:
-        mounts: dict[Path, tuple[str, ...]] = {
-            path: ("--ro-bind-try", str(path), str(path)) for path in (*self._usual, *_with_targets(readable))
-        }
+        seen = (path for path in (*self._usual, *_with_targets(readable)) if not self._is_linked(path))
+        mounts: dict[Path, tuple[str, ...]] = {path: ("--ro-bind-try", str(path), str(path)) for path in seen}
         empty = []
         for path in (self._home, *self._hidden):
             if path.is_dir():
@@ -127,6 +126,12 @@ class Sandbox:
         return [*self._beginning, *ordered, *closed]
 
     @cached_property
+    def _links(self) -> list[Path]:
+        """What of the system is a link into /usr, as /bin is: it is one in the sandbox too, for each mount costs."""
+        links = (path for path in map(Path, SYSTEM) if path.is_symlink())
+        return [path for path in links if path.resolve().is_relative_to("/usr")]
+
+    @cached_property
     def _beginning(self) -> list[str]:
         """What is the same for every script."""
         devices = [str(path) for name in DEVICES for path in Path("/dev").glob(name)]
@@ -135,15 +140,20 @@ class Sandbox:
             str(self._program),
             *("--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"),
             *("--proc", "/proc", "--dev", "/dev"),
+            *(word for link in self._links for word in ("--symlink", str(link.readlink()), str(link))),
             *(word for path in devices for word in ("--dev-bind-try", path, path)),
             *(("--ro-bind-try", "/sys", "/sys") if devices else ()),
             *(word for path in ("/tmp", "/dev/shm") for word in ("--size", str(SCRATCH), "--tmpfs", path)),  # noqa: S108
         ]
 
+    def _is_linked(self, path: Path) -> bool:
+        return any(path.is_relative_to(link) for link in self._links)
+
     @cached_property
     def _usual(self) -> list[Path]:
         """What every script sees of the files of the machine."""
-        system = [Path(path) for path in (*SYSTEM, *(f"/etc/{name}" for name in CONFIGURATION)) if Path(path).exists()]
+        named = (Path(path) for path in (*SYSTEM, *(f"/etc/{name}" for name in CONFIGURATION)))
+        system = [path for path in named if path.exists() and path not in self._links]
         paths = (path for path in self._paths if not path.is_relative_to("/dev"))
         return [*system, *_with_targets((Path(sys.base_prefix), Path(sys.prefix), BUILT_IN_SCRIPTS, *paths))]
 
@@ -176,16 +186,24 @@ def _with_targets(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(place for path in paths for place in (path, path.resolve())))
 
 
-def _installation(program: str) -> list[Path]:
+def _found(program: str) -> tuple[str, int]:
+    """Return where a program lies and when it was last changed; nothing and 0 if it is not there."""
+    found = shutil.which(program, path=SEARCH_PATH)
+    return (found, Path(found).stat().st_mtime_ns) if found else ("", 0)
+
+
+@lru_cache(maxsize=256)
+def _installation(program: str, _changed: int) -> tuple[Path, ...]:
     """Return where a program lies and what was installed with it, and the same of what interprets it."""
     places: list[Path] = []
     for name in (program, _interpreter(program)):
         found = shutil.which(name, path=SEARCH_PATH)
         for path in _with_targets([Path(found)]) if found else ():
             places.append(path)
-            if path.parent.name == "bin":
+            # what lies beside /bin, /etc among it, is the machine and came with no program
+            if path.parent.name == "bin" and path.parent.parent != Path("/"):
                 places += (path.parent.with_name(name) for name in INSTALLED)
-    return places
+    return tuple(places)
 
 
 def _interpreter(program: str) -> str:

@@ -17,7 +17,7 @@ import pytest
 from jobs.engine import Engine
 from jobs.phases import Phase
 from jobs.runner import Outcome, Run
-from jobs.sandbox import OWN_PROCESSES, SCRATCH, Sandbox, SandboxError
+from jobs.sandbox import CONFIGURATION, OWN_PROCESSES, SCRATCH, Sandbox, SandboxError
 from jobs.settings import Settings
 from tests.conftest import missing
 from tests.unit.jobs.conftest import Found
@@ -148,6 +148,13 @@ def test_a_program_built_by_hand_is_seen_with_its_library(tmp_path: Path) -> Non
     (place / "bin" / "tool").chmod(0o755)
     (tmp_path / "tool").symlink_to(place / "bin" / "tool")
     assert sandboxed(tmp_path, '"$0"', str(tmp_path / "tool"))[1] == "content\n"
+
+
+def test_of_etc_only_the_configuration_is_seen(tmp_path: Path) -> None:
+    """Also by a program that is named by its place in /bin, beside which /etc lies."""
+    _, said = sandboxed(tmp_path, "/bin/ls /etc; test -e /etc/passwd || echo hidden", "/bin/ls")
+    assert "hidden" in said
+    assert set(said.split()) <= {*CONFIGURATION, "hidden"}
 
 
 def test_the_settings_are_hidden_where_they_would_be_seen(tmp_path: Path) -> None:
