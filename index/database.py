@@ -263,8 +263,9 @@ class Database:
                     return connection.execute(query, {"key": key}).all()
 
             return look
-        text = str(query.compile(self.engine))
-        return lambda key: self._ask(text, (key,))
+        compiled = query.compile(self.engine)
+        text, names, values = str(compiled), compiled.positiontup or (), dict(compiled.params)
+        return lambda key: self._ask(text, tuple(key if name == "key" else values[name] for name in names))
 
     def revision(self) -> str:
         """Name the committed state of the database: another name after each commit, by whatever process.
@@ -276,7 +277,7 @@ class Database:
         with self.read() as connection:
             return str(connection.exec_driver_sql("SELECT pg_current_snapshot()").scalar_one())
 
-    def _ask(self, statement: str, values: tuple[str, ...] = ()) -> list[Sequence[Any]]:
+    def _ask(self, statement: str, values: tuple[Any, ...] = ()) -> list[Sequence[Any]]:
         """Ask SQLite on a connection that is kept for this, and to the end: an unread row would keep an old state."""
         with self._glancing, self.answering():
             if self._glancer is None:

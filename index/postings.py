@@ -28,9 +28,10 @@ PIXEL_ORDER = 16
 _CELL_SHIFT = shift(CELL_ORDER)
 _PIXEL_SHIFT = shift(PIXEL_ORDER)
 _INSIDE_SHIFT = _CELL_SHIFT - _PIXEL_SHIFT
-_IN_CELL = (1 << _CELL_SHIFT) - 1
+_CELL = 1 << _CELL_SHIFT
+_IN_CELL = _CELL - 1
 _IN_PIXEL = (1 << _INSIDE_SHIFT) - 1
-_FEW = 32
+_FEW = 12
 """Slices that are joined one by one; more of them are gathered."""
 _DENSE = 0.5
 """Entries of a table of the region that are worth one range which is looked up in it."""
@@ -67,10 +68,23 @@ class Asked:
 
     def __init__(self, ranges: Ranges) -> None:
         self.ranges = ranges
+        self._begin: Ints = np.ascontiguousarray(ranges[:, 0])
+        self._length: Ints = ranges[:, 1] - self._begin
         self.only: int | None = None
-        """The cell that the region lies in, if it is one; nothing of the following is needed then."""
+        """The cell that the region lies in, if it is one; ``within`` and ``border`` are not needed then."""
         if len(ranges) and (low := int(ranges[0, 0]) >> _CELL_SHIFT) == (int(ranges[-1, 1]) - 1) >> _CELL_SHIFT:
             self.only = low
+            return
+        long = ranges.take((self._length >= _CELL).nonzero()[0], 0)
+        long[:, 0] += _IN_CELL
+        long >>= _CELL_SHIFT
+        self.within: U32 = long.astype(np.uint32)
+        """First cell and the one after the last, shape (n, 2), of each run of cells wholly in it; some are empty."""
+        bounds = ranges.ravel()
+        cut = bounds.take((bounds & _IN_CELL).nonzero()[0])
+        cut >>= _CELL_SHIFT
+        self.border: U32 = cut.take(_changes(cut)).astype(np.uint32)
+        """The cells that lie partly in it."""
 
     @cached_property
     def pixel(self) -> int | None:
@@ -84,35 +98,11 @@ class Asked:
         return int(self.below[1][-1])
 
     @cached_property
-    def _cut(self) -> tuple[Ints, NDArray[np.bool_]]:
-        """The cell of each bound, and whether the bound lies inside of it; shape (n, 2) both."""
-        return self.ranges >> _CELL_SHIFT, (self.ranges & _IN_CELL) != 0
-
-    @cached_property
-    def within(self) -> U32:
-        """First cell and the one after the last, shape (n, 2), of each run of cells that lie wholly in the region."""
-        cells, inside = self._cut
-        begin, end = cells[:, 0] + inside[:, 0], cells[:, 1]
-        whole = (begin < end).nonzero()[0]
-        runs: U32 = np.empty((len(whole), 2), np.uint32)
-        if len(whole):
-            runs[:, 0], runs[:, 1] = begin[whole], end[whole]
-        return runs
-
-    @cached_property
-    def border(self) -> U32:
-        """The cells that lie partly in the region."""
-        cells, inside = self._cut
-        cut = cells[inside]
-        once: U32 = cut[_changes(cut)].astype(np.uint32)
-        return once
-
-    @cached_property
     def below(self) -> tuple[Ints, Ints]:
         """End of each range and pixels of the region below it, both with a 0 before."""
         table = np.zeros((2, len(self.ranges) + 1), np.int64)
         table[0, 1:] = self.ranges[:, 1]
-        np.cumsum(self.ranges[:, 1] - self.ranges[:, 0], out=table[1, 1:])
+        self._length.cumsum(out=table[1, 1:])
         return table[0], table[1]
 
     @cached_property
@@ -133,16 +123,14 @@ class Asked:
         covered = np.diff(below, axis=1, append=below[:, -1:]) >> bits
         return _Table(parts, bits, (below - below[:, :1]).astype(np.int32).ravel(), covered.astype(np.int32).ravel())
 
-    @cached_property
-    def _begin(self) -> Ints:
-        return np.ascontiguousarray(self.ranges[:, 0])
-
     def area_below(self, pixel: Ints) -> Ints:
         """Give the number of pixels of the region below each pixel."""
         end, area = self.below
         passed = self._begin.searchsorted(pixel, side="right")
-        found: Ints = area[passed]
-        found -= np.maximum(end[passed] - pixel, 0)
+        found: Ints = area.take(passed)
+        over = end.take(passed)
+        over -= pixel
+        found -= np.maximum(over, 0, out=over)
         return found
 
 
@@ -240,9 +228,9 @@ class Postings:
     def overlaps(self, asked: Asked) -> Overlaps:
         """Find the coverages that overlap a region, and by how much."""
         row, overlap = self._in_cell(asked, asked.only) if asked.only is not None else self._in_cells(asked)
-        area: Ints = self.area[row]
+        area: Ints = self.area.take(row)
         area <<= _PIXEL_SHIFT
-        return Overlaps(self.key[row].astype(np.int64), overlap, area)
+        return Overlaps(self.key.take(row).astype(np.int64), overlap, area)
 
     def _in_cell(self, asked: Asked, cell: int) -> tuple[U32, Ints]:
         """Give row and overlap of each coverage, where the region lies in one cell."""
@@ -275,7 +263,7 @@ class Postings:
             return _NO_ROW, _NO_AREA
         row, area = _by_row(row, area)
         new = _changes(row)
-        return row[new], np.add.reduceat(area, new)
+        return row.take(new), np.add.reduceat(area, new)
 
     def _within(self, asked: Asked) -> tuple[U32, Ints]:
         """Give row and overlap of the entries in cells that lie wholly in the region."""
@@ -311,11 +299,11 @@ class Postings:
         bounds[0], bounds[1] = ranges
         bounds[1] += 1
         bounds <<= _PIXEL_SHIFT
-        bounds += (self.cell[at].astype(np.int64) << _CELL_SHIFT).repeat(count)
+        bounds += (self.cell.take(at).astype(np.int64) << _CELL_SHIFT).repeat(count)
         below = asked.area_below(bounds)
         area = np.add.reduceat(below[1] - below[0], first)
         hit = area.nonzero()[0]
-        return entries[hit], area[hit]
+        return entries.take(hit), area.take(hit)
 
     def _few(self, at: Ints) -> tuple[U32, Ints, Ints | list[int], tuple[U16, U16]]:
         """Give the entries of a few cells by their slices, which lie together."""
@@ -378,7 +366,7 @@ def _by_row(row: U32, area: Ints) -> tuple[U32, Ints]:
     else:  # numbers of 16 bits are sorted by their digits: twice that takes half as long
         order = row.astype(np.uint16).argsort(kind="stable")
         order = order[(row >> np.uint32(16)).astype(np.uint16)[order].argsort(kind="stable")]
-    return row[order], area[order]
+    return row.take(order), area.take(order)
 
 
 def _changes(*columns: Ints | U32) -> Ints:

@@ -99,7 +99,7 @@ class Sandbox:
         if not self.protection.sandboxed:
             return list(command)
         installed = [place for program in (command[0], *programs) for place in _installation(*_found(program))]
-        walls = self._walls([*readable, *installed], workspace)
+        walls = self._walls([*_with_targets(readable), *installed], workspace)
         return [*walls, "--chdir", str(workspace), "--", *command]
 
     @staticmethod
@@ -108,8 +108,8 @@ class Sandbox:
         found = re.fullmatch(r"bwrap: execvp (.+): (.+?)", message)
         return f"the program {found[1]} cannot be started: {found[2]}" if found else message
 
-    def _walls(self, readable: Iterable[Path], workspace: Path | None = None) -> list[str]:
-        seen = (path for path in (*self._usual, *_with_targets(readable)) if not self._is_linked(path))
+    def _walls(self, places: Iterable[Path], workspace: Path | None = None) -> list[str]:
+        seen = (path for path in (*self._usual, *places) if not self._is_linked(path))
         mounts: dict[Path, tuple[str, ...]] = {path: ("--ro-bind-try", str(path), str(path)) for path in seen}
         empty = []
         for path in (self._home, *self._hidden):
@@ -203,7 +203,7 @@ def _installation(program: str, _changed: int) -> tuple[Path, ...]:
             # what lies beside /bin, /etc among it, is the machine and came with no program
             if path.parent.name == "bin" and path.parent.parent != Path("/"):
                 places += (path.parent.with_name(name) for name in INSTALLED)
-    return tuple(places)
+    return tuple(_with_targets(places))
 
 
 def _interpreter(program: str) -> str:

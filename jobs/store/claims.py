@@ -53,12 +53,12 @@ class Claims(Store):
         Users take turns, and so do the sessions of a user; in a session the oldest job comes first.
         """
         while True:
-            with self.database.read() as connection:
-                found = connection.execute(self._next, {"queue": queue}).one_or_none()
+            found = self._next(queue)
             if found is None:
                 return None
+            task_id, first, _ = found
             with suppress(_FullError):  # others of the user's have just begun
-                claim = self._claim(found.id, found.first, worker, lease)
+                claim = self._claim(task_id, first, worker, lease)
                 if claim is not None:  # else somebody else was faster
                     return claim
 

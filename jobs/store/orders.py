@@ -223,7 +223,7 @@ class Orders(Store):
         lines up behind whoever's turn it is or behind the last of his own tasks, whichever is later; a session does
         the same among those of its user. Nothing is kept of whom nothing waits for.
         """
-        found = connection.execute(self._lines, {"queue": queue, "owner": owner, "session": session}).one()
+        found = connection.execute(self._lines, {"key": queue, "owner": owner, "session": session}).one()
         return max(found.turn or 0, found.last_turn or 0), max(found.place or 0, found.last_place or 0)
 
 

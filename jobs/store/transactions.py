@@ -58,8 +58,9 @@ class Store:
         self.name = new_id()
         """Of this object, like that of no other in any process."""
         self._limits = limits
-        self._next = next_task(limits.running)
-        self._lines = place_in_line(self._next)
+        turn = next_task(limits.running)
+        self._next = database.glance(turn)
+        self._lines = place_in_line(turn)
         self._changed = changed
         self._open = threading.local()
         self._holder = database.glance(

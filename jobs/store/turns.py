@@ -18,11 +18,11 @@ from jobs.tables import task
 
 
 def next_task(user_running: int) -> Select[Any]:
-    """The query of the task whose turn it is: ``id``, and ``first`` and ``turn`` as they put its user in front.
+    """The query of whose turn it is in a resource class: the task's ``id``, ``first`` and ``turn`` of its user's first.
 
     Both steps are the first entry of an index, however many tasks wait.
     """
-    queue = task.c.queue == bindparam("queue")
+    queue = task.c.queue == bindparam("key")
     turns = select(task.c.id, task.c.owner, task.c.turn).where(WAITING, queue)
     if user_running:
         busy = select(task.c.owner).where(task.c.phase == Phase.EXECUTING.value).group_by(task.c.owner)
@@ -39,4 +39,4 @@ def place_in_line(at_turn: Select[Any]) -> Select[Any]:
         func.max(task.c.turn).label("last_turn"),
         func.min(task.c.place).label("place"),
         func.max(case((task.c.session == bindparam("session"), task.c.place))).label("last_place"),
-    ).where(WAITING, task.c.queue == bindparam("queue"), task.c.owner == bindparam("owner"))
+    ).where(WAITING, task.c.queue == bindparam("key"), task.c.owner == bindparam("owner"))

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import insert
 
 from index.database import Database
+from jobs.sandbox import Mode, Sandbox
 from jobs.store import new_id, now
 from jobs.tables import job
 from tests.bench.bare import bare_route
@@ -41,7 +42,12 @@ def figures() -> Iterator[Figure]:
         idle = _memory(service)
         yield Figure("memory, idle", f"{idle:.0f} MB", "DaCHS 131 MB", f"{idle / 131:.2f} of it", "-")
         yield _phase(service)
-        yield _trivial(service, Path(folder))
+    modes: tuple[Mode, ...] = ("off", "auto")
+    for mode in modes:
+        with tempfile.TemporaryDirectory() as folder, Service(Path(folder), SANDBOX=mode) as service:
+            sandbox = Sandbox(mode, Path(folder))
+            if mode == "off" or sandbox.protection.sandboxed:
+                yield _trivial(service, Path(folder), sandbox)
     with tempfile.TemporaryDirectory() as folder, Service(Path(folder)) as service:
         yield from _waiting(service, "one job", [_create(service)] * WAITING)
     with tempfile.TemporaryDirectory() as folder, Service(Path(folder)) as service:
@@ -107,8 +113,9 @@ def _timed(client: Client, url: str) -> float:
     return time.perf_counter() - start
 
 
-def _trivial(service: Service, home: Path) -> Figure:
-    """Bare scripts and jobs take turns, on the same two slots."""
+def _trivial(service: Service, home: Path, sandbox: Sandbox) -> Figure:
+    """Bare scripts and jobs take turns, on the same two slots, both in the sandbox or both without."""
+    where = "in bubblewrap" if sandbox.protection.sandboxed else "no sandbox"
     url = f"{service.base_url}/scripts/probe/async"
     here = threading.local()
 
@@ -127,7 +134,7 @@ def _trivial(service: Service, home: Path) -> Figure:
     for _ in range(3):
         with ThreadPoolExecutor(2) as pool:
             start = time.perf_counter()
-            list(pool.map(lambda _: bare_probe(home), range(TRIVIAL // 4)))
+            list(pool.map(lambda _: bare_probe(home, sandbox), range(TRIVIAL // 4)))
             floor = TRIVIAL / 4 / (time.perf_counter() - start)
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             start = time.perf_counter()
@@ -135,9 +142,9 @@ def _trivial(service: Service, home: Path) -> Figure:
             pairs.append((floor, TRIVIAL / (time.perf_counter() - start)))
     floor, measured = median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
     return Figure(
-        f"{TRIVIAL} trivial jobs, {CONNECTIONS} clients, 2 slots, median of {len(pairs)}",
+        f"{TRIVIAL} trivial jobs, {CONNECTIONS} clients, 2 slots, {where}, median of {len(pairs)}",
         f"{measured:.0f}/s",
-        f"bare script, 2 at once {floor:.0f}/s; OPUS 3.3/s",
+        f"bare script, 2 at once, {where} {floor:.0f}/s; OPUS 3.3/s",
         f"{100 * median(ours / theirs for theirs, ours in pairs):.0f} % of bare",
         "> 50/s",
     )

@@ -13,6 +13,7 @@ from statistics import median
 import httpx
 
 from jobs.descriptor import load
+from jobs.sandbox import Sandbox
 from jobs.settings import BUILT_IN_SCRIPTS
 from tests.bench.figure import Figure
 from tests.service import Service
@@ -20,7 +21,7 @@ from tests.service import Service
 ROUNDS = 30
 
 
-def bare_probe(home: Path) -> float:
+def bare_probe(home: Path, sandbox: Sandbox | None = None) -> float:
     """Run the probe as a bare subprocess, as its contract says, and return how long it took."""
     folder = Path(tempfile.mkdtemp(dir=home))
     (folder / "products").mkdir()
@@ -29,7 +30,9 @@ def bare_probe(home: Path) -> float:
         ' "datasets": [], "parameters": {"SECONDS": 0.0, "FAIL": null, "SIZE": 0, "TASKS": 1}}'
     )
     script = load(BUILT_IN_SCRIPTS / "probe")
-    command = [sys.executable, *script.command[1:-1], script.folder / script.command[-1]]
+    command = [sys.executable, *script.command[1:-1], str(script.folder / script.command[-1])]
+    if sandbox is not None:
+        command = sandbox.wrap(command, folder, [script.folder])
     start = time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return time.perf_counter() - start

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from index.database import Database
 from jobs.store import Claim, JobStore, UserLimits
+from jobs.store.turns import next_task
 from jobs.tables import metadata
 
 
@@ -124,7 +125,7 @@ def test_a_user_runs_no_more_tasks_at_once_than_allowed(tmp_path: Path) -> None:
 
 def test_the_next_task_is_found_by_an_index_alone(store: JobStore) -> None:
     queue(store, None, 3)
-    query = store._next.params(queue="q")
+    query = next_task(0).params(key="q")
     text = str(query.compile(store.database.engine, compile_kwargs={"literal_binds": True}))
     with store.database.read() as connection:
         steps = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
