@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -98,7 +98,7 @@ class Sandbox:
         """
         if not self.protection.sandboxed:
             return list(command)
-        installed = [place for program in (command[0], *programs) for place in _installation(*_found(program))]
+        installed = [place for program in (command[0], *programs) for place in _installation(program)]
         walls = self._walls([*_with_targets(readable), *installed], workspace)
         return [*walls, "--chdir", str(workspace), "--", *command]
 
@@ -186,14 +186,7 @@ def _with_targets(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(place for path in paths for place in (path, path.resolve())))
 
 
-def _found(program: str) -> tuple[str, int]:
-    """Return where a program lies and when it was last changed; nothing and 0 if it is not there."""
-    found = shutil.which(program, path=SEARCH_PATH)
-    return (found, Path(found).stat().st_mtime_ns) if found else ("", 0)
-
-
-@lru_cache(maxsize=256)
-def _installation(program: str, _changed: int) -> tuple[Path, ...]:
+def _installation(program: str) -> list[Path]:
     """Return where a program lies and what was installed with it, and the same of what interprets it."""
     places: list[Path] = []
     for name in (program, _interpreter(program)):
@@ -203,7 +196,7 @@ def _installation(program: str, _changed: int) -> tuple[Path, ...]:
             # what lies beside /bin, /etc among it, is the machine and came with no program
             if path.parent.name == "bin" and path.parent.parent != Path("/"):
                 places += (path.parent.with_name(name) for name in INSTALLED)
-    return tuple(_with_targets(places))
+    return _with_targets(places)
 
 
 def _interpreter(program: str) -> str:

@@ -46,7 +46,7 @@ class Service:
         self.environment |= {f"AMORA_{name.upper()}": value for name, value in settings.items()}
         self.database_url = self.environment.get("AMORA_DATABASE_URL", f"sqlite:///{home / 'amora.sqlite'}")
         self.worker: subprocess.Popen[str] | None = None
-        self._leashes: list[Leash] = []
+        self._started: list[tuple[subprocess.Popen[str], Leash]] = []
         self.alone = False
         """Whether its workers are somebody else's business."""
 
@@ -69,7 +69,7 @@ class Service:
             stderr=self._stderr,
             text=True,
         )
-        self._leashes.append(Leash(process.pid))
+        self._started.append((process, Leash(process.pid)))
         return process
 
     @staticmethod
@@ -89,13 +89,12 @@ class Service:
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.http.close()
-        for process in self.processes:
+        for process, _ in self._started:  # also those that were put in the place of another, or beside it
             process.terminate()
-        for process in self.processes:
+        for process, leash in self._started:
             process.wait(30)
             assert process.stdout is not None
             process.stdout.close()
-        for leash in self._leashes:
             leash.free()
 
     def kill(self) -> None:

@@ -24,10 +24,11 @@ LEASE = 3.0
 def _takeover(service: Service, home: Path) -> float:
     """Kill the worker that does a task, and return how long until another one has begun it again."""
     job = service.post("probe", SECONDS="60")
-    while not (before := processes(home)):
+    while not processes(home):
         time.sleep(0.01)  # other processes are seen only by looking
     other = service.start("worker")
     service.said(other, "Amora does")
+    before = processes(home)  # only now is the script there with all of its sandbox
     assert service.worker is not None
     os.kill(service.worker.pid, signal.SIGKILL)
     start = time.perf_counter()
