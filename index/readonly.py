@@ -25,6 +25,10 @@ PAGE = 500
 _STEPS = 20_000
 """Instructions of SQLite between two looks at the clock: some milliseconds."""
 _MEMORY = "64MB"
+_TEXT = 2**18
+"""Bytes of the longest text in SQLite: a statement that doubles a text again and again could fill the memory, and one
+that compares such texts cannot be interrupted."""
+_STOPPED = "the query took longer than it may and was stopped"
 _TYPES = {
     "sqlite": {"integer": "INTEGER", "double": "REAL", "text": "TEXT"},
     "postgresql": {"integer": "BIGINT", "double": "DOUBLE PRECISION", "text": "TEXT"},
@@ -37,7 +41,11 @@ class Session(Protocol):
     """Some temporary tables, and statements on them and on what may be read."""
 
     def fill(self, name: str, columns: Sequence[tuple[str, str]], rows: Iterable[Row], key: str = "") -> None:
-        """Make a temporary table; columns are names with ``integer``, ``double`` or ``text``, ``key`` an index."""
+        """Make a temporary table; columns are names with ``integer``, ``double`` or ``text``, ``key`` an index.
+
+        :raises StatementTimeError: the session's time is over, or it was cancelled.
+        :raises StatementError: the database does not take a row.
+        """
 
     def seal(self) -> None:
         """From now on only read, and only what may be read: to be called before a stranger's statement."""
@@ -93,6 +101,18 @@ _ALWAYS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURS
 _HARMFUL = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"}
 
 
+@contextmanager
+def _sqlite_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "interrupted" in str(error):
+            raise StatementTimeError(_STOPPED) from error
+        raise StatementError(str(error)) from error
+    except sqlite3.Error as error:
+        raise StatementError(str(error)) from error
+
+
 class _Sqlite:
     def __init__(self, connection: sqlite3.Connection, deadline: float, tables: frozenset[str]) -> None:
         self._connection = connection
@@ -106,28 +126,23 @@ class _Sqlite:
         connection.set_progress_handler(self._over, _STEPS)
 
     def fill(self, name: str, columns: Sequence[tuple[str, str]], rows: Iterable[Row], key: str = "") -> None:
-        self._connection.execute(_create("sqlite", name, columns))
         values = ", ".join("?" * len(columns))
-        self._connection.executemany(f"INSERT INTO temp.{_quoted(name)} VALUES ({values})", rows)  # noqa: S608
-        if key:
-            index = _quoted(f"{name}_{key}")
-            self._connection.execute(f"CREATE INDEX temp.{index} ON {_quoted(name)} ({_quoted(key)})")
+        with _sqlite_errors():
+            self._connection.execute(_create("sqlite", name, columns))
+            self._connection.executemany(f"INSERT INTO temp.{_quoted(name)} VALUES ({values})", rows)  # noqa: S608
+            if key:
+                index = _quoted(f"{name}_{key}")
+                self._connection.execute(f"CREATE INDEX temp.{index} ON {_quoted(name)} ({_quoted(key)})")
 
     def seal(self) -> None:
         self._connection.execute("PRAGMA query_only=ON")
+        self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _TEXT)
         self._connection.set_authorizer(self._authorize)
 
     def rows(self, statement: str) -> Iterator[Row]:
-        try:
-            cursor = self._connection.execute(statement)
-            while page := cursor.fetchmany(PAGE):
-                yield from page
-        except sqlite3.OperationalError as error:
-            if "interrupted" in str(error):
-                raise StatementTimeError("the query took longer than it may and was stopped") from error
-            raise StatementError(str(error)) from error
-        except sqlite3.Error as error:
-            raise StatementError(str(error)) from error
+        with _sqlite_errors():
+            for row in self._connection.execute(statement):  # noqa: UP028 - yield from would close a cursor that is gone
+                yield row
 
     def cancel(self) -> None:
         self._cancelled = True
@@ -168,6 +183,19 @@ def _postgresql(database: Database, seconds: float) -> Iterator[Session]:
         connection.close()
 
 
+@contextmanager
+def _postgresql_errors() -> Iterator[None]:
+    import psycopg  # noqa: PLC0415 - not everybody has PostgreSQL
+
+    try:
+        yield
+    except psycopg.errors.QueryCanceled as error:
+        raise StatementTimeError(_STOPPED) from error
+    except psycopg.Error as error:
+        message = error.diag.message_primary or str(error)
+        raise StatementError(message.strip()) from error
+
+
 class _Postgresql:
     def __init__(self, connection: Any, seconds: float) -> None:
         self._connection = connection.driver_connection
@@ -180,7 +208,7 @@ class _Postgresql:
             cursor.execute(f"SET LOCAL work_mem = '{_MEMORY}'")
 
     def fill(self, name: str, columns: Sequence[tuple[str, str]], rows: Iterable[Row], key: str = "") -> None:
-        with self._connection.cursor() as cursor:
+        with _postgresql_errors(), self._connection.cursor() as cursor:
             cursor.execute(_create("postgresql", name, columns, " ON COMMIT DROP"))
             with cursor.copy(f"COPY {_quoted(name)} FROM STDIN") as copy:
                 for row in rows:
@@ -194,12 +222,10 @@ class _Postgresql:
             cursor.execute("SET TRANSACTION READ ONLY")
 
     def rows(self, statement: str) -> Iterator[Row]:
-        import psycopg  # noqa: PLC0415 - not everybody has PostgreSQL
-
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise StatementTimeError("the query took longer than it may and was stopped")
-        try:
+            raise StatementTimeError(_STOPPED)
+        with _postgresql_errors():
             with self._connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL statement_timeout = {int(left * 1000) + 1}")
             with self._connection.cursor(name=next(self._names)) as cursor:
@@ -207,13 +233,8 @@ class _Postgresql:
                 cursor.execute(statement)
                 for row in cursor:
                     if time.monotonic() > self._deadline:  # the time-out is of each page
-                        raise StatementTimeError("the query took longer than it may and was stopped")
+                        raise StatementTimeError(_STOPPED)
                     yield row
-        except psycopg.errors.QueryCanceled as error:
-            raise StatementTimeError("the query took longer than it may and was stopped") from error
-        except psycopg.Error as error:
-            message = error.diag.message_primary or str(error)
-            raise StatementError(message.strip()) from error
 
     def cancel(self) -> None:
         self._deadline = 0.0

@@ -260,7 +260,10 @@ def _element(here: Context, record: Record) -> etree._Element:
 
 
 def _one_method(interface: etree._Element) -> None:
-    """Give each way to say who one is an interface of its own, none where nobody must (VOResource 1.1, erratum 1)."""
+    """Give each way to say who one is an interface of its own, none where nobody must.
+
+    Erratum 1 of VOResource 1.1 allows several again, as VOSI has them; registries may validate with the schema before.
+    """
     methods = interface.findall("securityMethod")
     anonymous = any(method.get("standardID") is None for method in methods)
     for method in methods if anonymous else methods[1:]:

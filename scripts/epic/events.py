@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from scripts.epic import gti, region, stream
 from scripts.epic.cameras import CAMERAS, Camera
 from scripts.epic.errors import EventFileError
 from scripts.epic.gti import Intervals
+from scripts.epic.header import Header
 from scripts.epic.projection import Projection
 from scripts.epic.stream import DAMAGED
 
@@ -71,7 +71,7 @@ class EventList:
         self._parts: dict[str, list[stream.Rows]] = {"sample": [], "hard": []}
         self._units = {unit.name: unit for unit in reversed(stream.read(path, "EVENTS", self._open))}
         self._hdus: dict[str, Any] = {}
-        self.primary: fits.Header = next(reversed(self._units.values())).header
+        self.primary: Header = next(reversed(self._units.values())).header
         if "EVENTS" not in self._units:
             raise EventFileError(f"{path.name}: has no extension EVENTS, so it is not an EPIC event list")
         rows = self._units["EVENTS"].rows
@@ -82,10 +82,10 @@ class EventList:
                     f"{path.name}[{name}]: the extension is named in EVENTS but missing; the file is cut off"
                 )
 
-    def _open(self, header: fits.Header) -> stream.Sieve | None:
+    def _open(self, header: Header) -> stream.Sieve | None:
         """Look at the header of the events before the first of them is read."""
         self.header = header
-        self.primary = fits.Header()
+        self.primary = Header()
         instrument = str(header.get("INSTRUME", "")).strip()
         if self._asked is None:
             self.epic = str(header.get("TELESCOP", "XMM")).strip().upper() in ("", "XMM")

@@ -20,6 +20,7 @@ from sqlglot.tokenizer_core import TokenType
 
 from index.columns import Column
 from uws.tap.errors import QueryError
+from uws.tap.growth import refuse_growing, refuse_wide
 from uws.tap.published import Published, Table
 from uws.tap.types import CASTS, Types
 
@@ -106,12 +107,14 @@ def _read(text: str, published: Published) -> Query:
         if not table.alias:
             table.set("alias", exp.TableAlias(this=exp.to_identifier(spec.name.lower())))
     shown = _names_as_written(tree)
+    refuse_wide(tree, published)
     try:
         tree = qualify(tree, schema=_schema(published), dialect=ADQL, quote_identifiers=True)
     except OptimizeError as error:
         raise QueryError(_tidy(error)) from error
     if not tree.selects:
         raise QueryError("a SELECT asks for columns, and this one for none")
+    refuse_growing(tree)
     types = Types(published)
     columns = tuple(_named(types.of_query(tree), shown))
     _refuse_texts_for_numbers(tree, types)

@@ -21,6 +21,8 @@ from uws.tap.errors import QueryError
 from uws.tap.names import GEOMETRY, OF_GEOMETRY, PREDICATES
 from uws.tap.published import Table
 
+MAX_SHOWN = 200
+"""Characters of a region in a message."""
 KEY = "__key"
 """The name under which the key of a table is known in the query that runs; no query can write it."""
 
@@ -372,7 +374,8 @@ def _parse(text: str) -> Region:
     try:
         return Region.parse(text)
     except CoverageError as error:
-        raise QueryError(f"{text}: {error}") from error
+        shown = text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
+        raise QueryError(f"{shown}: {str(error).replace(text, shown)[:1000]}") from error
 
 
 def _kind(geometry: Geometry) -> str:

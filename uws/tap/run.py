@@ -23,6 +23,8 @@ from uws.tap.translate import source_of, translate
 
 MAX_POSITIONS = 100_000
 """Rows that may be held against coverages one by one."""
+MAX_QUESTIONS = 100
+"""Regions that are looked up in the index, which no time-out interrupts."""
 
 Key: TypeAlias = int
 Position: TypeAlias = tuple[Key, float, float, float]
@@ -55,6 +57,11 @@ def run(
     :raises QueryError: its geometry cannot be answered.
     """
     statement = translate(query, published, backend, None if limit is None else limit + 1)
+    if len(statement.questions) > MAX_QUESTIONS:
+        raise QueryError(
+            f"the query has {len(statement.questions)} regions; {MAX_QUESTIONS} are allowed. Many circles are "
+            "quicker as an uploaded table"
+        )
     for question in statement.questions:
         _ask(question, index, session)
     session.seal()

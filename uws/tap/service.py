@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ from index.errors import StatementError, StatementTimeError
 from index.readonly import Session, session
 from uws.tap import uploads
 from uws.tap.errors import QueryError
-from uws.tap.published import Published
+from uws.tap.published import Published, Table
 from uws.tap.tables import READ
 
 if TYPE_CHECKING:
@@ -53,42 +55,37 @@ class Answering:
         from uws.tap.adql import read  # noqa: PLC0415 - 20 MB that a service does without until somebody asks
         from uws.tap.run import run  # noqa: PLC0415
 
-        tables = [uploads.read(name, path, number) for number, (name, path) in enumerate(files.items(), 1)]
-        published = Published([*self._published.values(), *(upload.table for upload in tables)])
-        query = read(text, published)
         opened = self._stack.enter_context(session(self._index.database, self._seconds, READ))
         self._session = opened
         if self._cancelled.is_set():
             opened.cancel()
-        for upload in tables:
-            opened.fill(upload.place, upload.columns, upload.rows())
-        limit = self._limit if query.top is None else min(self._limit, query.top)
         try:
+            tables = [_kept(opened, name, path, number) for number, (name, path) in enumerate(files.items(), 1)]
+            published = Published([*self._published.values(), *tables])
+            query = read(text, published)
+            limit = self._limit if query.top is None else min(self._limit, query.top)
             result = self._stack.enter_context(
                 run(query, published, self._index, opened, self._index.database.backend, limit)
             )
             self.columns = result.columns
-            first = [row for _, row in zip(range(FIRST), result.rows, strict=False)]
+            rows = made(result.columns, result.rows)
+            first = list(islice(rows, FIRST))
         except StatementTimeError:
             raise
         except StatementError as error:
             raise QueryError(f"the query cannot be run: {error}") from error
-        return self._cut(first, result.rows, limit, whole=query.top is not None and query.top <= limit)
+        return self._cut(first, rows, limit, whole=query.top is not None and query.top <= limit)
 
     def _cut(
-        self, first: Sequence[Sequence[Any]], rest: Iterator[Sequence[Any]], limit: int, *, whole: bool
+        self, first: Iterable[tuple[Cell, ...]], rest: Iterable[tuple[Cell, ...]], limit: int, *, whole: bool
     ) -> Iterator[tuple[Cell, ...]]:
-        """Yield the rows that are wanted, as their columns have them, and note whether there are more."""
-        makers = [_MAKERS[column.datatype] for column in self.columns]
-        number = 0
+        """Yield the rows that are wanted, and note whether there are more."""
         try:
-            for rows in (first, rest):
-                for row in rows:
-                    if number == limit:
-                        self.overflow = not whole
-                        return
-                    number += 1
-                    yield tuple(None if cell is None else make(cell) for make, cell in zip(makers, row, strict=True))
+            for number, row in enumerate(chain(first, rest)):
+                if number == limit:
+                    self.overflow = not whole
+                    return
+                yield row
         except StatementError as error:
             self.failure = str(error)
             raise
@@ -106,7 +103,48 @@ class Answering:
         self._stack.close()
 
 
-_MAKERS: dict[str, Callable[[Any], Cell]] = {
+def _kept(opened: Session, name: str, path: Path, number: int) -> Table:
+    """Put an uploaded table into the database, and let go of it before the next one is read."""
+    upload = uploads.read(name, path, number)
+    opened.fill(upload.place, upload.columns, upload.rows())
+    return upload.table
+
+
+def made(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Cell, ...]]:
+    """Yield rows as their columns say they are, whatever a database makes of an expression; what is no number is None.
+
+    :raises StatementError: a value is none of its column.
+    """
+    makers = [_maker(column) for column in columns]
+    for row in rows:
+        yield tuple([None if cell is None else make(cell) for make, cell in zip(makers, row, strict=True)])
+
+
+def _maker(column: Column) -> Callable[[Any], Cell]:
+    plain = _PLAIN[column.datatype]
+    published = bool(column.description)  # its values are in order
+    if published or column.is_text or column.datatype == "boolean":
+        return plain
+    bits = _BITS.get(column.datatype, 0)
+
+    def whole(cell: Any) -> Cell:
+        try:
+            value = int(cell)
+        except (ValueError, OverflowError):
+            value = 2**64
+        if not -(2**bits) <= value < 2**bits:
+            raise StatementError(f"a value of {column.name} does not fit: {str(cell)[:40]} is no {column.datatype}")
+        return value
+
+    def real(cell: Any) -> Cell:
+        value = float(cell)
+        return value if math.isfinite(value) else None
+
+    return whole if bits else real
+
+
+_BITS = {"short": 15, "int": 31, "long": 63}
+_PLAIN: dict[str, Callable[[Any], Cell]] = {
     "short": int,
     "int": int,
     "long": int,
@@ -116,4 +154,3 @@ _MAKERS: dict[str, Callable[[Any], Cell]] = {
     "char": str,
     "unicodeChar": str,
 }
-"""What a column says its cells are they are, whatever a database makes of an expression."""

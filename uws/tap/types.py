@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sqlglot import exp
@@ -18,6 +18,7 @@ CASTS: dict[str, Datatype] = {
 }
 """The types that CAST can make."""
 _WHOLE = {"short", "int", "long"}
+_TEXT = {"char", "unicodeChar"}
 
 
 class Types:
@@ -25,12 +26,18 @@ class Types:
 
     def __init__(self, published: Published) -> None:
         self._published = published
+        self._known: dict[int, list[Column]] = {}
 
     def of_query(self, query: exp.Expr) -> list[Column]:
         while isinstance(query, exp.Subquery):
             query = query.this
+        if id(query) not in self._known:  # each column of a WITH asks again, and so on from one to the next
+            self._known[id(query)] = self._of_query(query)
+        return self._known[id(query)]
+
+    def _of_query(self, query: exp.Expr) -> list[Column]:
         if isinstance(query, exp.SetOperation):
-            return self.of_query(query.left)
+            return self._of_both(query)
         assert isinstance(query, exp.Select)  # noqa: S101 - ADQL has no other
         found = []
         for item in query.selects:
@@ -38,6 +45,18 @@ class Types:
             name = item.alias_or_name
             same = isinstance(item.unalias(), exp.Column) and column.name.lower() == name.lower()
             found.append(column if same else replace(column, name=name))
+        return found
+
+    def _of_both(self, query: exp.SetOperation) -> list[Column]:
+        what = query.key.upper()
+        left, right = self.of_query(query.left), self.of_query(query.right)
+        if len(left) != len(right):
+            raise QueryError(f"{what} is of {len(left)} columns on one side and of {len(right)} on the other")
+        found = []
+        for one, other in zip(left, right, strict=True):
+            datatype = _common(f"column {one.name} of {what}", (one.datatype, other.datatype))
+            same = one.datatype == other.datatype
+            found.append(one if same else Column(one.name, datatype, "", unit=one.unit))
         return found
 
     def of(self, node: exp.Expr, scope: exp.Select) -> Column:
@@ -50,7 +69,13 @@ class Types:
             found = self.of_query(node)[0]
         elif isinstance(node, exp.Min | exp.Max | exp.Neg | exp.Coalesce | exp.Sum | exp.Avg):
             inner = self.of(node.this, scope)
-            found = Column("", _of_aggregate(node, inner.datatype), "", unit=inner.unit)
+            datatype = _of_aggregate(node, inner.datatype)
+            if isinstance(node, exp.Coalesce):
+                others = [
+                    self.of(other, scope).datatype for other in node.expressions if not isinstance(other, exp.Null)
+                ]
+                datatype = _common("COALESCE", (datatype, *others))
+            found = Column("", datatype, "", unit=inner.unit)
         else:
             found = Column("", self._type(node, scope), "")
         return found
@@ -90,8 +115,20 @@ class Types:
             found = self.of(node.this, scope).datatype
         elif isinstance(node, exp.Binary) and not isinstance(node, exp.Predicate | exp.Connector):
             both = {self.of(side, scope).datatype for side in (node.left, node.right)}
-            found = ("long" if "long" in both else "int") if both <= _WHOLE else "double"
+            small = both <= _WHOLE - {"long"} and not isinstance(node, exp.Add | exp.Sub | exp.Mul)
+            found = "int" if small else "long" if both <= _WHOLE else "double"
         return found
+
+
+def _common(what: str, datatypes: Sequence[Datatype]) -> Datatype:
+    """Return the type that takes the values of all of these."""
+    if len(set(datatypes)) == 1:
+        return datatypes[0]
+    if not _TEXT.isdisjoint(datatypes):
+        if not _TEXT.issuperset(datatypes):
+            raise QueryError(f"{what} is a number in one place and a text in another")
+        return "unicodeChar"
+    return "long" if _WHOLE.issuperset(datatypes) else "double"
 
 
 def _of_literal(node: exp.Literal) -> Datatype:
@@ -101,6 +138,8 @@ def _of_literal(node: exp.Literal) -> Datatype:
 
 
 def _of_aggregate(node: exp.Expr, inner: Datatype) -> Datatype:
+    if isinstance(node, exp.Avg | exp.Sum | exp.Neg) and inner in _TEXT:
+        raise QueryError(f"{node.key.upper()} takes numbers, and not a text")
     if isinstance(node, exp.Avg):
         return "double"
     if isinstance(node, exp.Sum):

@@ -157,6 +157,26 @@ def test_rows_beyond_the_limit_are_an_overflow_unless_nobody_asked(index: Index,
     assert overflow("SELECT TOP 0 obs_id FROM ivoa.obscore", 2) == (0, False)
 
 
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("CAST(calib_level + 99999 AS SMALLINT)", "does not fit|out of range"),
+        ("99999999999 * 99999999999 * calib_level", "does not fit|out of range"),
+    ],
+)
+def test_a_number_that_its_column_cannot_take_is_an_error_and_no_broken_table(
+    ask: Asking, expression: str, words: str
+) -> None:
+    with pytest.raises(QueryError, match=words):
+        ask(f"SELECT {expression} AS x FROM ivoa.obscore")
+
+
+def test_a_query_for_many_regions_is_refused(ask: Asking) -> None:
+    regions = " OR ".join(f"1=INTERSECTS(s_region, CIRCLE({n}, 43, 1))" for n in range(101))
+    with pytest.raises(QueryError, match="101 regions; 100 are allowed"):
+        ask(f"SELECT obs_id FROM ivoa.obscore WHERE {regions}")
+
+
 _MANY = ", ".join(f"TAP_SCHEMA.columns AS c{n}" for n in range(9))
 ENDLESS = f"SELECT COUNT(*) FROM {_MANY} WHERE c1.column_index < c2.column_index"
 
