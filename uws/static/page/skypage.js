@@ -52,6 +52,8 @@ export async function begin(front, page) {
   backgrounds(made, hips);
   $("#show-coverage").addEventListener("change", ({ target }) => layers.showCoverage(target.checked));
   $("#show-footprints").addEventListener("change", ({ target }) => layers.showFootprints(target.checked));
+  // What is drawn first takes long, and nothing can be done meanwhile: it is ready behind that.
+  await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
   window.aladin = made.aladin; // for whoever looks at the page from its console, and its tests
   document.documentElement.dataset.sky = "ready";
   return layers;
