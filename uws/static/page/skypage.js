@@ -32,7 +32,8 @@ export async function begin(front, page) {
     show($("#sky"), false);
     show($(".sky-tools"), false);
     show($(".legend"), false);
-    told(`${t("This browser shows no sky: it has no WebGL 2.")} ${t("Everything works without the sky, too.")}`);
+    const why = error.unloaded ? error.message : t("This browser shows no sky: it has no WebGL 2.");
+    told(`${why} ${t("Everything works without the sky, too.")}`);
     front.classList.add("no-sky");
     document.documentElement.dataset.sky = "none";
     return null;
