@@ -35,7 +35,7 @@ OTHER = {"PI": "ENERGY", "PATTERN": "GRADE", "CCDNR": "CCD_ID"}
 RING, RING_LEAST = 2.7, 100.0
 """What the automatic background lies within: times half the diagonal of a region's box, and arcsec."""
 
-SAMPLE = 100_000
+SAMPLE = 50_000
 """Of longer lists at most so many events, evenly spread, are kept for fitting the geometry if only a part is read."""
 
 
@@ -133,7 +133,7 @@ class EventList:
         band, strict = self.camera.flare_band[0], self._want_hard
 
         def sieve(rows: stream.Rows) -> NDArray[np.intp]:
-            self._parts["sample"].append(rows[::step].copy())
+            self._parts["sample"].append(stream.copied(rows[::step]))
             if strict:
                 high_energy = rows["PI"].astype("=i4") > band
                 self._parts["hard"].append(rows[high_energy & (rows["PATTERN"] == 0)])

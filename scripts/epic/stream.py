@@ -205,11 +205,15 @@ class _Reader:
                 self._cut(unit, done + filled, size)
             done += filled
             rows = np.frombuffer(view, dtype=dtype)
-            # as plain bytes rows are copied whole, not field by field
-            kept.append((rows.copy() if sieve is None else rows.view(plain)[sieve(rows)]).view(dtype))
+            kept.append(copied(rows) if sieve is None else rows.view(plain)[sieve(rows)].view(dtype))
         unit.rows = joined(kept, dtype)
         unit.content = b""
         self._take(size - whole, unit)
+
+
+def copied(rows: Rows) -> Rows:
+    """Return a copy; as plain bytes rows are copied whole, not field by field."""
+    return rows.view(f"V{rows.dtype.itemsize}").copy().view(rows.dtype)
 
 
 def joined(parts: list[Rows], dtype: np.dtype[np.void]) -> Rows:
