@@ -1,7 +1,7 @@
 // What lies on the sky: the coverage of all datasets, the region, and the footprints of the datasets in it.
 import { cameraClass } from "./table.js";
 import { outlines, view } from "./region.js";
-import { distance } from "./draw.js";
+import { distance } from "./sphere.js";
 
 const MOST = 300;
 const INK = { m1: "#ff9d6b", m2: "#6cd6a0", pn: "#8ab4ff", other: "#c7a2ff" };
@@ -38,6 +38,7 @@ export class Layers {
   /** Draw the region; look at it where it has a middle. */
   setRegion(shape, move = true) {
     this.region.removeAll();
+    this.handles?.set(shape);
     if (this.cells) { this.aladin.removeMOC?.(this.cells); this.cells = null; }
     const at = view(shape);
     if (shape.shape === "circle") this.region.add(this.A.circle(shape.ra, shape.dec, shape.radius, { color: REGION }));

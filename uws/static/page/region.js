@@ -1,6 +1,7 @@
 // The region: from what was typed, drawn or sent to the text that POS takes, and back to a shape.
 import { base, json } from "./dom.js";
 import { t } from "./say.js";
+import { middle } from "./sphere.js";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
@@ -50,19 +51,6 @@ export function view(shape) {
     return { ra: (a + (b < a ? b + 360 : b)) / 2 % 360, dec: (c + d) / 2, width: Math.max(b - a, d - c) };
   }
   return shape.vertices ? middle(shape.vertices) : null;
-}
-
-function middle(vertices) {
-  const unit = ([ra, dec]) => {
-    const [a, d] = [ra, dec].map((degrees) => degrees * Math.PI / 180);
-    return [Math.cos(d) * Math.cos(a), Math.cos(d) * Math.sin(a), Math.sin(d)];
-  };
-  const all = vertices.map(unit);
-  const sum = all.reduce((a, b) => a.map((value, index) => value + b[index]));
-  const length = Math.hypot(...sum) || 1;
-  const [x, y, z] = sum.map((value) => value / length);
-  const widest = Math.max(...all.map(([a, b, c]) => Math.acos(Math.min(1, a * x + b * y + c * z))));
-  return { ra: (Math.atan2(y, x) * 180 / Math.PI + 360) % 360, dec: Math.asin(z) * 180 / Math.PI, width: 2 * widest * 180 / Math.PI };
 }
 
 /** The vertices of an STC-S polygon or circle, as the outline of a dataset has it; a union gives several. */
