@@ -27,7 +27,7 @@ Sieve = Callable[[Rows], Any]
 """Takes rows, gives an index of those that are kept; the rows are gone after the call."""
 
 UNPACKING: type[Exception] = isal_zlib.error  # type: ignore[assignment]
-CHUNK = 1 << 20
+CHUNK = 1 << 21
 """Bytes of rows that are looked at together."""
 
 DAMAGED = (OSError, ValueError, KeyError, TypeError)
@@ -193,7 +193,8 @@ class _Reader:
         dtype = row_type(unit.header, self.path)
         plain = f"V{dtype.itemsize}"
         number = int(unit.header["NAXIS2"])
-        buffer = bytearray(max(1, CHUNK // max(1, dtype.itemsize)) * dtype.itemsize)
+        width = max(1, dtype.itemsize)
+        buffer = bytearray(max(1, min(number, CHUNK // width)) * dtype.itemsize)
         kept: list[Rows] = []
         done, whole = 0, number * dtype.itemsize
         while done < whole:
