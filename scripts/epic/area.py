@@ -86,7 +86,7 @@ def live_area(region: Shape, events: EventList, geometry: Geometry | None, flags
             on = (rawx >= left) & (rawx <= right) & (rawy >= low) & (rawy <= high)
             live = on.copy()
             live[on] = ~bad_pixels(events, chip, flags == "strict")[rawx[on], rawy[on]]
-            number[chip.ccd] += np.count_nonzero(live)
+            number[chip.ccd] += int(np.count_nonzero(live))
             detx, dety = detx[~live], dety[~live]
     return {ccd: points * cell for ccd, points in number.items()}
 

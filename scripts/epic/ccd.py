@@ -226,12 +226,15 @@ class Geometry:
         return seen
 
     def touches(self, chip: Chip, box: tuple[float, float, float, float]) -> bool:
-        """Tell whether the rectangle around a CCD on the sky meets a box: lowest and highest X, lowest and highest Y."""
+        """Tell whether the rectangle around a CCD on the sky meets a box: X from and to, Y from and to."""
         x, y = self.to_sky(*chip.corners().T)
         # a pixel of pn more, so that rounding decides nothing
         edge = 83.0
         return bool(
-            x.min() - edge <= box[1] and x.max() + edge >= box[0] and y.min() - edge <= box[3] and y.max() + edge >= box[2]
+            x.min() - edge <= box[1]
+            and x.max() + edge >= box[0]
+            and y.min() - edge <= box[3]
+            and y.max() + edge >= box[2]
         )
 
     def outlines(self) -> list[Floats]:

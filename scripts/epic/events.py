@@ -137,9 +137,7 @@ class EventList:
             if strict:
                 high_energy = rows["PI"].astype("=i4") >= band
                 self._parts["hard"].append(rows[high_energy & (rows["PATTERN"] == 0)])
-            inside: NDArray[np.intp] | None = None
-            for axis in (0, 1):
-                inside = _perhaps(rows, "XY"[axis], low[axis], high[axis], inside)
+            inside = _perhaps(rows, "Y", low[1], high[1], _perhaps(rows, "X", low[0], high[0]))
             for axis in (0, 1):
                 inside = inside[_between(rows["XY"[axis]][inside], low[axis], high[axis])]
             return inside
@@ -373,8 +371,8 @@ def _perhaps(
     if form.kind not in "iu" or form.itemsize < 2 or last - first >= 255:
         return np.arange(len(rows)) if of is None else of
     byte = rows.view("u1").reshape(len(rows), -1)[:, offset + form.itemsize - 2]
-    first, span = np.uint8(first % 256), max(last - first, 0)
-    return np.flatnonzero(byte - first <= span) if of is None else of[byte[of] - first <= span]
+    lowest, span = np.uint8(first % 256), max(last - first, 0)
+    return np.flatnonzero(byte - lowest <= span) if of is None else of[byte[of] - lowest <= span]
 
 
 def _between(values: NDArray[Any], low: float, high: float) -> NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """Pictures as PNG (ISO/IEC 15948), true colour without interlacing.
 
-Pillow's own writer tries five filters on each line and is slower than all of the drawing; a plot packs well without any.
+Pillow's own writer tries five filters on each line and is slower than all of the drawing; a plot packs well
+without any.
 """
 
 from __future__ import annotations
