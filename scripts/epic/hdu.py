@@ -31,8 +31,10 @@ class HDU:
         total = _sum(data)
         self.header["CHECKSUM"] = ("0" * 16, when)
         self.header["DATASUM"] = (str(total), when)
-        self.header["CHECKSUM"] = _encoded(_folded(_sum(memoryview(self.header.tobytes())) + total))
-        return self.header.tobytes(), data, b"\0" * (-len(data) % BLOCK)
+        unsigned = self.header.tobytes()
+        self.header["CHECKSUM"] = _encoded(_folded(_sum(memoryview(unsigned)) + total))
+        signed = unsigned.replace(b"CHECKSUM= '" + b"0" * 16, f"CHECKSUM= '{self.header['CHECKSUM']}".encode(), 1)
+        return signed, data, b"\0" * (-len(data) % BLOCK)
 
 
 def primary(values: NDArray[Any] | None = None) -> HDU:

@@ -18,6 +18,7 @@ COMMENTARY = ("COMMENT", "HISTORY", "")
 _VALUE = re.compile(r"\s*(?:'((?:[^']|'')*)'|([^/]*))\s*(?:/\s?(.*))?", re.DOTALL)
 _WHOLE = re.compile(r"[+-]?\d+$")
 _UNPRINTABLE = re.compile(r"[^ -~]")
+_KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}")
 
 
 @dataclass(slots=True)
@@ -52,12 +53,12 @@ class _Card:
         if self.raw:
             return self.raw
         if self.name in COMMENTARY:
-            words = _UNPRINTABLE.sub("?", str(self.value))
+            words = _printable(str(self.value))
             return "".join(f"{self.name:8}{words[at : at + 72]:72}" for at in range(0, len(words) or 1, 72))
-        comment = f" / {_UNPRINTABLE.sub('?', self.comment)}" if self.comment else ""
+        comment = f" / {_printable(self.comment)}" if self.comment else ""
         if not isinstance(self.value, str):
             return f"{self.name:8}= {_number(self.value):>20}{comment}"[:CARD].ljust(CARD)
-        quoted = _UNPRINTABLE.sub("?", self.value).replace("'", "''")
+        quoted = _printable(self.value).replace("'", "''")
         if len(quoted) <= 68:
             shown = f"'{quoted:8}'"
             return f"{self.name:8}= {shown:20}{comment}"[:CARD].ljust(CARD)
@@ -128,7 +129,7 @@ class Header(Mapping[str, Any]):
         elif name in COMMENTARY:
             self._cards.append(_Card(name, value))
         else:
-            if not re.fullmatch(r"[A-Z0-9_-]{1,8}", name):
+            if not _KEYWORD.fullmatch(name):
                 raise ValueError(f"{name!r} is no keyword of FITS")
             card = self._named[name] = _Card(name, value, comment or "")
             # comments and history stay at the end
@@ -160,6 +161,11 @@ class Header(Mapping[str, Any]):
         """
         text = "".join([card.text() for card in self._cards] + ["END".ljust(CARD)])
         return text.ljust(-(-len(text) // BLOCK) * BLOCK).encode("ascii")
+
+
+def _printable(text: str) -> str:
+    """Return a text of those characters that may stand in a header (section 3.2)."""
+    return text if text.isascii() and text.isprintable() else _UNPRINTABLE.sub("?", text)
 
 
 def _plain(text: str) -> Any:

@@ -27,7 +27,7 @@ Sieve = Callable[[Rows], Any]
 """Takes rows, gives an index of those that are kept; the rows are gone after the call."""
 
 UNPACKING: type[Exception] = isal_zlib.error  # type: ignore[assignment]
-CHUNK = 1 << 20
+CHUNK = 1 << 21
 """Bytes of rows that are looked at together."""
 
 DAMAGED = (OSError, ValueError, KeyError, TypeError)
@@ -193,7 +193,8 @@ class _Reader:
         dtype = row_type(unit.header, self.path)
         plain = f"V{dtype.itemsize}"
         number = int(unit.header["NAXIS2"])
-        buffer = bytearray(max(1, CHUNK // max(1, dtype.itemsize)) * dtype.itemsize)
+        width = max(1, dtype.itemsize)
+        buffer = bytearray(max(1, min(number, CHUNK // width)) * dtype.itemsize)
         kept: list[Rows] = []
         done, whole = 0, number * dtype.itemsize
         while done < whole:
@@ -205,11 +206,15 @@ class _Reader:
                 self._cut(unit, done + filled, size)
             done += filled
             rows = np.frombuffer(view, dtype=dtype)
-            # as plain bytes rows are copied whole, not field by field
-            kept.append((rows.copy() if sieve is None else rows.view(plain)[sieve(rows)]).view(dtype))
+            kept.append(copied(rows) if sieve is None else rows.view(plain)[sieve(rows)].view(dtype))
         unit.rows = joined(kept, dtype)
         unit.content = b""
         self._take(size - whole, unit)
+
+
+def copied(rows: Rows) -> Rows:
+    """Return a copy; as plain bytes rows are copied whole, not field by field."""
+    return rows.view(f"V{rows.dtype.itemsize}").copy().view(rows.dtype)
 
 
 def joined(parts: list[Rows], dtype: np.dtype[np.void]) -> Rows:
