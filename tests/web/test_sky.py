@@ -263,7 +263,8 @@ def test_files_with_regions(opened: Opened, service: Service, place: Place) -> N
     moc = region_of(page, circle)
     assert rows_of(page, service, moc) > 0
     page.locator(".handle.middle").wait_for(state="detached")
-    assert "region" in page.evaluate("window.aladin.view.mocs.map((one) => one.name)")
+    mocs = "window.aladin.view.mocs.map((one) => one.name)"
+    assert page.evaluate(mocs) == ["coverage", "cells"]
     at = page.evaluate("window.aladin.getRaDec()")
     assert at == pytest.approx([ra, dec], abs=0.5)
 
@@ -272,6 +273,10 @@ def test_files_with_regions(opened: Opened, service: Service, place: Place) -> N
     page.locator("#region-told:not(:empty)").wait_for()
     assert region_of(page) == moc
     accessible(page)
+    page.click("#circle-form button")
+    region_of(page, moc)
+    page.locator(".handle.middle").wait_for()
+    assert page.evaluate(mocs) == ["coverage"]
 
 
 @pytest.fixture
@@ -302,9 +307,13 @@ def test_the_sky_of_its_makers_is_loaded_once_one_has_agreed(
             page = context.new_page()
             asked: list[str] = []
             page.on("request", lambda request: asked.append(request.url))
-            there, answers = "https://aladin.cds.unistra.fr/", [lambda route: route.abort()]
-            # nothing leaves this machine: what the makers' server would say is said here
-            context.route(f"{there}**", lambda route: answers[-1](route))
+            there, said = "https://aladin.cds.unistra.fr/", [""]
+
+            def answer(route: Any) -> None:
+                """Say what the makers' server would say: nothing leaves this machine."""
+                route.fulfill(body=said[0], content_type="text/javascript") if said[0] else route.abort()
+
+            context.route(f"{there}**", answer)
             page.goto("/")
             ready(page)
             offer = page.get_by_role("button", name="Load it from there")
@@ -317,7 +326,7 @@ def test_the_sky_of_its_makers_is_loaded_once_one_has_agreed(
             assert "could not be loaded" in page.locator("#sky-told").inner_text()
             accessible(page)
 
-            answers += [lambda route: route.fulfill(body=STAND_IN, content_type="text/javascript")]
+            said[0] = STAND_IN
             page.reload()
             page.get_by_role("button", name="Load it from there").click()
             page.locator("html[data-sky=ready]").wait_for(state="attached")

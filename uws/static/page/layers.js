@@ -51,7 +51,7 @@ export class Layers {
     }
     const listed = cells(shape);
     if (listed) {
-      this.cells = this.A.MOCFromJSON(listed, { name: "region", color: REGION, opacity: 0.35, lineWidth: 2, fill: true, edge: false, perimeter: true });
+      this.cells = this.A.MOCFromJSON(listed, { name: "cells", color: REGION, opacity: 0.35, lineWidth: 2, fill: true, edge: false, perimeter: true });
       this.aladin.addMOC(this.cells);
     }
     if (move && at) {
