@@ -6,6 +6,7 @@
     BACKUP/tables/       the rows of all tables, as they were at one moment
     BACKUP/index/        the coverages that belong to these rows
     BACKUP/jobs/         products, uploads and logs of these jobs, where they are in a folder
+    BACKUP/registry.json since when each record of the registry is as it is
 
 The rows come first: each file that they name was there before they were. A job that is deleted while its files are
 copied is left out of what is restored. Whoever changes the index waits until its rows and files are copied; nobody else
@@ -35,6 +36,8 @@ FORMAT = 1
 MANIFEST = "amora.json"
 PASSING = ("worker", "office")
 """Tables that tell of running processes alone."""
+RECORDS = "registry.json"
+"""What else in the home folder cannot be made again. The maps of the sky can: ``amora index hips``."""
 
 
 class BackupError(AmoraError):
@@ -69,6 +72,7 @@ def back_up(engine: Engine, target: Path, *, with_files: bool = True) -> Copied:
         source = engine.settings.folder / "index"
         if source.is_dir():
             shutil.copytree(source, part / "index", ignore=shutil.ignore_patterns("lock"))
+    _copy(engine.settings.folder / RECORDS, part / RECORDS)
     store = JobStore(engine.database)
     folder = engine.jobs.files_folder if with_files else None
     files, size, gone, missing = 0, 0, set(), []
@@ -143,6 +147,7 @@ def restore(settings: Settings, source: Path) -> Copied:
         for name, target in (("index", settings.folder / "index"), ("jobs", settings.folder / "jobs")):
             if (source / name).is_dir():
                 shutil.copytree(source / name, target, dirs_exist_ok=True)
+        _copy(source / RECORDS, settings.folder / RECORDS)
         if (here := present(database)) is not None and here > form:
             command.downgrade(config(database), form)
         command.upgrade(config(database), form)

@@ -8,6 +8,7 @@ so that a running task keeps the version it began with, and a rerun finds it aga
 
 from __future__ import annotations
 
+import compileall
 import logging
 import os
 import shutil
@@ -213,13 +214,16 @@ class Registry:
             if not (path.parent / library).is_dir():
                 raise DescriptorError(f"{path / 'script.toml'}: libraries: there is no folder {path.parent / library}")
         script = script.model_copy(update={"checksum": checksum(path, script.libraries)})
-        if self._kept is None or path.parent == BUILT_IN_SCRIPTS:
-            return script
-        place = _place(self._kept, script.name, script.checksum)
-        if not place.is_dir():
-            copy(path, place, script.libraries)
-        os.utime(place)
-        return script.model_copy(update={"folder": place})
+        if self._kept is not None and path.parent != BUILT_IN_SCRIPTS:
+            place = _place(self._kept, script.name, script.checksum)
+            if not place.is_dir():
+                copy(path, place, script.libraries)
+            os.utime(place)
+            script = script.model_copy(update={"folder": place})
+        for library in script.libraries:
+            # scripts may not write there; without byte code each of their starts would compile what they import
+            compileall.compile_dir(script.folder.parent / library, quiet=2)
+        return script
 
     def forget(self, seconds: float) -> None:
         """Remove the kept versions that nobody has used for so long; one that is on offer stays."""

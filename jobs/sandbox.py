@@ -109,7 +109,7 @@ class Sandbox:
         return f"the program {found[1]} cannot be started: {found[2]}" if found else message
 
     def _walls(self, places: Iterable[Path], workspace: Path | None = None) -> list[str]:
-        seen = (path for path in (*self._usual, *places) if not self._is_linked(path))
+        seen = (*self._usual, *(path for path in places if not self._is_linked(path)))
         mounts: dict[Path, tuple[str, ...]] = {path: ("--ro-bind-try", str(path), str(path)) for path in seen}
         empty = []
         for path in (self._home, *self._hidden):
@@ -155,7 +155,8 @@ class Sandbox:
         named = (Path(path) for path in (*SYSTEM, *(f"/etc/{name}" for name in CONFIGURATION)))
         system = [path for path in named if path.exists() and path not in self._links]
         paths = (path for path in self._paths if not path.is_relative_to("/dev"))
-        return [*system, *_with_targets((Path(sys.base_prefix), Path(sys.prefix), BUILT_IN_SCRIPTS, *paths))]
+        installed = _with_targets((Path(sys.base_prefix), Path(sys.prefix), BUILT_IN_SCRIPTS, *paths))
+        return [*system, *(path for path in installed if not self._is_linked(path))]
 
     def _try(self) -> str:
         """Return why the sandbox does not work; nothing if it does."""

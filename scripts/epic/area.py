@@ -12,6 +12,9 @@ from scripts.epic.region import Shape
 SAMPLES = 100_000
 """Points at which a region's bounding box is probed; the area is then good to 0.01 % rms, 0.1 % at worst."""
 
+AT_ONCE = 8_000
+"""So many of them together stay in the processor's cache."""
+
 
 def bad_pixels(events: EventList, chip: Chip, strict: bool) -> NDArray[np.bool_]:
     """Return the pixels of a CCD that give no selected event, indexed [RAWX, RAWY] from 0.
@@ -66,21 +69,26 @@ def live_area(region: Shape, events: EventList, geometry: Geometry | None, flags
     step = np.sqrt((u1 - u0) * (v1 - v0) / SAMPLES)
     nx, ny = (max(8, int(np.ceil((b - a) / step))) for a, b in ((u0, u1), (v0, v1)))
     cell = (u1 - u0) / nx * (v1 - v0) / ny
-    x, y = np.meshgrid(u0 + (np.arange(nx) + 0.5) * (u1 - u0) / nx, v0 + (np.arange(ny) + 0.5) * (v1 - v0) / ny)
-    inside = region.contains(x.ravel(), y.ravel())
-    detx, dety = geometry.to_sky.inverse(x.ravel()[inside], y.ravel()[inside])
-    if flags != "none":
-        seen = geometry.in_field(detx, dety)
-        detx, dety = detx[seen], dety[seen]
-    for chip in geometry.chips:
-        left, right, low, high = chip.window
-        rawx, rawy = (np.rint(raw).astype(np.int64) for raw in chip.to_det.inverse(detx, dety))
-        on = (rawx >= left) & (rawx <= right) & (rawy >= low) & (rawy <= high)
-        live = on.copy()
-        live[on] = ~bad_pixels(events, chip, flags == "strict")[rawx[on], rawy[on]]
-        areas[chip.ccd] = float(np.count_nonzero(live)) * cell
-        detx, dety = detx[~live], dety[~live]
-    return areas
+    across, up = u0 + (np.arange(nx) + 0.5) * (u1 - u0) / nx, v0 + (np.arange(ny) + 0.5) * (v1 - v0) / ny
+    chips = [chip for chip in geometry.chips if geometry.touches(chip, (u0, u1, v0, v1))]
+    number = dict.fromkeys(areas, 0)
+    lines = max(1, AT_ONCE // nx)
+    for first in range(0, ny, lines):
+        x, y = (axis.ravel() for axis in np.meshgrid(across, up[first : first + lines]))
+        inside = region.contains(x, y)
+        detx, dety = geometry.to_sky.inverse(x[inside], y[inside])
+        if flags != "none":
+            seen = geometry.in_field(detx, dety)
+            detx, dety = detx[seen], dety[seen]
+        for chip in chips:
+            left, right, low, high = chip.window
+            rawx, rawy = (np.rint(raw).astype(np.int64) for raw in chip.to_det.inverse(detx, dety))
+            on = (rawx >= left) & (rawx <= right) & (rawy >= low) & (rawy <= high)
+            live = on.copy()
+            live[on] = ~bad_pixels(events, chip, flags == "strict")[rawx[on], rawy[on]]
+            number[chip.ccd] += int(np.count_nonzero(live))
+            detx, dety = detx[~live], dety[~live]
+    return {ccd: points * cell for ccd, points in number.items()}
 
 
 def _drawn_area(region: Shape, events: EventList) -> dict[int, float]:

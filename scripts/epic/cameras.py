@@ -20,7 +20,7 @@ class Camera:
     flare_rate: float
     """Threshold of the flare filter, ct/s (SAS thread on filtering for flaring background)."""
     flare_band: tuple[int, int | None]
-    """PI in eV, both ends excluded, of the flare curve (same source)."""
+    """Lowest and highest PI in eV, both included, of the flare curve: MOS above 10 keV, pn from 10 to 12 keV."""
     channels: int
     """Channels of a spectrum, 5 eV each, as the pipeline makes them and the responses expect."""
 
@@ -28,8 +28,8 @@ class Camera:
 CAMERAS = {
     camera.instrument: camera
     for camera in (
-        Camera("M1", "EMOS1", "XMMEA_EM", 12, 0.35, (10000, None), 2400),
-        Camera("M2", "EMOS2", "XMMEA_EM", 12, 0.35, (10000, None), 2400),
+        Camera("M1", "EMOS1", "XMMEA_EM", 12, 0.35, (10001, None), 2400),
+        Camera("M2", "EMOS2", "XMMEA_EM", 12, 0.35, (10001, None), 2400),
         Camera("PN", "EPN", "XMMEA_EP", 4, 0.40, (10000, 12000), 4096),
     )
 }

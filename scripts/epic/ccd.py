@@ -225,6 +225,18 @@ class Geometry:
             seen |= part.contains(detx, dety)
         return seen
 
+    def touches(self, chip: Chip, box: tuple[float, float, float, float]) -> bool:
+        """Tell whether the rectangle around a CCD on the sky meets a box: X from and to, Y from and to."""
+        x, y = self.to_sky(*chip.corners().T)
+        # a pixel of pn more, so that rounding decides nothing
+        edge = 83.0
+        return bool(
+            x.min() - edge <= box[1]
+            and x.max() + edge >= box[0]
+            and y.min() - edge <= box[3]
+            and y.max() + edge >= box[2]
+        )
+
     def outlines(self) -> list[Floats]:
         """Return what the CCDs see of the sky as convex polygons in X, Y, each of shape (n, 2)."""
         polygons: list[Floats] = []

@@ -53,9 +53,9 @@ def curve(events: EventList) -> FlareCurve:
     events = events.hard
     low, high = events.camera.flare_band
     energy = events.column("PI")
-    keep = (energy > low) & (events.column("PATTERN") == 0)
+    keep = (energy >= low) & (events.column("PATTERN") == 0)
     if high is not None:
-        keep &= energy < high
+        keep &= energy <= high
     keep &= events.flagged_clear(events.camera.macro)
     start, stop = events.number("TSTART"), events.number("TSTOP")
     bins = max(1, int(np.ceil((stop - start) / WIDTH)))

@@ -30,7 +30,7 @@ def intersection(a: Intervals, b: Intervals) -> Intervals:
     a, b = normal(a), normal(b)
     if not len(a) or not len(b):
         return np.empty((0, 2))
-    edges = np.unique(np.concatenate([a.ravel(), b.ravel()]))
+    edges = np.sort(np.concatenate([a.ravel(), b.ravel()]))
     middle = (edges[:-1] + edges[1:]) / 2
     good = contains(a, middle) & contains(b, middle)
     return normal(np.column_stack([edges[:-1], edges[1:]])[good])

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
+from scripts.epic.header import Header
 from scripts.epic.region import EVERYWHERE, Shape
 
 
@@ -82,7 +82,7 @@ def counts(events: EventList, keep: NDArray[np.bool_], where: Grid) -> NDArray[n
     return flat.reshape(ny, nx).astype(np.int32)
 
 
-def world_coordinates(header: fits.Header, events: EventList, where: Grid) -> None:
+def world_coordinates(header: Header, events: EventList, where: Grid) -> None:
     """Write the image's world coordinates: sky, and ``L`` for the event list's X, Y."""
     projection = events.projection
     # WCSAXES must stand before all other keywords of its coordinates (FITS standard 4.0, section 8.2)

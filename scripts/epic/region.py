@@ -194,11 +194,16 @@ class Wide:
     def contains(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell which points lie in the MOC, to the size of its cells."""
         from astropy import units  # noqa: PLC0415 - slow to import and rarely needed
-        from mocpy import MOC  # noqa: PLC0415
 
         ra, dec = self.projection.to_sky(x, y)
-        inside: NDArray[np.bool_] = MOC.load(self.moc).contains_lonlat(ra * units.deg, dec * units.deg)
+        inside: NDArray[np.bool_] = self._cells.contains_lonlat(ra * units.deg, dec * units.deg)
         return inside
+
+    @cached_property
+    def _cells(self) -> Any:
+        from mocpy import MOC  # noqa: PLC0415 - as above
+
+        return MOC.load(self.moc)
 
 
 @dataclass(frozen=True)

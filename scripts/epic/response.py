@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 
 from scripts.epic.errors import EventFileError
 from scripts.epic.events import EventList
+from scripts.epic.header import Header
 from scripts.epic.region import Shape, bounding_circle
 
 NEAR = 15.0
@@ -75,7 +75,7 @@ def choose(files: Files, events: EventList, source: Shape, channels: int) -> Fol
     return Folded(usable[0] if usable else None, areas[0] if len(areas) == 1 else None, tuple(told))
 
 
-def link(header: fits.Header, chosen: Folded, product: Callable[[str], Path]) -> None:
+def link(header: Header, chosen: Folded, product: Callable[[str], Path]) -> None:
     """Copy the files beside the spectrum, unpacked, and name them in its header."""
     for key, path, name in (("RESPFILE", chosen.rmf, "rmf.fits"), ("ANCRFILE", chosen.arf, "arf.fits")):
         if path is None:
@@ -100,6 +100,8 @@ def _stem(name: str) -> str:
 
 def _header(path: Path, wanted: str = "SRC_RA") -> Mapping[str, Any]:
     """The first header with a keyword, else that of the first extension."""
+    from astropy.io import fits  # noqa: PLC0415 - slow to import, and few datasets have responses
+
     try:
         with fits.open(path) as hdus:
             known = [hdu.header for hdu in hdus if wanted in hdu.header]

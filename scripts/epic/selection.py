@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-import erfa
 import numpy as np
 from numpy.typing import NDArray
 
@@ -116,6 +115,8 @@ def in_seconds(events: EventList, parameters: Parameters) -> tuple[float, float]
 
 def _terrestrial(mjd: float) -> float:
     """Return TT of an instant in UTC, both MJD (leap seconds of ERFA)."""
+    import erfa  # noqa: PLC0415 - only who asks in UTC needs it
+
     tai = erfa.utctai(2400000.5, float(mjd))
     whole, part = erfa.taitt(*tai)
     return float(whole - 2400000.5 + part)

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from scripts.epic.bintable import Column, bintable
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
+from scripts.epic.hdu import HDU
+from scripts.epic.header import Header
 from scripts.epic.preview import Axis, Plot, Series
 from scripts.epic.region import Shape
 
@@ -79,7 +80,7 @@ def table(
     area: float,
     background: str,
     least: int = 0,
-) -> Any:
+) -> HDU:
     """Return the SPECTRUM extension.
 
     :param kind: HDUCLAS2, ``TOTAL`` for the source region, ``BKG`` for the background.
@@ -127,7 +128,7 @@ def table(
         cards.append(("QUALITY", 0, "all channels are good"))
     cards += [("GROUPING", 0, "channels are not grouped")] if groups is None else []
     cards += [("GROUPMIN", least, "counts that a group has at least")] if least else []
-    hdu.header.extend(cards, unique=True)
+    hdu.header.update(cards)
     return hdu
 
 
@@ -162,7 +163,7 @@ def grouped(
     return np.where(np.repeat(poor, number), 2, flags).astype(np.int16), groups
 
 
-def plot(numbers: Sequence[NDArray[np.int32]], headers: Sequence[fits.Header], title: str) -> Plot:
+def plot(numbers: Sequence[NDArray[np.int32]], headers: Sequence[Header], title: str) -> Plot:
     """Return the net spectrum in bins of at least 20 counts, and the background in the same bins, ct/s/keV.
 
     :param numbers: counts per channel of source and background.

@@ -7,7 +7,6 @@ of choice. Rows pass through one buffer that fits into the processor's cache; a 
 from __future__ import annotations
 
 import re
-import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,23 +15,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from isal import igzip, isal_zlib
 from numpy.typing import NDArray
 
 from scripts.epic.errors import EventFileError
+from scripts.epic.hdu import HDU
+from scripts.epic.header import BLOCK, CARD, Header
 
 Rows = NDArray[np.void]
 Sieve = Callable[[Rows], Any]
 """Takes rows, gives an index of those that are kept; the rows are gone after the call."""
 
 UNPACKING: type[Exception] = isal_zlib.error  # type: ignore[assignment]
-BLOCK, CARD = 2880, 80
-CHUNK = 1 << 20
+CHUNK = 1 << 21
 """Bytes of rows that are looked at together."""
 
-DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, fits.VerifyError)
-"""What astropy raises, at opening or later, on a file with a damaged header."""
+DAMAGED = (OSError, ValueError, KeyError, TypeError)
+"""What is raised on a damaged header, when it is read or when its keywords are used."""
 
 _FORMS = {"L": "u1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 _WIDTHS = {"X": 1, "C": 8, "M": 16, "P": 8, "Q": 16, "A": 1}
@@ -51,17 +50,15 @@ class Unit:
     rows: Rows | None = None
 
     @cached_property
-    def header(self) -> fits.Header:
-        """The header as astropy has it; a list has some sixty, of which few are looked at.
+    def header(self) -> Header:
+        """The header; a list has some sixty, of which few are looked at.
 
         :raises EventFileError: it is damaged.
         """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # harmless quirks of the pipeline's headers
-            try:
-                return fits.Header.fromstring(self.raw.decode("ascii"))
-            except (UnicodeDecodeError, *DAMAGED) as error:
-                raise EventFileError(f"{self.file}: is not a readable FITS file ({error})") from error
+        try:
+            return Header.parse(self.raw)
+        except UnicodeDecodeError as error:
+            raise EventFileError(f"{self.file}: is not a readable FITS file ({error})") from error
 
     @cached_property
     def name(self) -> str:
@@ -110,12 +107,12 @@ class Unit:
         """
         return np.frombuffer(self.content, dtype=row_type(self.header, path), count=self.shape["NAXIS2"])
 
-    def hdu(self) -> Any:
-        """Return the table as astropy has it."""
-        return fits.BinTableHDU.fromstring(self.raw + self.content + b"\0" * (-len(self.content) % BLOCK))
+    def hdu(self) -> HDU:
+        """Return it to be written again."""
+        return HDU(self.header.copy(), self.content)
 
 
-def read(path: Path, table: str, sieve: Callable[[fits.Header], Sieve | None]) -> list[Unit]:
+def read(path: Path, table: str, sieve: Callable[[Header], Sieve | None]) -> list[Unit]:
     """Read a file.
 
     :param table: the extension whose rows are sieved; all others are kept whole.
@@ -142,7 +139,7 @@ class _Reader:
     def __init__(self, path: Path, stream: Any) -> None:
         self.path, self.stream = path, stream
 
-    def units(self, table: str, sieve: Callable[[fits.Header], Sieve | None]) -> list[Unit]:
+    def units(self, table: str, sieve: Callable[[Header], Sieve | None]) -> list[Unit]:
         units: list[Unit] = []
         while (unit := self._header(units)) is not None:
             units.append(unit)
@@ -196,7 +193,8 @@ class _Reader:
         dtype = row_type(unit.header, self.path)
         plain = f"V{dtype.itemsize}"
         number = int(unit.header["NAXIS2"])
-        buffer = bytearray(max(1, CHUNK // max(1, dtype.itemsize)) * dtype.itemsize)
+        width = max(1, dtype.itemsize)
+        buffer = bytearray(max(1, min(number, CHUNK // width)) * dtype.itemsize)
         kept: list[Rows] = []
         done, whole = 0, number * dtype.itemsize
         while done < whole:
@@ -208,11 +206,15 @@ class _Reader:
                 self._cut(unit, done + filled, size)
             done += filled
             rows = np.frombuffer(view, dtype=dtype)
-            # as plain bytes rows are copied whole, not field by field
-            kept.append((rows.copy() if sieve is None else rows.view(plain)[sieve(rows)]).view(dtype))
+            kept.append(copied(rows) if sieve is None else rows.view(plain)[sieve(rows)].view(dtype))
         unit.rows = joined(kept, dtype)
         unit.content = b""
         self._take(size - whole, unit)
+
+
+def copied(rows: Rows) -> Rows:
+    """Return a copy; as plain bytes rows are copied whole, not field by field."""
+    return rows.view(f"V{rows.dtype.itemsize}").copy().view(rows.dtype)
 
 
 def joined(parts: list[Rows], dtype: np.dtype[np.void]) -> Rows:
@@ -226,14 +228,14 @@ _END = re.compile(rb"END {77}")
 _MANDATORY = re.compile(r"BITPIX|NAXIS\d{0,3}|PCOUNT|GCOUNT")
 
 
-def physical(values: NDArray[Any], header: fits.Header, column: int) -> NDArray[Any]:
+def physical(values: NDArray[Any], header: Header, column: int) -> NDArray[Any]:
     """Return a column in the machine's byte order, scaled as TSCALn and TZEROn say."""
     native = values.astype(values.dtype.newbyteorder("="))
     scale, zero = (header.get(f"{key}{column}", plain) for key, plain in (("TSCAL", 1), ("TZERO", 0)))
     return native if (scale, zero) == (1, 0) else native * scale + zero
 
 
-def row_type(header: fits.Header, path: Path) -> np.dtype[np.void]:
+def row_type(header: Header, path: Path) -> np.dtype[np.void]:
     """Return the rows of a binary table, big-endian, names in capitals.
 
     :raises EventFileError: the columns do not fill the row.

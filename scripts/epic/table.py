@@ -10,9 +10,9 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
-from astropy.io import fits as astrofits
 
-from scripts.epic import bintable, fits
+from scripts.epic import bintable, fits, hdu
+from scripts.epic.hdu import HDU
 
 
 @dataclass(frozen=True)
@@ -72,18 +72,18 @@ def _cell(column: Column, value: Any) -> str:
     return repr(float(value)) if column.kind is float else str(value)
 
 
-def primary(about: str, facts: Row) -> Any:
+def primary(about: str, facts: Row) -> HDU:
     """Return the primary HDU, with what holds for all rows as HISTORY."""
-    hdu = astrofits.PrimaryHDU()
-    hdu.header["DATE"] = (fits.date(), "[UTC] creation of the job")
-    hdu.header["ORIGIN"] = "Amora"
-    hdu.header["COMMENT"] = about
+    made = hdu.primary()
+    made.header["DATE"] = (fits.date(), "[UTC] creation of the job")
+    made.header["ORIGIN"] = "Amora"
+    made.header["COMMENT"] = about
     for key, value in facts.items():
-        hdu.header["HISTORY"] = f"{key} = {value}".encode("ascii", "replace").decode()
-    return hdu
+        made.header["HISTORY"] = f"{key} = {value}"
+    return made
 
 
-def extension(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> Any:
+def extension(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> HDU:
     """Return the binary table."""
     made = []
     for column in columns:
@@ -97,8 +97,8 @@ def extension(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> Any:
             form = "L" if column.kind is bool else "K"
             array = np.array(values, dtype=bool if column.kind is bool else np.int64)
         made.append(bintable.Column(column.name.upper(), form, array, column.unit))
-    hdu = bintable.bintable(name.upper(), made)
+    table = bintable.bintable(name.upper(), made)
     for i, column in enumerate(columns, 1):
-        hdu.header[f"TUCD{i}"] = column.ucd
-        hdu.header[f"TCOMM{i}"] = column.description[:60]
-    return hdu
+        table.header[f"TUCD{i}"] = column.ucd
+        table.header[f"TCOMM{i}"] = column.description[:60]
+    return table

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import numpy as np
-from astropy.io import fits as astrofits
 
-from scripts.epic import exposure, fits, image, preview, region, task
+from scripts.epic import exposure, fits, hdu, image, preview, region, task
 from scripts.epic.events import EventList
+from scripts.epic.hdu import HDU
 from scripts.epic.selection import select
-from scripts.epic.stream import BLOCK, Rows
+from scripts.epic.stream import Rows
 
 CREATOR = "events 1.0"
 SUBSPACE = re.compile(r"\d*DS(TYP|VAL|UNI|FORM|REF)\d+$")
@@ -41,11 +40,11 @@ def main(job: task.Task) -> None:
     fits.live(table.header, selection, live)
     if live:
         table.header["LIVETIME"] = (max(live.values()), "[s] largest live time of a CCD")
-    primary = astrofits.PrimaryHDU()
+    primary = hdu.primary()
     fits.observation(primary.header, events, CREATOR)
     # frames and bad pixels go along, so that the cut-out is worked on as the whole list is
     kinds = ("EXPOSU", "BADPIX") if job.parameters.text("FRAMES", "yes") == "yes" else ()
-    companions = [hdu for ccd in events.ccds for kind in kinds if (hdu := events.extension(kind, ccd)) is not None]
+    companions = [one for ccd in events.ccds for kind in kinds if (one := events.extension(kind, ccd)) is not None]
     path = job.product("events.fits")
     fits.write(
         path, [primary, table, *companions, *fits.gti_tables(events, selection), *fits.region_tables(shape, events)]
@@ -58,18 +57,13 @@ def main(job: task.Task) -> None:
     task.done(simulated=events.simulated)
 
 
-def _table(events: EventList, rows: Rows) -> Any:
+def _table(events: EventList, rows: Rows) -> HDU:
     """Return EVENTS of some rows, with the columns and keywords of the list but those of its data subspace."""
-    cards = [
-        card
-        for card in events.header.cards
-        if not SUBSPACE.match(card.keyword) and card.keyword not in ("CHECKSUM", "DATASUM", "SLCTEXPR", "LONGSTRN")
-    ]
-    header = astrofits.Header(cards).copy()  # of the cards too: the list keeps its own
+    gone = ("CHECKSUM", "DATASUM", "SLCTEXPR", "LONGSTRN")
+    header = events.header.copy(lambda name: not SUBSPACE.match(name) and name not in gone)
     header["NAXIS2"] = len(rows)
     header["PCOUNT"] = 0
-    content = rows.tobytes()
-    return astrofits.BinTableHDU.fromstring(header.tostring().encode() + content + b"\0" * (-len(content) % BLOCK))
+    return HDU(header, rows.tobytes())
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from astropy.io import fits as astrofits
 from numpy.typing import NDArray
 
-from scripts.epic import exposure, fits, image, preview, region, task
+from scripts.epic import exposure, fits, hdu, image, preview, region, task
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
+from scripts.epic.hdu import HDU
+from scripts.epic.header import Header
 from scripts.epic.image import Grid
 from scripts.epic.region import Shape
 from scripts.epic.selection import Selection, electronvolts, in_kev, select
@@ -32,10 +33,10 @@ class Made:
     grid: Grid
     live: dict[int, float]
 
-    def hdu(self, values: NDArray[Any], band: tuple[int | None, int | None], number: int) -> Any:
+    def hdu(self, values: NDArray[Any], band: tuple[int | None, int | None], number: int) -> HDU:
         """Return an image: number 0 as the primary one, others as extensions BANDn."""
-        hdu: Any = astrofits.ImageHDU(values, name=f"BAND{number}") if number else astrofits.PrimaryHDU(values)
-        header = hdu.header
+        made = hdu.image(values, f"BAND{number}") if number else hdu.primary(values)
+        header = made.header
         fits.observation(header, self.events, CREATOR)
         header["HDUCLASS"] = ("OGIP", "format conforms to OGIP/GSFC conventions")
         header["HDUCLAS1"] = ("IMAGE", "file contains an image")
@@ -44,9 +45,11 @@ class Made:
         fits.subspace(header, self.events, self.selection.of(band), self.area)
         fits.live(header, self.selection, self.live)
         header["EXPOSURE"] = (max(self.live.values(), default=0.0), "[s] largest live time of a CCD")
-        return hdu
+        return made
 
-    def write(self, name: str, images: list[NDArray[Any]], bands: list[Any], mark: Callable[[Any, int], None]) -> None:
+    def write(
+        self, name: str, images: list[NDArray[Any]], bands: list[Any], mark: Callable[[Header, int], None]
+    ) -> None:
         """Write the images of all bands to one file."""
         hdus = []
         for number, (values, band) in enumerate(zip(images, bands, strict=True)):
@@ -76,7 +79,7 @@ def main(job: task.Task) -> None:
 
     task.progress(0.5, "writing the image")
 
-    def counted(header: astrofits.Header, number: int) -> None:
+    def counted(header: Header, number: int) -> None:
         header["HDUCLAS2"] = ("TOTAL", "gross counts")
         header["BUNIT"] = ("count", "unit of the pixels")
         header["TOTCTS"] = (int(counts[number].sum()), "counts in the image")
@@ -136,15 +139,15 @@ def _corrected(made: Made, counts: list[Any], kev: list[Any], bands: list[Any]) 
         for one in seconds:
             one[~made.area.contains(x.ravel(), y.ravel()).reshape(one.shape)] = 0
 
-    def told(header: astrofits.Header, number: int) -> None:
+    def told(header: Header, number: int) -> None:
         header["HISTORY"] = f"exposure: {maps[number][1].origin}"
 
-    def exposed(header: astrofits.Header, number: int) -> None:
+    def exposed(header: Header, number: int) -> None:
         header["HDUCLAS2"] = ("EXPOSURE", "vignetted exposure")
         header["BUNIT"] = ("s", "unit of the pixels: seconds on the optical axis")
         told(header, number)
 
-    def rated(header: astrofits.Header, number: int) -> None:
+    def rated(header: Header, number: int) -> None:
         header["HDUCLAS2"] = ("TOTAL", "gross counts over exposure")
         header["BUNIT"] = ("count/s", "unit of the pixels: rate on the optical axis")
         told(header, number)
@@ -180,7 +183,7 @@ def _smoothed(made: Made, counts: list[Any], seconds: list[Any] | None, bands: l
         images.append(done.values.astype(np.float32))
         words.append((smoothing.describe(kind, np.unique(done.sigma).tolist(), pixel), done.factor))
 
-    def smooth(header: astrofits.Header, number: int) -> None:
+    def smooth(header: Header, number: int) -> None:
         header["HDUCLAS2"] = ("TOTAL", "gross counts, smoothed")
         header["BUNIT"] = ("count" if seconds is None else "count/s", "unit of the pixels")
         header["HISTORY"] = f"smoothed: {words[number][0]}"

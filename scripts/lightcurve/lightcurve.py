@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from astropy.io import fits as astrofits
 
-from scripts.epic import extraction, fits, lightcurve, preview, task
+from scripts.epic import extraction, fits, hdu, lightcurve, preview, task
 from scripts.epic.bintable import Column, bintable
 from scripts.epic.errors import ScienceError
 from scripts.epic.extraction import Extraction
@@ -99,8 +98,8 @@ def main(job: task.Task) -> None:
 
 
 def _table(made: Extraction, where: Bins, columns: list[Any], kind: str, shape: Any) -> Any:
-    hdu = bintable("RATE", [Column(name, form, values, unit) for name, form, unit, values in columns])
-    header, events = hdu.header, made.events
+    table = bintable("RATE", [Column(name, form, values, unit) for name, form, unit, values in columns])
+    header, events = table.header, made.events
     fits.observation(header, events, CREATOR)
     corrected = kind == "NET"
     low, high = made.selection.pi
@@ -121,11 +120,11 @@ def _table(made: Extraction, where: Bins, columns: list[Any], kind: str, shape: 
         ("CHANMIN", 0 if low is None else low, "[eV] lowest PI"),
         ("CHANMAX", 32767 if high is None else high, "[eV] highest PI"),
     ]
-    header.extend(cards, update=True)
+    header.update(cards)
     header["EXPOSURE"] = (max(made.live.values(), default=0.0), "[s] largest live time of a CCD")
     fits.subspace(header, events, made.selection, shape)
     fits.live(header, made.selection, made.live)
-    return hdu
+    return table
 
 
 def _blocks(made: Extraction, blocks: Blocks) -> Any:
@@ -136,13 +135,13 @@ def _blocks(made: Extraction, blocks: Blocks) -> Any:
         ("START", "s", blocks.edges[:-1]), ("STOP", "s", blocks.edges[1:]), ("RATE", "count/s", rate),
         ("ERROR", "count/s", error), ("COUNTS", "count", blocks.counts), ("LIVETIME", "s", blocks.live),
     ]  # fmt: skip
-    hdu = bintable("BLOCKS", [Column(name, "D", array, unit) for name, unit, array in values])
-    fits.copy(hdu.header, made.events, ("TIMESYS", "MJDREF", "TIMEUNIT", "TIMEREF"))
-    return hdu
+    table = bintable("BLOCKS", [Column(name, "D", array, unit) for name, unit, array in values])
+    fits.copy(table.header, made.events, ("TIMESYS", "MJDREF", "TIMEUNIT", "TIMEREF"))
+    return table
 
 
 def _write(path: Any, made: Extraction, tables: list[Any], shape: Any) -> None:
-    primary = astrofits.PrimaryHDU()
+    primary = hdu.primary()
     fits.observation(primary.header, made.events, CREATOR)
     fits.write(
         path, [primary, *tables, *fits.gti_tables(made.events, made.selection), *fits.region_tables(shape, made.events)]

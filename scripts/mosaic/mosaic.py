@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from astropy.io import fits as astrofits
 
-from scripts.epic import fits, gather, mosaic, preview, task
+from scripts.epic import fits, gather, hdu, mosaic, preview, task
 from scripts.epic.errors import ScienceError
+from scripts.epic.header import Header
 
 CREATOR = "mosaic 1.1"
 PORTION = "portion.npz"
@@ -50,20 +50,20 @@ def main(parts: list[gather.Part]) -> None:
         rate = np.where(seconds > 0, counts / seconds, np.nan).astype(np.float32)
     task.PRODUCTS.mkdir(exist_ok=True)
     for name, data, unit in (("counts", counts, "count"), ("exposure", seconds, "s"), ("rate", rate, "count/s")):
-        hdu = astrofits.PrimaryHDU(data)
-        describe(hdu.header, sky, history, simulated=simulated)
-        hdu.header["BUNIT"] = (unit, "unit of the pixels")
+        product = hdu.primary(data)
+        describe(product.header, sky, history, simulated=simulated)
+        product.header["BUNIT"] = (unit, "unit of the pixels")
         if name == "counts":
-            hdu.header["TOTCTS"] = (total, "counts in the image")
+            product.header["TOTCTS"] = (total, "counts in the image")
         else:
-            hdu.header["EXPOSCAM"] = ("PN", "exposures are scaled to this camera")
-        fits.write(task.PRODUCTS / f"mosaic_{name}.fits", [hdu])
+            product.header["EXPOSCAM"] = ("PN", "exposures are scaled to this camera")
+        fits.write(task.PRODUCTS / f"mosaic_{name}.fits", [product])
     preview.picture(rate, task.PRODUCTS / "mosaic_preview.png", "counts over exposure")
     print(f"mosaic: {nx} x {ny} pixels, {total} counts of {len(portions)} datasets")
     task.done(simulated=simulated)
 
 
-def describe(header: astrofits.Header, sky: mosaic.Sky, history: list[str], *, simulated: bool) -> None:
+def describe(header: Header, sky: mosaic.Sky, history: list[str], *, simulated: bool) -> None:
     """Write the world coordinates, what was put in, and who made the image."""
     header["CREATOR"] = (f"Amora {CREATOR}", "program that made this file")
     header["DATE"] = (fits.date(), "[UTC] creation of the job")

@@ -5,8 +5,6 @@ A few modules of the standard library only, so that it starts as fast as Python:
 
 # ruff: noqa: PTH103, PTH123 - pathlib would make the start a quarter longer
 
-from __future__ import annotations
-
 import os
 import sys
 import time
@@ -14,8 +12,6 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-CHUNK = b"Amora probe\n" * 87382  # about 1 MiB
 
 
 def main() -> int:
@@ -60,7 +56,7 @@ class JSON:
     parse_float, parse_int, parse_constant = float, int, float
 
 
-def read(path: str) -> Any:
+def read(path: str) -> "Any":
     """Return what a JSON file says.
 
     The module json would take longer to import than Python to start; the parser in C that it uses takes no time.
@@ -99,10 +95,11 @@ def examine(file: dict[str, object] | None) -> tuple[int, str]:
 
 def write(path: str, size: int) -> None:
     """Write a file of ``size`` bytes."""
+    chunk = b"Amora probe\n" * 87382  # about 1 MiB
     with open(path, "wb") as file:
-        for _ in range(size // len(CHUNK)):
-            file.write(CHUNK)
-        file.write(CHUNK[: size % len(CHUNK)])
+        for _ in range(size // len(chunk)):
+            file.write(chunk)
+        file.write(chunk[: size % len(chunk)])
 
 
 FIELDS = (

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from astropy.io import fits as astrofits
 
-from scripts.epic import exposure, fits, preview, psf, region, task, vignetting
+from scripts.epic import exposure, fits, hdu, preview, psf, region, task, vignetting
 from scripts.epic.bintable import Column, bintable
 from scripts.epic.ccd import Geometry
 from scripts.epic.errors import ScienceError
@@ -86,7 +85,7 @@ def main(job: task.Task) -> None:  # noqa: PLR0915 - one step after the other
         ("OFFAXIS", theta, "[arcmin] from the optical axis"), ("PSFTABLE", psf.TABLES[events.camera.name], ""),
     ):  # fmt: skip
         table.header[key] = (value, comment)
-    primary = astrofits.PrimaryHDU()
+    primary = hdu.primary()
     fits.observation(primary.header, events, CREATOR)
     fits.write(job.product("profile.fits"), [primary, table, *fits.gti_tables(events, selection)])
     plot = preview.Plot(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from astropy.io import fits as astrofits
 
-from scripts.epic import extraction, fits, preview, response, spectrum, task
+from scripts.epic import extraction, fits, hdu, preview, response, spectrum, task
+from scripts.epic.header import Header
 
 CREATOR = "spectrum 1.0"
 
@@ -22,7 +22,7 @@ def main(job: task.Task) -> None:
     folded = response.choose(job.dataset.get("files", ()), events, source, events.camera.channels)
     least = job.parameters.integer("GROUP", 0)
     numbers: list[Any] = []
-    headers: list[astrofits.Header] = []
+    headers: list[Header] = []
 
     task.progress(0.8, "writing the spectra")
     for name, shape, kind, live_area, other in (
@@ -32,7 +32,7 @@ def main(job: task.Task) -> None:
         mine = made.inside(shape)
         ccds, shares = np.unique(events.column("CCDNR")[mine], return_counts=True)
         numbers.append(spectrum.counts(events, mine))
-        hdu = spectrum.table(
+        table = spectrum.table(
             numbers[-1],
             spectrum.quality(events, selection.pi),
             kind=kind,
@@ -42,21 +42,21 @@ def main(job: task.Task) -> None:
             least=least if kind == "TOTAL" else 0,
         )
         if kind == "TOTAL":
-            response.link(hdu.header, folded, job.product)
-        headers.append(hdu.header)
-        fits.observation(hdu.header, events, CREATOR)
-        fits.subspace(hdu.header, events, selection, shape)
-        fits.live(hdu.header, selection, live)
-        fits.put_text(hdu.header, "SKYREG", shape.text, "region, ICRS degrees")
+            response.link(table.header, folded, job.product)
+        headers.append(table.header)
+        fits.observation(table.header, events, CREATOR)
+        fits.subspace(table.header, events, selection, shape)
+        fits.live(table.header, selection, live)
+        fits.put_text(table.header, "SKYREG", shape.text, "region, ICRS degrees")
         if kind == "TOTAL":
-            fits.put_text(hdu.header, "BACKREG", background.text, "background region")
-        primary = astrofits.PrimaryHDU()
+            fits.put_text(table.header, "BACKREG", background.text, "background region")
+        primary = hdu.primary()
         fits.observation(primary.header, events, CREATOR)
         path = job.product(name)
-        fits.write(path, [primary, hdu, *fits.region_tables(shape, events), *fits.gti_tables(events, selection)])
+        fits.write(path, [primary, table, *fits.region_tables(shape, events), *fits.gti_tables(events, selection)])
         print(
-            f"{path.name}: {hdu.header['TOTCTS']} counts in {hdu.header['EXPOSURE']:.1f} s, "
-            f"BACKSCAL {hdu.header['BACKSCAL']:.0f} ({shape.text})"
+            f"{path.name}: {table.header['TOTCTS']} counts in {table.header['EXPOSURE']:.1f} s, "
+            f"BACKSCAL {table.header['BACKSCAL']:.0f} ({shape.text})"
         )
     plot = spectrum.plot(numbers, headers, f"{events.keyword('OBJECT', '')} {job.slug}")
     preview.write(plot, job.product("spectrum.png"), job.product("spectrum.json"))

@@ -125,8 +125,8 @@ def _trivial(service: Service, home: Path, sandbox: Sandbox) -> Figure:
         job_url = here.client.ask(url, "POST", b"PHASE=RUN")[1][b"location"].decode()
         phase = b"QUEUED"
         while phase in (b"QUEUED", b"EXECUTING"):
-            here.client.ask(f"{job_url}?WAIT=10&PHASE={phase.decode()}")
-            phase = here.client.ask(f"{job_url}/phase")[2]
+            document = here.client.ask(f"{job_url}?WAIT=10&PHASE={phase.decode()}")[2]
+            phase = document.partition(b"<uws:phase>")[2].partition(b"<")[0]
         if phase != b"COMPLETED":
             raise RuntimeError(f"the probe ended in {phase!r}")
 

@@ -10,11 +10,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
+from jobs.contract import environment
 from scripts.epic.events import EventList
 from scripts.epic.simulate import SOURCES, simulate
 from tests.bench.figure import Figure
@@ -174,7 +176,8 @@ def _products(folder: Path) -> Iterator[Figure]:
     }
     (folder / "task.json").write_text(json.dumps(task))
     rows = fits.getheader(events, "EVENTS")["NAXIS2"]
-    env = {"SCRIPTS": str(SCRIPTS), "PYTHONPATH": str(SCRIPTS.parent)}
+    # as the service runs it
+    env = environment(folder, datetime.now(UTC)) | {"SCRIPTS": str(SCRIPTS), "PYTHONPATH": str(SCRIPTS.parent)}
 
     def run(code: str) -> tuple[float, float]:
         return cost([sys.executable, "-c", code], 5, folder, env)
@@ -184,8 +187,8 @@ def _products(folder: Path) -> Iterator[Figure]:
         yield Figure(
             f"spectrum, background, light curve, image of {rows} events, {kind}",
             f"{1000 * (made[i] - bare[i]):.0f} ms beyond interpreter start",
-            f"of it import astropy.io.fits {1000 * (imported[i] - bare[i]):.0f} ms",
-            f"{1000 * (made[i] - imported[i]):.0f} ms beyond the import",
+            f"import astropy.io.fits alone {1000 * (imported[i] - bare[i]):.0f} ms",
+            f"{1000 * (made[i] - bare[i]):.0f} ms",
             "< 250 ms",
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,14 @@ def amora(*command: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
+def first_seen(service: Service) -> list[str]:
+    """Return since when the records of the registry have existed."""
+    records = service.http.get("/oai", params={"verb": "ListRecords", "metadataPrefix": "ivo_vor"}).text
+    found = re.findall(r'<ri:Resource [^>]*created="([^"]+)"', records)
+    assert found
+    return found
+
+
 def test_there_and_back(tmp_path: Path) -> None:
     home, backup, elsewhere = tmp_path / "home", tmp_path / "backup", tmp_path / "elsewhere"
     with Service(home, LEASE="3") as service:
@@ -38,6 +47,7 @@ def test_there_and_back(tmp_path: Path) -> None:
         pending = service.http.post("/scripts/probe/async").headers["Location"].rpartition("/")[2]
         busy = service.post("probe", SECONDS="4", TASKS="4")
         running(service, busy, 2)
+        created = first_seen(service)
         made = amora("db", "backup", str(backup), AMORA_HOME=str(home))
         assert made.returncode == 0, made.stderr
         assert "3 jobs" in made.stdout
@@ -55,6 +65,7 @@ def test_there_and_back(tmp_path: Path) -> None:
         assert service.end(busy) == "COMPLETED"
         assert service.http.get(f"{done}/results/probe_1.bin").content == product
         assert service.phase(f"/scripts/probe/async/{pending}") == "PENDING"
+        assert first_seen(service) == created
         checked = amora("check", AMORA_HOME=str(elsewhere), AMORA_PUBLIC_URL=service.base_url)
         assert "problem" not in checked.stdout.replace("problem   address", ""), checked.stdout
 

@@ -38,7 +38,6 @@ def draw_circle(page: Any) -> None:
     """Pull a circle from the middle of the sky with the mouse."""
     page.click("[data-draw=circle]")
     page.locator("html[data-drawing=circle]").wait_for(state="attached")
-    page.wait_for_timeout(400)  # Aladin Lite begins to listen a moment after it was told to, and says nothing of it
     box = page.locator("#sky").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
@@ -144,6 +143,7 @@ def test_by_keyboard_without_webgl(opened: Opened, driver: Any, place: tuple[flo
         page = ready(opened("/", of=plain))
         page.locator("html[data-sky=none]").wait_for(state="attached")
         assert page.locator("#sky-told").inner_text()
+        accessible(page)
 
         def tab_to(selector: str) -> None:
             for _ in range(120):

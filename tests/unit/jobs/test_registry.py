@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import subprocess
 import threading
@@ -100,6 +101,18 @@ def test_a_library_is_part_of_the_version(tmp_path: Path) -> None:
     scripts.refresh()
     assert scripts.get("one").checksum != before.checksum
     assert (before.folder / "../shared/code.sh").read_text() == "one"
+
+
+def test_a_library_is_there_as_byte_code_too(tmp_path: Path) -> None:
+    folder = write(tmp_path / "one")
+    (folder / "script.toml").write_text('libraries = ["shared"]\n' + DESCRIPTOR.format(version="1"))
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "code.py").write_text("a = 1")
+    (tmp_path / "shared" / "broken.py").write_text("a = = 1")
+    scripts = Registry([tmp_path], tmp_path / "kept")
+    library = scripts.get("one").folder.parent / "shared"
+    assert Path(importlib.util.cache_from_source(str(library / "code.py"))).is_file()
+    assert scripts.broken == {}
 
 
 def test_the_checksum_is_that_of_sha256sum(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from scripts.epic import exposure, flare, gti
+from scripts.epic import cameras, exposure, flare, gti
 from scripts.epic.events import EventList
 
 
@@ -46,3 +46,23 @@ def test_read_out_of_pn_is_dead_time(shared):
     assert exposure.live_time(events, 5, times) == pytest.approx(3200.275, abs=0.001)
     # 68.7 ms of a frame of 73.4 ms see the sky in place
     assert events.number("LIVETI05") / exposure.collected(events, 5, times) == pytest.approx(68.7 / 73.36, abs=0.002)
+
+
+@pytest.mark.parametrize("camera", ["EMOS1", "EMOS2", "EPN"])
+def test_band_of_the_curve_is_the_one_sas_was_given(real, camera):
+    known = cameras.CAMERAS[camera]
+    header = fits.getheader(real / f"{known.name}_rate.fits.gz", 1)
+    axis = next(n for n in range(1, 20) if header[f"DSTYP{n}"] == "PI")
+    low, high = header[f"DSVAL{axis}"].split(":")
+    # "(10000" of MOS excludes the end
+    assert known.flare_band == (int(low.lstrip("(")) + low.startswith("("), int(high) if high else None)
+
+
+def test_both_ends_of_the_band_of_pn_belong_to_it(simulated_lists, tmp_path):
+    simulated_pn = next(path for path in simulated_lists if "PIEVLI" in path.name)
+    with fits.open(simulated_pn) as hdus:
+        table = hdus["EVENTS"].data
+        table["PATTERN"][:4], table["FLAG"][:4], table["PI"][:4] = 0, 0, (9999, 10000, 12000, 12001)
+        table["PI"][4:] = 1000
+        hdus.writeto(tmp_path / simulated_pn.name)
+    assert flare.curve(EventList(tmp_path / simulated_pn.name)).counts.sum() == 2

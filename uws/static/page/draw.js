@@ -1,18 +1,43 @@
 // Drawing on the sky with the mouse: Aladin Lite's own selections, which give pixels.
 import { circle, polygon } from "./region.js";
 
+const SELECTING = 1; // what Aladin Lite calls its mode while something is drawn
+
 /**
+ * @param {HTMLElement} place the element of the sky
  * @param {string} tool circle, poly or rect
- * @param {function} done gets the region as POS takes it; nothing where what was drawn is no region
+ * @param {function} begun called once the sky listens
+ * @param {function} done gets the region as POS takes it; null where what was drawn is no region
+ * @returns {function} gives it up
  */
-export function draw(aladin, tool, done) {
+export function draw(aladin, place, tool, begun, done) {
+  const before = new Set(place.children);
+  let over = false;
+  const end = (region) => {
+    if (over) return;
+    over = true;
+    place.removeEventListener("pointerup", look);
+    done(region);
+  };
+  // Aladin Lite says nothing of a polygon that was ended at its second corner.
+  const look = () => setTimeout(() => aladin.view.mode !== SELECTING && end(null), 100);
   aladin.select(tool, (shape) => {
     try {
-      done(text(aladin, shape));
+      end(text(aladin, shape));
     } catch {
-      done(null); // a corner lies beside the sky
+      end(null); // a corner lies beside the sky
     }
+  }).then(() => {
+    if (over) { aladin.fire("default"); return; }
+    place.addEventListener("pointerup", look);
+    begun();
   });
+  return () => {
+    if (over) return;
+    aladin.fire("default");
+    for (const child of [...place.children]) if (!before.has(child)) child.remove(); // the button that closes a polygon
+    end("");
+  };
 }
 
 function text(aladin, shape) {
@@ -33,11 +58,4 @@ function text(aladin, shape) {
     return polygon([[x, y], [x + w, y], [x + w, y + h], [x, y + h]].map((corner) => world(...corner)));
   }
   return polygon(shape.vertices.map(({ x, y }) => world(x, y)));
-}
-
-/** The distance between two places in degrees. */
-export function distance([ra1, dec1], [ra2, dec2]) {
-  const [a, b, c, d] = [ra1, dec1, ra2, dec2].map((degrees) => degrees * Math.PI / 180);
-  const half = Math.sin((d - b) / 2) ** 2 + Math.cos(b) * Math.cos(d) * Math.sin((c - a) / 2) ** 2;
-  return 2 * Math.asin(Math.sqrt(half)) * 180 / Math.PI;
 }

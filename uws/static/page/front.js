@@ -24,7 +24,7 @@ const told = (text) => { $("#region-told").textContent = text; };
 
 // ---------------------------------------------------------------- region
 
-/** Take a region: a text that POS takes, or a file. */
+/** Take a region: a text that POS takes, or a file. Returns false where it is none. */
 export async function take(region, { move = true } = {}) {
   asking?.abort();
   asking = new AbortController();
@@ -37,16 +37,17 @@ export async function take(region, { move = true } = {}) {
     state.total = answer.total;
     table.chosen = new Set(state.found.map((row) => row.id));
     fill();
-    layers?.setRegion(answer.region, move);
+    layers?.setRegion(answer.region, move, state.found);
     filter();
     remember();
     document.documentElement.dataset.region = answer.region.text;
-  } catch (error) {
-    if (error.name === "AbortError") return;
-    told(error.message);
-    layers?.aladin && (document.documentElement.dataset.region = "");
-  } finally {
     front.removeAttribute("aria-busy");
+    return true;
+  } catch (error) {
+    if (error.name === "AbortError") return null; // another has been taken meanwhile
+    told(error.message);
+    front.removeAttribute("aria-busy");
+    return false;
   }
 }
 
@@ -144,9 +145,10 @@ async function startSky() {
     choose: (id, chosen) => table.toggle(id, chosen),
     isChosen: (id) => table.chosen.has(id),
     point: (id) => { table.point(id, true); mark(); },
+    region: () => state.region,
     row: (id) => state.found.find((one) => one.id === id),
   });
-  if (layers && state.region) { layers.setRegion(state.region); filter(); }
+  if (layers && state.region) { layers.setRegion(state.region, true, state.found); filter(); }
 }
 
 // ---------------------------------------------------------------- deep links

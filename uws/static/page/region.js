@@ -1,6 +1,7 @@
 // The region: from what was typed, drawn or sent to the text that POS takes, and back to a shape.
 import { base, json } from "./dom.js";
 import { t } from "./say.js";
+import { middle } from "./sphere.js";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
@@ -52,17 +53,23 @@ export function view(shape) {
   return shape.vertices ? middle(shape.vertices) : null;
 }
 
-function middle(vertices) {
-  const unit = ([ra, dec]) => {
-    const [a, d] = [ra, dec].map((degrees) => degrees * Math.PI / 180);
-    return [Math.cos(d) * Math.cos(a), Math.cos(d) * Math.sin(a), Math.sin(d)];
-  };
-  const all = vertices.map(unit);
-  const sum = all.reduce((a, b) => a.map((value, index) => value + b[index]));
-  const length = Math.hypot(...sum) || 1;
-  const [x, y, z] = sum.map((value) => value / length);
-  const widest = Math.max(...all.map(([a, b, c]) => Math.acos(Math.min(1, a * x + b * y + c * z))));
-  return { ra: (Math.atan2(y, x) * 180 / Math.PI + 360) % 360, dec: Math.asin(z) * 180 / Math.PI, width: 2 * widest * 180 / Math.PI };
+const MOST_CELLS = 50000;
+
+/** The cells of a MOC as {order: [cells]}; null where it is none, or one of too many to be drawn. */
+export function cells(region) {
+  if (region.shape !== "moc") return null;
+  const found = {};
+  let count = 0;
+  for (const [, order, list] of region.text.matchAll(/(\d+)\/([\d,\s-]*)(?=\s|$)/g)) {
+    found[order] ??= [];
+    for (const range of list.split(/[,\s]+/).filter(Boolean)) {
+      const [first, last = first] = range.split("-").map(Number);
+      count += last - first + 1;
+      if (count > MOST_CELLS) return null;
+      for (let cell = first; cell <= last; cell++) found[order].push(cell);
+    }
+  }
+  return count ? found : null;
 }
 
 /** The vertices of an STC-S polygon or circle, as the outline of a dataset has it; a union gives several. */

@@ -1,7 +1,9 @@
 // The sky of the first page: its tools, layers and background. It tells the page of what is drawn and clicked at.
 import { $, all, base, el, show } from "./dom.js";
 import { draw } from "./draw.js";
+import { Handles } from "./edit.js";
 import { Layers } from "./layers.js";
+import { circle, polygon } from "./region.js";
 import { t } from "./say.js";
 import { sky } from "./sky.js";
 
@@ -30,17 +32,29 @@ export async function begin(front, page) {
     show($("#sky"), false);
     show($(".sky-tools"), false);
     show($(".legend"), false);
-    told(`${t("This browser shows no sky: it has no WebGL 2.")} ${t("Everything works without the sky, too.")}`);
+    const why = error.unloaded ? error.message : t("This browser shows no sky: it has no WebGL 2.");
+    told(`${why} ${t("Everything works without the sky, too.")}`);
     front.classList.add("no-sky");
     document.documentElement.dataset.sky = "none";
     return null;
   }
   const layers = new Layers(made, front.dataset.coverage);
-  tools(made.aladin, page);
-  clicks(made.aladin, layers, page);
+  const clicked = clicks(made.aladin, layers, page);
+  layers.handles = new Handles(made.aladin, $("#sky"), {
+    offered: (any) => show($("#handles-told"), any),
+    drawn: (shape) => layers.setRegion(shape, false),
+    done: async (shape) => {
+      const text = shape.shape === "circle" ? circle(shape.ra, shape.dec, shape.radius) : polygon(shape.vertices);
+      if (await page.take(text, { move: false }) === false) layers.setRegion(page.region(), false);
+    },
+    clicked,
+  });
+  tools(made.aladin, layers, page);
   backgrounds(made, hips);
   $("#show-coverage").addEventListener("change", ({ target }) => layers.showCoverage(target.checked));
   $("#show-footprints").addEventListener("change", ({ target }) => layers.showFootprints(target.checked));
+  // What is drawn first takes long, and nothing can be done meanwhile: it is ready behind that.
+  await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
   window.aladin = made.aladin; // for whoever looks at the page from its console, and its tests
   document.documentElement.dataset.sky = "ready";
   return layers;
@@ -52,30 +66,38 @@ async function local(address) {
   return answer?.ok ? address : "";
 }
 
-function tools(aladin, page) {
+function tools(aladin, layers, page) {
+  const words = {
+    circle: t("Press at the middle, pull, and let go."),
+    poly: t("Click at each corner, and at the first one again."),
+    rect: t("Press at a corner, pull, and let go."),
+  };
+  let cancel = () => {};
   for (const button of all("[data-draw]")) {
     button.addEventListener("click", () => {
-      all("[data-draw]").forEach((one) => one.setAttribute("aria-pressed", String(one === button)));
-      told({
-        circle: t("Press at the middle, pull, and let go."),
-        poly: t("Click at each corner, and at the first one again."),
-        rect: t("Press at a corner, pull, and let go."),
-      }[button.dataset.draw]);
-      draw(aladin, button.dataset.draw, (region) => {
+      const again = button.getAttribute("aria-pressed") === "true";
+      cancel();
+      if (again) return;
+      button.setAttribute("aria-pressed", "true");
+      layers.handles.show(false);
+      told(words[button.dataset.draw]);
+      const begun = () => { document.documentElement.dataset.drawing = button.dataset.draw; };
+      cancel = draw(aladin, $("#sky"), button.dataset.draw, begun, (region) => {
         button.setAttribute("aria-pressed", "false");
-        told(region ? "" : t("What was drawn is no region of the sky."));
+        layers.handles.show(true);
+        delete document.documentElement.dataset.drawing;
+        told(region === null ? t("What was drawn is no region of the sky.") : "");
         if (region) page.take(region, { move: false });
       });
-      document.documentElement.dataset.drawing = button.dataset.draw;
     });
   }
+  addEventListener("keydown", ({ key }) => key === "Escape" && cancel());
 }
 
 /** A click chooses the dataset whose footprint lies there; where several lie, a dialog asks which. */
 function clicks(aladin, layers, page) {
   const dialog = $("#chooser");
-  aladin.on("click", ({ ra, dec, isDragging }) => {
-    if (isDragging || all("[data-draw][aria-pressed=true]").length) return;
+  const clicked = (ra, dec) => {
     const hit = layers.at(ra, dec);
     if (hit.length === 1) {
       page.choose(hit[0], !page.isChosen(hit[0]));
@@ -84,8 +106,12 @@ function clicks(aladin, layers, page) {
       $("ul", dialog).replaceChildren(...hit.map((id) => item(id, page)));
       dialog.showModal();
     }
+  };
+  aladin.on("click", ({ ra, dec, isDragging }) => {
+    if (!isDragging && !document.documentElement.dataset.drawing) clicked(ra, dec);
   });
   dialog.addEventListener("close", () => page.point(null));
+  return clicked;
 }
 
 function item(id, page) {
