@@ -233,6 +233,14 @@ delivery = Table(
     Index("delivery_by_due", "due"),
 )
 
+user_limit = Table(
+    "user_limit",
+    metadata,
+    Column("owner", String(255), primary_key=True, comment="a user with limits of his own; empty for all anonymous"),
+    Column("queued", BigInteger, comment="tasks that may wait; NULL: as the settings say for everybody, 0: any number"),
+    Column("disk", BigInteger, comment="bytes with which more jobs are run; NULL and 0 as above"),
+)
+
 script_switch = Table(
     "script_switch",
     metadata,

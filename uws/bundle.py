@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shlex
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
@@ -13,9 +13,10 @@ from starlette.responses import Response, StreamingResponse
 
 from jobs.errors import NotFoundError
 from jobs.models import Job, Product
-from jobs.storage import Content
-from uws import access, api, context, files, results
+from uws import access, api, context, files, provenance, results
+from uws.addresses import SODA
 from uws.context import Context, call, job_of
+from uws.picture import as_svg
 from uws.representation import Address, Instant
 from uws.signing import DOWNLOADS, LINKS
 
@@ -74,14 +75,17 @@ async def archive(request: Request) -> Response:
     here = context.of(request)
     job = await call(_with_products, here, job_of(request))
     await call(here.jobs.product, job.script, job.id, job.products[0].name)  # says now that the storage is away
+    added = await call(_added, here, job)
+    sizes = [(name, len(content)) for name, content in added] + [(one.name, one.size) for one in job.products]
     headers = {
+        "Content-Length": str(length([(f"{_folder(job)}/{name}", size) for name, size in sizes])),
         "Content-Disposition": f'attachment; filename="{_folder(job)}.zip"',
         "X-Content-Type-Options": "nosniff",
         "X-Accel-Buffering": "no",
     }
     if request.method == "HEAD":
         return Response(headers=headers, media_type=_ZIP)
-    return StreamingResponse(_zipped(here, job), headers=headers, media_type=_ZIP)
+    return StreamingResponse(_zipped(here, job, added), headers=headers, media_type=_ZIP)
 
 
 def _with_products(here: Context, key: tuple[str, str]) -> Job:
@@ -114,7 +118,19 @@ class _Sink(io.RawIOBase):
         return b"".join(pieces)
 
 
-def _zipped(here: Context, job: Job) -> Iterator[bytes]:
+def _added(here: Context, job: Job) -> list[tuple[str, bytes]]:
+    """Return what is in the archive beside the products: their list, and what they were made of, once that is known."""
+    names = {product.name for product in job.products}
+    found = []
+    if not results.own_result(job):
+        found.append((LIST, results.product_list(job, here.addresses)))
+    if provenance.has_ended(job) and job.script != SODA:
+        told = files.provenance_of(here, job)
+        found += [(provenance.JSON_ID, provenance.as_json(told, here.addresses)), (provenance.SVG_ID, as_svg(told))]
+    return [(name, content) for name, content in found if name not in names]
+
+
+def _zipped(here: Context, job: Job, added: Sequence[tuple[str, bytes]]) -> Iterator[bytes]:
     """Yield the archive piece by piece; no more than a piece is ever in memory.
 
     Nothing is compressed: FITS files that are worth it are so already. The dates are that of the job, so that the same
@@ -122,23 +138,46 @@ def _zipped(here: Context, job: Job) -> Iterator[bytes]:
     """
     sink, at = _Sink(), job.created.timetuple()[:6]
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
-        if not results.own_result(job) and all(product.name != LIST for product in job.products):
-            info = zipfile.ZipInfo(f"{_folder(job)}/{LIST}", at)
-            archive.writestr(info, results.product_list(job, here.addresses))
+        for name, data in added:
+            yield from _put(archive, sink, zipfile.ZipInfo(f"{_folder(job)}/{name}", at), len(data), [data])
         for product in job.products:
             _, content = here.jobs.product(job.script, job.id, product.name)
-            yield from _put(archive, sink, zipfile.ZipInfo(f"{_folder(job)}/{product.name}", at), content)
+            info = zipfile.ZipInfo(f"{_folder(job)}/{product.name}", at)
+            yield from _put(archive, sink, info, product.size, content.read(0, content.size))
     yield sink.taken()
 
 
-def _put(archive: zipfile.ZipFile, sink: _Sink, info: zipfile.ZipInfo, content: Content) -> Iterator[bytes]:
+def _put(
+    archive: zipfile.ZipFile, sink: _Sink, info: zipfile.ZipInfo, size: int, pieces: Iterable[bytes]
+) -> Iterator[bytes]:
     info.external_attr = 0o644 << 16
-    info.file_size = content.size
-    with archive.open(info, "w", force_zip64=content.size >= zipfile.ZIP64_LIMIT) as entry:
-        for piece in content.read(0, content.size):
+    with archive.open(info, "w", force_zip64=_is_large(size)) as entry:
+        for piece in pieces:
             entry.write(piece)
             yield sink.taken()
     yield sink.taken()
+
+
+def _is_large(number: int) -> bool:
+    """Whether a size or a place in an archive is written in 64 bits."""
+    return number > zipfile.ZIP64_LIMIT
+
+
+def length(entries: Sequence[tuple[str, int]]) -> int:
+    """Return the bytes of the archive that holds files of these names and sizes (APPNOTE.TXT 6.3.10, section 4.3).
+
+    Each has a header of 30 bytes, its content, and, as it is written without going back, a descriptor of 16 bytes; the
+    directory at the end 46 bytes for each and an end of 22. Names come on top, and fields of 64 bits where 32 are too
+    few.
+    """
+    at, directory = 0, 0
+    for name, size in entries:
+        named = len(name.encode())
+        wide = 2 * _is_large(size) + _is_large(at)
+        directory += 46 + named + (4 + 8 * wide if wide else 0)
+        at += 30 + named + size + (20 + 24 if _is_large(size) else 16)
+    large = len(entries) >= zipfile.ZIP_FILECOUNT_LIMIT or _is_large(at) or _is_large(directory)
+    return at + directory + (56 + 20 if large else 0) + 22
 
 
 _SCRIPT = """#!/bin/sh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from jobs import logs
 from jobs.errors import AmoraError, LimitError, ParameterError, RequestError
 from jobs.phases import Phase
-from jobs.store.desk import ORDERS, Query
+from jobs.store.desk import ORDERS, Query, Quota, Share
 from uws import context, crosssite, dali
 from uws.accounts import Accounts
 from uws.client import client_of
@@ -34,6 +35,8 @@ ERRORS = 25
 """Failed tasks that are shown with the ends of their logs."""
 TAIL = 4096
 """Bytes of each log."""
+MAX_NAME = 255
+"""Characters in the name of a user."""
 MAX_TEXT = 500
 """Characters in an announcement, or in a reason."""
 
@@ -112,13 +115,21 @@ async def _users(request: Request, secret: str | None = None) -> Response:
         return {
             "accounts": list(accounts.list()),
             "tokens": list(accounts.tokens()),
-            "shares": here.engine.desk.shares(),
+            "shares": _shares(here, {account.name for account in accounts.list()}),
+            "quotas": here.engine.desk.quotas(),
             "limits": here.settings,
         }
 
     answer = _page(request, "desk/users.html", secret=secret, **await call(gather))
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _shares(here: Context, accounts: set[str]) -> list[Share]:
+    """Return what each user has, also those without jobs who have an account or limits of their own."""
+    found = here.engine.desk.shares()
+    idle = (accounts | here.engine.desk.quotas().keys()) - {share.owner for share in found}
+    return found + [Share(name, 0, 0, 0, 0) for name in sorted(idle)]
 
 
 async def failures(request: Request) -> Response:
@@ -261,6 +272,16 @@ def _not_oneself(name: str, who: str) -> None:
         raise ParameterError("NAME", name, "this is your own account; another administrator can do that.")
 
 
+def _limit(here: Context, form: dali.Form, who: str) -> None:
+    name = (form.one("NAME") or "").strip()
+    quota = Quota(_amount(form, "QUEUED", 1), _amount(form, "DISK", 10**9))
+    if len(name) > MAX_NAME:
+        raise ParameterError("NAME", name, f"at most {MAX_NAME} characters are taken.")
+    said = (f"{what}: {'as everybody' if most is None else most or 'any number'}" for what, most in vars(quota).items())
+    here.kept.record(who, "set limits", name or "anonymous", ", ".join(said))
+    here.engine.desk.set_quota(name, quota)
+
+
 def _token(here: Context, form: dali.Form, who: str) -> str:
     name, days = form.one("NAME") or "", form.integer("DAYS", 1, 3650) or 90
     label = _text(form, "LABEL")
@@ -284,6 +305,7 @@ ACTIONS: dict[str, Act] = {
     "removeuser": _remove_user,
     "promote": _promote,
     "demote": _demote,
+    "limits": _limit,
     "token": _token,
     "revoke": _revoke,
 }
@@ -297,6 +319,16 @@ def _text(form: dali.Form, name: str) -> str:
     if len(text) > MAX_TEXT:
         raise ParameterError(name, text, f"at most {MAX_TEXT} characters are taken.")
     return text
+
+
+def _amount(form: dali.Form, name: str, unit: int) -> int | None:
+    """Return a number that is given in a unit; None where none is given."""
+    text = (form.one(name) or "").strip()
+    if not text:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?" if unit > 1 else "[0-9]{1,9}", text) is None:
+        raise ParameterError(name, text, "a number of at most nine figures, 0 or more, is wanted; or nothing.")
+    return round(float(text) * unit)
 
 
 def _query(form: dali.Form, count: int = COUNT) -> Query:

@@ -10,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from jobs.errors import NotFoundError
+from jobs.models import Job
 from jobs.service import Jobs
 from jobs.storage import Content
 from uws import context, dali, document, picture, provenance, results, soda
 from uws.addresses import SODA
-from uws.context import call, job_of
+from uws.context import Context, call, job_of
 
 _PIECE = 1 << 18
 
@@ -54,16 +55,21 @@ async def _provenance(request: Request, result_id: str) -> Response:
             raise NotFoundError(
                 f"The job {job.id} has no {result_id} in phase {job.phase}; it has one when it has ended."
             )
-        records = here.jobs.records(job.script, job.id)
-        used = {record.checksum for record in records.values()}
-        script = here.jobs.scripts.version(job.script, used.pop()) if len(used) == 1 else None
-        return provenance.Provenance(job, records, script, here.settings.authority)
+        return provenance_of(here, job)
 
     found = await call(gather)
     if result_id == provenance.JSON_ID:
         return Response(await call(provenance.as_json, found, here.addresses), media_type="application/json")
     headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
     return Response(await call(picture.as_svg, found), headers=headers, media_type="image/svg+xml")
+
+
+def provenance_of(here: Context, job: Job) -> provenance.Provenance:
+    """Return what is known of how a job was made."""
+    records = here.jobs.records(job.script, job.id)
+    used = {record.checksum for record in records.values()}
+    script = here.jobs.scripts.version(job.script, used.pop()) if len(used) == 1 else None
+    return provenance.Provenance(job, records, script, here.settings.authority)
 
 
 async def _product(request: Request, name: str) -> Response:

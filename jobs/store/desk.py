@@ -13,7 +13,7 @@ from index.database import Database
 from jobs.models import JobRef, Task
 from jobs.phases import ACTIVE, Phase
 from jobs.store.rows import from_ms, instant, now, to_ms, to_task
-from jobs.tables import job, parameter, product, script_switch, task
+from jobs.tables import job, parameter, product, script_switch, task, user_limit
 
 ORDERS = ("created", "started", "ended", "script", "owner", "phase")
 """By what jobs can be ordered."""
@@ -65,6 +65,16 @@ class Share:
     running: int
     disk: int
     """Bytes of products and sent files."""
+
+
+@dataclass(frozen=True)
+class Quota:
+    """Limits of one user's own; None where those of everybody hold, 0 for any number."""
+
+    queued: int | None = None
+    """Tasks that may wait."""
+    disk: int | None = None
+    """Bytes of products and sent files with which more jobs may still be run."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +215,18 @@ class DeskStore:
         with self._database.read() as connection:
             count, size = connection.execute(select(func.count(), func.sum(product.c.size))).one()
         return int(count), int(size or 0)
+
+    def quotas(self) -> dict[str, Quota]:
+        """Return the users with limits of their own; empty stands for all anonymous ones."""
+        with self._database.read() as connection:
+            return {row.owner: Quota(row.queued, row.disk) for row in connection.execute(select(user_limit))}
+
+    def set_quota(self, owner: str, quota: Quota) -> None:
+        """Give a user limits of his own for the next job that is run, or take them back with an empty quota."""
+        with self._database.write() as connection:
+            connection.execute(delete(user_limit).where(user_limit.c.owner == owner))
+            if quota != Quota():
+                connection.execute(insert(user_limit).values(owner=owner, queued=quota.queued, disk=quota.disk))
 
     # ------------------------------------------------------------------ scripts that take no new jobs
 

@@ -20,7 +20,9 @@ from jobs.phases import ACTIVE, Phase
 from jobs.store.moves import abort_all, move_job, phase_of, require, touch_pending
 from jobs.store.rows import WAITING, insert_parameters, new_id, now, to_ms, unknown
 from jobs.store.transactions import Store
-from jobs.tables import job, parameter, product, task
+from jobs.tables import job, parameter, product, task, user_limit
+
+_OWN_LIMITS = (user_limit.c.queued, user_limit.c.disk)
 
 
 class Orders(Store):
@@ -149,26 +151,30 @@ class Orders(Store):
 
         :raises QuotaError: he may not.
         """
-        if self._limits.queued or self._limits.disk:  # else two at once would find that there is room for one
-            self.database.line_up(connection, f"amora waiting {owner or ''}")
-        if self._limits.queued:
-            waiting = connection.execute(
-                select(func.count()).select_from(task).where(WAITING, task.c.owner == (owner or ""))
-            ).scalar_one()
-            if waiting + tasks > self._limits.queued:
-                raise QuotaError(
-                    f"{_whose(owner)} tasks that wait are {waiting}, and this job has {tasks}; at most "
-                    f"{self._limits.queued} may wait at once. Wait until some have run, or abort a job."
-                )
-        if self._limits.disk:
-            own = select(job.c.id).where(job.c.owner.is_not_distinct_from(owner))
+        user = owner or ""
+        self.database.line_up(connection, f"amora waiting {user}")  # else two at once would find room for one
+        own = [select(column).where(user_limit.c.owner == user).scalar_subquery() for column in _OWN_LIMITS]
+        waiting, *given = connection.execute(
+            select(func.count(), *own).select_from(task).where(WAITING, task.c.owner == user)
+        ).one()
+        most, room = (
+            general if of_user is None else of_user
+            for of_user, general in zip(given, (self._limits.queued, self._limits.disk), strict=True)
+        )
+        if most and waiting + tasks > most:
+            raise QuotaError(
+                f"{_whose(owner)} tasks that wait are {waiting}, and this job has {tasks}; at most "
+                f"{most} may wait at once. Wait until some have run, or abort a job."
+            )
+        if room:
+            jobs = select(job.c.id).where(job.c.owner.is_not_distinct_from(owner))
             used = sum(
-                connection.execute(select(func.coalesce(func.sum(size), 0)).where(of.in_(own))).scalar_one()
+                connection.execute(select(func.coalesce(func.sum(size), 0)).where(of.in_(jobs))).scalar_one()
                 for size, of in ((product.c.size, product.c.job_id), (parameter.c.size, parameter.c.job_id))
             )
-            if used >= self._limits.disk:
+            if used >= room:
                 raise QuotaError(
-                    f"{_whose(owner)} products and sent files have {int(used)} bytes; with {self._limits.disk} or more "
+                    f"{_whose(owner)} products and sent files have {int(used)} bytes; with {room} or more "
                     "no job is run. Delete jobs that are not needed any more."
                 )
 

@@ -28,7 +28,7 @@ def figures() -> Iterator[Figure]:
         _index(home)
         with Service(home) as service, driving() as driver, browser_with(driver) as browser:
             yield from _start(service, browser)
-            yield _list(service, browser)
+            yield from _list(service, browser)
             yield _log(service, browser)
 
 
@@ -95,20 +95,27 @@ _SORT = """async () => {
 }"""
 
 
-def _list(service: Service, browser: Any) -> Figure:
-    context = browser.new_context(base_url=service.base_url, viewport={"width": 900, "height": 700})
-    page = context.new_page()
-    page.goto("/?POS=RANGE 149 152 -1 72")
-    page.locator("#table tbody tr[data-id]").first.wait_for(timeout=60_000)
-    sort, scroll, frame, shown = page.evaluate(_SORT)
-    context.close()
-    return Figure(
-        f"{ROWS:,} observations: slowest sort, a scroll",
-        f"{sort:.0f} ms, {scroll:.0f} ms",
-        f"an empty frame: {frame:.0f} ms",
-        f"{shown} rows in the page",
-        "sort < 200 ms, scroll < 50 ms",
-    )
+def _list(service: Service, browser: Any) -> Iterator[Figure]:
+    """Sort and scroll as soon as the rows are there, while the sky is still made, and once it is ready."""
+    early, late = [], []
+    for _ in range(RUNS):
+        context = browser.new_context(base_url=service.base_url, viewport={"width": 900, "height": 700})
+        page = context.new_page()
+        page.goto("/?POS=RANGE 149 152 -1 72")
+        page.locator("#table tbody tr[data-id]").first.wait_for(timeout=60_000)
+        early.append(page.evaluate(_SORT))
+        page.locator("html[data-sky=ready]").wait_for(state="attached")
+        late.append(page.evaluate(_SORT))
+        context.close()
+    for when, runs in (("while the sky is made", early), ("the sky is there", late)):
+        sort, scroll, frame, shown = (median(column) for column in zip(*runs, strict=True))
+        yield Figure(
+            f"{ROWS:,} observations, {when}: slowest of 8 sorts, a scroll",
+            f"{sort:.0f} ms, {scroll:.0f} ms",
+            f"an empty frame: {frame:.0f} ms",
+            f"worst sort {max(run[0] for run in runs):.0f} ms; {shown:.0f} rows in the page",
+            "sort < 200 ms, scroll < 50 ms more than an empty frame",
+        )
 
 
 _FOLLOW = """async () => {

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from tests.web.conftest import AXE, ready
+import pytest
+
+from tests.service import Service
+from tests.web.conftest import AXE, ROOT, VENDOR, accessible, fits, ready
 
 Opened = Callable[..., Any]
 Place = tuple[float, float]
@@ -32,7 +37,7 @@ def numbers(region: str) -> list[float]:
     return [float(word) for word in region.split()[1:]]
 
 
-def rows_of(page: Any, service: Any, region: str) -> int:
+def rows_of(page: Any, service: Service, region: str) -> int:
     """Return how many rows the list has, which are those that the service gives for the region."""
     found = service.http.get("/observations", params={"POS": region}).json()["observations"]
     page.locator("#observations-count", has_text=f"{len(found)} dataset" if found else "No observation").wait_for()
@@ -65,7 +70,7 @@ def drawing(page: Any, tool: str) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def test_a_circle_is_changed_with_the_mouse(opened: Opened, service: Any, place: Place) -> None:
+def test_a_circle_is_changed_with_the_mouse(opened: Opened, service: Service, place: Place) -> None:
     ra, dec = place
     first = f"CIRCLE {ra:.4f} {dec:.4f} 0.1"
     page = sky(opened, first)
@@ -100,7 +105,7 @@ def test_a_circle_is_changed_with_the_mouse(opened: Opened, service: Any, place:
     page.keyboard.press("Escape")
 
 
-def test_the_list_follows_the_region(opened: Opened, service: Any, place: Place) -> None:
+def test_the_list_follows_the_region(opened: Opened, service: Service, place: Place) -> None:
     ra, dec = place
     page = sky(opened, f"CIRCLE {ra:.4f} {dec:.4f} 0.02")
     here = region_of(page)
@@ -111,7 +116,7 @@ def test_the_list_follows_the_region(opened: Opened, service: Any, place: Place)
     assert rows_of(page, service, away) == 0
 
 
-def test_a_polygon_is_changed_with_the_mouse_and_by_keys(opened: Opened, service: Any, place: Place) -> None:
+def test_a_polygon_is_changed_with_the_mouse_and_by_keys(opened: Opened, service: Service, place: Place) -> None:
     ra, dec = place
     corners = [(ra - 0.1, dec - 0.1), (ra + 0.1, dec - 0.1), (ra + 0.1, dec + 0.1), (ra - 0.1, dec + 0.1)]
     page = sky(opened, "POLYGON " + " ".join(f"{a:.4f} {d:.4f}" for a, d in corners))
@@ -174,3 +179,184 @@ def test_handles_follow_the_sky(opened: Opened, place: Place) -> None:
     page.locator(".handle.middle").wait_for(state="hidden")
     page.evaluate(f"window.aladin.gotoRaDec({ra}, {dec})")
     page.locator(".handle.middle").wait_for()
+
+
+def world(page: Any, x: float, y: float) -> list[float]:
+    """Return where a pixel of the page lies on the sky."""
+    box = page.locator("#sky").bounding_box()
+    return list(page.evaluate(f"window.aladin.pix2world({x - box['x']}, {y - box['y']}, 'icrs')"))
+
+
+def test_a_polygon_is_drawn_with_the_mouse(opened: Opened, service: Service, place: Place) -> None:
+    ra, dec = place
+    page = sky(opened, f"CIRCLE {ra:.4f} {dec:.4f} 0.05")
+    here = region_of(page)
+    x, y = drawing(page, "poly")
+    corners = [(x - 60, y + 40), (x + 70, y + 50), (x + 10, y - 60)]
+    places = [place for corner in corners for place in world(page, *corner)]
+    for corner in corners:
+        page.mouse.move(*corner, steps=3)
+        page.mouse.click(*corner)
+    page.mouse.move(*corners[0], steps=3)
+    page.mouse.click(*corners[0])  # where the button is that ends it
+    drawn = region_of(page, here)
+    assert drawn.startswith("POLYGON ")
+    assert numbers(drawn) == pytest.approx(places, abs=1e-4)
+    assert rows_of(page, service, drawn) > 0
+    page.get_by_label("Corner 3 of 3").wait_for()
+    assert page.locator("[data-draw][aria-pressed=true]").count() == 0
+
+
+def test_a_rectangle_is_drawn_with_the_mouse(opened: Opened, service: Service, place: Place) -> None:
+    ra, dec = place
+    page = sky(opened, f"CIRCLE {ra:.4f} {dec:.4f} 0.05")
+    here = region_of(page)
+    x, y = drawing(page, "rect")
+    places = [
+        place
+        for corner in ((-50, -30), (50, -30), (50, 30), (-50, 30))
+        for place in world(page, x + corner[0], y + corner[1])
+    ]
+    page.mouse.move(x - 50, y - 30)
+    page.mouse.down()
+    page.mouse.move(x, y, steps=4)
+    page.mouse.move(x + 50, y + 30, steps=4)
+    page.mouse.up()
+    drawn = region_of(page, here)
+    assert drawn.startswith("POLYGON ")
+    assert numbers(drawn) == pytest.approx(places, abs=1e-4)
+    assert rows_of(page, service, drawn) > 0
+    page.get_by_label("Corner 4 of 4").wait_for()
+
+
+def test_drawing_is_given_up(opened: Opened, place: Place) -> None:
+    page = sky(opened, f"CIRCLE {place[0]:.4f} {place[1]:.4f} 0.05")
+    here = region_of(page)
+    for give_up in (lambda: page.keyboard.press("Escape"), lambda: page.click("[data-draw=poly]")):
+        x, y = drawing(page, "poly")
+        assert page.locator(".handle.middle").is_hidden()
+        page.mouse.move(x - 40, y)
+        page.mouse.click(x - 40, y)
+        buttons = page.locator("#sky button:visible").count()
+        give_up()
+        page.locator(".handle.middle").wait_for()
+        assert page.locator("[data-draw][aria-pressed=true]").count() == 0
+        assert page.locator("#sky button:visible").count() <= buttons + 1  # two handles for the one that ends it
+    assert region_of(page) == here
+
+
+def test_files_with_regions(opened: Opened, service: Service, place: Place) -> None:
+    ra, dec = place
+    page = sky(opened)
+    page.click("#other-ways summary")
+    region = f'# Region file format: DS9 version 4.1\nicrs\ncircle({ra},{dec},120")\n'
+    page.set_input_files("#region-file", {"name": "source.reg", "mimeType": "text/plain", "buffer": region.encode()})
+    circle = region_of(page)
+    assert circle.startswith("DS9 ")
+    assert page.locator("#place").input_value() == f"{ra:.6f}".rstrip("0") + f" {dec:.6f}".rstrip("0")
+    assert page.locator("#radius").input_value() == "2"
+    assert rows_of(page, service, circle) > 0
+    page.locator(".handle.middle").wait_for()
+
+    coverage = service.http.get("/coverage", params={"CIRCLE": f"{ra} {dec} 0.01"}).content
+    page.set_input_files("#region-file", {"name": "some.moc.fits", "mimeType": "application/fits", "buffer": coverage})
+    moc = region_of(page, circle)
+    assert rows_of(page, service, moc) > 0
+    page.locator(".handle.middle").wait_for(state="detached")
+    mocs = "window.aladin.view.mocs.map((one) => one.name)"
+    assert page.evaluate(mocs) == ["coverage", "cells"]
+    at = page.evaluate("window.aladin.getRaDec()")
+    assert at == pytest.approx([ra, dec], abs=0.5)
+
+    page.watch.expected = ("400",)
+    page.set_input_files("#region-file", {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear Sirs"})
+    page.locator("#region-told:not(:empty)").wait_for()
+    assert region_of(page) == moc
+    accessible(page)
+    page.click("#circle-form button")
+    region_of(page, moc)
+    page.locator(".handle.middle").wait_for()
+    assert page.evaluate(mocs) == ["coverage"]
+
+
+@pytest.fixture
+def without_npm(tmp_path: Path) -> dict[str, str]:
+    """The environment of a service to which npm has fetched nothing: a copy of it without that folder."""
+    shutil.copytree(ROOT / "uws", tmp_path / "uws", ignore=shutil.ignore_patterns(VENDOR.name, "__pycache__"))
+    for name in ("jobs", "index", "scripts"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return {"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"}
+
+
+STAND_IN = """
+const any = new Proxy(function () {}, {
+  get: (_, name) => (name === "then" || typeof name === "symbol" ? undefined : any),
+  apply: () => any,
+  construct: () => any,
+});
+window.A = new Proxy({ init: Promise.resolve() }, { get: (given, name) => given[name] ?? any[name] });
+"""
+
+
+def test_the_sky_of_its_makers_is_loaded_once_one_has_agreed(
+    browser: Any, tmp_path: Path, without_npm: dict[str, str]
+) -> None:
+    with Service(tmp_path / "home", environment=without_npm) as service:
+        context = browser.new_context(base_url=service.base_url, viewport=WIDE)
+        try:
+            page = context.new_page()
+            asked: list[str] = []
+            page.on("request", lambda request: asked.append(request.url))
+            there, said = "https://aladin.cds.unistra.fr/", [""]
+
+            def answer(route: Any) -> None:
+                """Say what the makers' server would say: nothing leaves this machine."""
+                route.fulfill(body=said[0], content_type="text/javascript") if said[0] else route.abort()
+
+            context.route(f"{there}**", answer)
+            page.goto("/")
+            ready(page)
+            offer = page.get_by_role("button", name="Load it from there")
+            offer.wait_for()
+            assert "aladin.cds.unistra.fr" in page.locator("#sky").inner_text()
+            assert not [url for url in asked if not url.startswith((service.base_url, "data:", "blob:"))]
+
+            offer.click()
+            page.locator("html[data-sky=none]").wait_for(state="attached")
+            assert "could not be loaded" in page.locator("#sky-told").inner_text()
+            accessible(page)
+
+            said[0] = STAND_IN
+            page.reload()
+            page.get_by_role("button", name="Load it from there").click()
+            page.locator("html[data-sky=ready]").wait_for(state="attached")
+            assert [url for url in asked if url.startswith(there)] == [f"{there}AladinLite/api/v3/3.8.2/aladin.js"] * 2
+        finally:
+            context.close()
+
+
+@pytest.mark.parametrize("look", [{}, {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}}])
+def test_observations_as_a_plain_page(opened: Opened, place: Place, look: dict[str, Any]) -> None:
+    for query in (f"&POS=CIRCLE {place[0]} {place[1]} 0.1", "", "&POS=CIRCLE 10 80 0.01"):
+        page = opened(f"/observations?RESPONSEFORMAT=html{query}", **look)
+        accessible(page)
+        fits(page)
+        page.context.close()
+
+
+def test_somebody_is_told_of_the_end(opened: Opened, service: Service) -> None:
+    job = service.post("probe", SECONDS="100")
+    page = ready(opened(f"/jobs/{job.rpartition('/')[2]}"))
+    form = page.locator("[data-tell]")
+    page.watch.expected = ("400",)
+    form.locator("input").fill("nobody")
+    form.locator("button").click()
+    form.locator("[role=status]", has_text="sends no mail").wait_for()
+    form.locator("input").fill("https://hook.invalid/amora")
+    form.locator("button").click()
+    form.locator("[role=status]", has_text="It is signed with").wait_for()
+    accessible(page)
+    told = service.http.get(f"/api/jobs/{job.rpartition('/')[2]}/notifications").json()["notifications"]
+    assert [(one["kind"], one["target"]) for one in told] == [("webhook", "https://hook.invalid/amora")]
+    page.goto("about:blank")
+    service.http.delete(f"/api/jobs/{job.rpartition('/')[2]}")  # nobody is told

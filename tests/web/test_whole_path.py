@@ -143,6 +143,7 @@ def test_by_keyboard_without_webgl(opened: Opened, driver: Any, place: tuple[flo
         page = ready(opened("/", of=plain))
         page.locator("html[data-sky=none]").wait_for(state="attached")
         assert page.locator("#sky-told").inner_text()
+        accessible(page)
 
         def tab_to(selector: str) -> None:
             for _ in range(120):

@@ -73,10 +73,14 @@ def test_the_archive_holds_every_product(service: Service):
             data = archive.read(folder + product["name"])
             assert hashlib.sha256(data).hexdigest() == product["checksum"]
         assert b"<VOTABLE" in archive.read(folder + "products.vot")
-        assert len(archive.namelist()) == len(job["products"]) + 1  # type: ignore[arg-type]
+        assert archive.read(folder + "provenance.json").startswith(b"{")
+        assert b"<svg" in archive.read(folder + "provenance.svg")
+        assert len(archive.namelist()) == len(job["products"]) + 3  # type: ignore[arg-type]
+    assert int(answer.headers["content-length"]) == len(answer.content)
     again = service.http.get(f"/api/jobs/{job['id']}/products.zip")
     assert again.content == answer.content, "the same job makes the same archive"
-    assert service.http.head(f"/api/jobs/{job['id']}/products.zip").status_code == 200
+    head = service.http.head(f"/api/jobs/{job['id']}/products.zip")
+    assert (head.status_code, head.headers["content-length"]) == (200, answer.headers["content-length"])
 
 
 def test_without_products_there_is_nothing_to_bundle(service: Service):
@@ -102,11 +106,37 @@ def test_a_large_archive_is_never_in_memory(make_job: Callable[..., Job]):
     jobs = SimpleNamespace(product=lambda *_: (None, _Zeros()))
     here = SimpleNamespace(jobs=jobs, addresses=Addresses("http://x"))
     tracemalloc.start()
-    size = sum(map(len, bundle._zipped(here, job)))  # type: ignore[arg-type]
+    size = sum(map(len, bundle._zipped(here, job, [])))  # type: ignore[arg-type]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert size > len(job.products) * _Zeros.size
     assert peak < 4 * 2**20
+
+
+@pytest.mark.parametrize("limit", [zipfile.ZIP64_LIMIT, 5000, 1000, 100])
+def test_its_length_is_known_before(make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, limit: int):
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", limit)  # what is large is written otherwise
+    job = make_job()
+    sizes = {"a.fits": 0, "b.fits": 999, "c.fits": 1000, "d.fits": 1001, "e.fits": 7000, "f.fits": 10}
+    job = replace(job, products=tuple(replace(job.products[0], name=name, size=size) for name, size in sizes.items()))
+
+    class Bytes(Content):
+        path = None
+
+        def __init__(self, size: int) -> None:
+            self.size = size
+
+        def read(self, start: int, stop: int) -> Iterator[bytes]:
+            yield bytes(stop - start)
+
+    here = SimpleNamespace(jobs=SimpleNamespace(product=lambda _script, _job, name: (None, Bytes(sizes[name]))))
+    added = [("list \N{LATIN SMALL LETTER E WITH ACUTE}.vot", b"text")]
+    made = b"".join(bundle._zipped(here, job, added))  # type: ignore[arg-type]
+    entries = [(name, len(data)) for name, data in added] + list(sizes.items())
+    folder = bundle._folder(job)
+    assert bundle.length([(f"{folder}/{name}", size) for name, size in entries]) == len(made)
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        assert [(info.filename.partition("/")[2], info.file_size) for info in archive.infolist()] == entries
 
 
 @pytest.mark.parametrize("auth", [None, ALICE])

@@ -312,3 +312,27 @@ def test_every_answer_is_protected(desk: Desk, path: str):
     assert answer.headers["referrer-policy"] == "same-origin"
     if "json" not in answer.headers["content-type"]:
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+def test_a_user_gets_other_limits(desk: Desk):
+    desk.job(TASKS=2)
+    assert desk.act("/users", "limits", NAME="alice", QUEUED="3", DISK="1.5").status_code == 303
+    shown = desk.page("/users")
+    assert "2 of 3" in shown
+    assert "of 1.5 GB" in shown
+    refused = desk.ask("POST", "/api/scripts/probe/jobs", ALICE, json={"PHASE": "RUN", "TASKS": 2})
+    assert "at most 3 may wait at once" in refused.text
+    desk.job(ROOT, TASKS=4)
+    assert ("root", "set limits", "alice") in desk.trail()
+    assert desk.act("/users", "limits", NAME="alice", QUEUED="-1").status_code == 400
+    assert desk.act("/users", "limits", NAME="alice", QUEUED="", DISK="").status_code == 303
+    assert "2 of 3" not in desk.page("/users")
+    desk.job(TASKS=2)
+
+
+def test_anonymous_visitors_get_limits_together(desk: Desk):
+    assert desk.act("/users", "limits", NAME="", QUEUED="1").status_code == 303
+    desk.job(None)
+    refused = desk.ask("POST", "/api/scripts/probe/jobs", None, json={"PHASE": "RUN"})
+    assert "at most 1 may wait at once" in refused.text
+    assert ("root", "set limits", "anonymous") in desk.trail()

@@ -37,7 +37,7 @@ export async function take(region, { move = true } = {}) {
     state.total = answer.total;
     table.chosen = new Set(state.found.map((row) => row.id));
     fill();
-    layers?.setRegion(answer.region, move);
+    layers?.setRegion(answer.region, move, state.found);
     filter();
     remember();
     document.documentElement.dataset.region = answer.region.text;
@@ -148,7 +148,7 @@ async function startSky() {
     region: () => state.region,
     row: (id) => state.found.find((one) => one.id === id),
   });
-  if (layers && state.region) { layers.setRegion(state.region); filter(); }
+  if (layers && state.region) { layers.setRegion(state.region, true, state.found); filter(); }
 }
 
 // ---------------------------------------------------------------- deep links

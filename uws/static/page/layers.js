@@ -1,7 +1,7 @@
 // What lies on the sky: the coverage of all datasets, the region, and the footprints of the datasets in it.
 import { cameraClass } from "./table.js";
-import { outlines, view } from "./region.js";
-import { distance } from "./sphere.js";
+import { cells, outlines, view } from "./region.js";
+import { distance, middle } from "./sphere.js";
 
 const MOST = 300;
 const INK = { m1: "#ff9d6b", m2: "#6cd6a0", pn: "#8ab4ff", other: "#c7a2ff" };
@@ -35,17 +35,24 @@ export class Layers {
     return outline.circle ? this.A.circle(...outline.circle, options) : this.A.polygon(outline.vertices, options);
   }
 
-  /** Draw the region; look at it where it has a middle. */
-  setRegion(shape, move = true) {
+  /** Draw the region; look at it, or, where it has no middle of its own, at the datasets in it. */
+  setRegion(shape, move = true, rows = []) {
     this.region.removeAll();
     this.handles?.set(shape);
-    if (this.cells) { this.aladin.removeMOC?.(this.cells); this.cells = null; }
-    const at = view(shape);
+    if (this.cells) this.aladin.view.removeOverlay(this.cells);
+    this.cells = null;
+    const placed = rows.filter((row) => row.s_ra !== null && row.s_dec !== null).map((row) => [row.s_ra, row.s_dec]);
+    const at = view(shape) ?? (placed.length ? middle(placed) : null);
     if (shape.shape === "circle") this.region.add(this.A.circle(shape.ra, shape.dec, shape.radius, { color: REGION }));
     else if (shape.vertices) this.region.add(this.A.polygon(shape.vertices, { color: REGION }));
     else if (shape.shape === "range" && [...shape.ra, ...shape.dec].every(Number.isFinite)) {
       const [[a, b], [c, d]] = [shape.ra, shape.dec];
       this.region.add(this.A.polygon([[a, c], [b, c], [b, d], [a, d]], { color: REGION }));
+    }
+    const listed = cells(shape);
+    if (listed) {
+      this.cells = this.A.MOCFromJSON(listed, { name: "cells", color: REGION, opacity: 0.35, lineWidth: 2, fill: true, edge: false, perimeter: true });
+      this.aladin.addMOC(this.cells);
     }
     if (move && at) {
       this.aladin.gotoRaDec(at.ra, at.dec);

@@ -53,6 +53,25 @@ export function view(shape) {
   return shape.vertices ? middle(shape.vertices) : null;
 }
 
+const MOST_CELLS = 50000;
+
+/** The cells of a MOC as {order: [cells]}; null where it is none, or one of too many to be drawn. */
+export function cells(region) {
+  if (region.shape !== "moc") return null;
+  const found = {};
+  let count = 0;
+  for (const [, order, list] of region.text.matchAll(/(\d+)\/([\d,\s-]*)(?=\s|$)/g)) {
+    found[order] ??= [];
+    for (const range of list.split(/[,\s]+/).filter(Boolean)) {
+      const [first, last = first] = range.split("-").map(Number);
+      count += last - first + 1;
+      if (count > MOST_CELLS) return null;
+      for (let cell = first; cell <= last; cell++) found[order].push(cell);
+    }
+  }
+  return count ? found : null;
+}
+
 /** The vertices of an STC-S polygon or circle, as the outline of a dataset has it; a union gives several. */
 export function outlines(text) {
   const found = [];

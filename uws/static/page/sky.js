@@ -10,7 +10,7 @@ function library(place) {
   loading ??= place === "local"
     ? import(`${base}/static/vendor/aladin.js`).then((module) => module.default)
     : new Promise((resolve, reject) => {
-      document.head.append(el("script", { src: `${place}aladin.js`, onload: () => resolve(window.A), onerror: () => reject(new Error(t("Aladin Lite could not be loaded."))) }));
+      document.head.append(el("script", { src: `${place}aladin.js`, onload: () => resolve(window.A), onerror: reject }));
     });
   return loading;
 }
@@ -20,7 +20,10 @@ function library(place) {
  * @returns {{A, aladin}} once it can be used
  */
 export async function sky(element, { place = "local", hips = "", target = "0 0", fov = 60 } = {}) {
-  const A = await library(place);
+  const A = await library(place).catch(() => {
+    loading = null;
+    throw Object.assign(new Error(t("Aladin Lite could not be loaded.")), { unloaded: true });
+  });
   await A.init; // throws where the browser has no WebGL 2
   const aladin = A.aladin(element, {
     survey: hips || `${base}/static/plain`, hipsList: [], log: false, target, fov, projection: "SIN", cooFrame: "ICRS",

@@ -32,7 +32,8 @@ export async function begin(front, page) {
     show($("#sky"), false);
     show($(".sky-tools"), false);
     show($(".legend"), false);
-    told(`${t("This browser shows no sky: it has no WebGL 2.")} ${t("Everything works without the sky, too.")}`);
+    const why = error.unloaded ? error.message : t("This browser shows no sky: it has no WebGL 2.");
+    told(`${why} ${t("Everything works without the sky, too.")}`);
     front.classList.add("no-sky");
     document.documentElement.dataset.sky = "none";
     return null;
@@ -52,6 +53,8 @@ export async function begin(front, page) {
   backgrounds(made, hips);
   $("#show-coverage").addEventListener("change", ({ target }) => layers.showCoverage(target.checked));
   $("#show-footprints").addEventListener("change", ({ target }) => layers.showFootprints(target.checked));
+  // What is drawn first takes long, and nothing can be done meanwhile: it is ready behind that.
+  await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
   window.aladin = made.aladin; // for whoever looks at the page from its console, and its tests
   document.documentElement.dataset.sky = "ready";
   return layers;
