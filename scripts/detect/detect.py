@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scripts.epic import (
     detection,
@@ -136,11 +137,27 @@ def main(job: task.Task) -> None:
     path = job.product("sources.vot")
     table.write(path, "sources", f"Sources in {events.path.name}", COLUMNS, rows, facts)
     path.with_suffix(".reg").write_text("\n".join(["# Region file format: DS9", "fk5", *regions, ""]), encoding="utf-8")
+    _draw(job, str(events.keyword("OBJECT", "")), counts, found, rows)
+    print(f"{path.name}: {len(rows)} sources ({selection.expression})")
+    task.done(simulated=events.simulated)
+
+
+def _draw(
+    job: task.Task, name: str, counts: NDArray[np.float64], found: list[detection.Found], rows: list[dict[str, Any]]
+) -> None:
+    """Draw the image with the sources marked, and how many are at least so bright."""
     angle = np.linspace(0, 2 * np.pi, 40)
     marks = [(one.column + 4 * np.cos(angle), one.row + 4 * np.sin(angle)) for one in found]
     preview.picture(counts, job.product("sources.png"), f"{len(rows)} sources", marks)
-    print(f"{path.name}: {len(rows)} sources ({selection.expression})")
-    task.done(simulated=events.simulated)
+    plot = brightness(rows, f"{name} {job.slug}: sources by brightness")
+    preview.write(plot, job.product("brightness.png"), job.product("brightness.json"))
+
+
+def brightness(rows: list[dict[str, Any]], title: str) -> preview.Plot:
+    """Return how many sources are at least so bright."""
+    rates = np.sort([row["rate"] for row in rows])[::-1]
+    axes = preview.Axis("rate on the axis", "count/s", log=True), preview.Axis("sources at least so bright", log=True)
+    return preview.Plot(title, *axes, [preview.Series("sources", rates, np.arange(1, len(rates) + 1))])
 
 
 if __name__ == "__main__":

@@ -36,8 +36,18 @@ def coverage(
     return float(np.mean(source <= poisson.upper_limit(counts, expected, level)))
 
 
-def averaged_coverage(most: float, background: float, level: float, *, trials: int = 10_000, seed: int = 2) -> float:
+def averaged_coverage(
+    most: float,
+    background: float,
+    level: float,
+    *,
+    interval: bool = False,
+    trials: int = 10_000,
+    seed: int = 2,
+) -> float:
     """Return the coverage over sources of all brightnesses that were seen with at most ``most`` counts.
+
+    Of the upper limits, or of the shortest intervals.
 
     Brightnesses are drawn evenly, as the flat prior has them, so far up that brighter ones leave no such counts:
     the share must then be ``level``, but for the chance of the trials.
@@ -48,7 +58,11 @@ def averaged_coverage(most: float, background: float, level: float, *, trials: i
     kept = np.flatnonzero(counts <= most)[:trials]
     if len(kept) < trials:
         raise ValueError(f"only {len(kept)} of {trials} trials have at most {most:g} counts")
-    return float(np.mean(source[kept] <= poisson.upper_limit(counts[kept], np.full(trials, background), level)))
+    seen, back = np.unique(counts[kept], return_inverse=True)
+    low, high = np.zeros(len(seen)), poisson.upper_limit(seen, np.full(len(seen), background), level)
+    if interval:
+        low, high = poisson.interval(seen, np.full(len(seen), background), level)
+    return float(np.mean((low[back] <= source[kept]) & (source[kept] <= high[back])))
 
 
 def block_false_alarms(
@@ -237,7 +251,11 @@ def photometry_truth(camera: str, *, lists: int = 12, radius: float = 25.0, seed
 
 
 def interval_coverage(source: float, background: float, level: float, *, trials: int = 10_000, seed: int = 7) -> float:
-    """Return the share of trials in which the shortest interval holds a source's true counts."""
+    """Return the share of trials in which the shortest interval holds a source's true counts.
+
+    Counts come in whole numbers, so that for one brightness it lies above or below ``level``, by up to a fifth where
+    there are few; what equals ``level`` is its average over brightnesses, :func:`averaged_coverage`.
+    """
     random = np.random.default_rng([seed, trials])
     counts = random.poisson(source + background, trials).astype(np.float64)
     seen, back = np.unique(counts, return_inverse=True)

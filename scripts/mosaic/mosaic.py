@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scripts.epic import fits, gather, hdu, mosaic, preview, task
 from scripts.epic.errors import ScienceError
 from scripts.epic.header import Header
 
-CREATOR = "mosaic 1.1"
+CREATOR = "mosaic 1.2"
 PORTION = "portion.npz"
 """What the task of one dataset hands on."""
 
@@ -59,8 +60,24 @@ def main(parts: list[gather.Part]) -> None:
             product.header["EXPOSCAM"] = ("PN", "exposures are scaled to this camera")
         fits.write(task.PRODUCTS / f"mosaic_{name}.fits", [product])
     preview.picture(rate, task.PRODUCTS / "mosaic_preview.png", "counts over exposure")
+    plot = coverage(seconds, pixel)
+    preview.write(plot, task.PRODUCTS / "mosaic_coverage.png", task.PRODUCTS / "mosaic_coverage.json")
     print(f"mosaic: {nx} x {ny} pixels, {total} counts of {len(portions)} datasets")
     task.done(simulated=simulated)
+
+
+def coverage(seconds: NDArray[np.float32], pixel: float) -> preview.Plot:
+    """Return how much of the sky was exposed at least so long.
+
+    :param seconds: the exposure of each pixel.
+    :param pixel: arcsec.
+    """
+    exposed = np.sort(seconds[seconds > 0], axis=None)[::-1]
+    # the curve at some hundred places is what a plot shows
+    at = np.unique(np.linspace(0, len(exposed) - 1, 300).astype(int)) if len(exposed) else np.empty(0, dtype=int)
+    area = preview.Series("sky", exposed[at] / 1000, (at + 1) * (pixel / 60) ** 2, kind="line")
+    axes = preview.Axis("exposure", "ks"), preview.Axis("sky exposed at least so long", "arcmin**2")
+    return preview.Plot("exposure of the mosaic", *axes, [area])
 
 
 def describe(header: Header, sky: mosaic.Sky, history: list[str], *, simulated: bool) -> None:

@@ -26,6 +26,10 @@ def _limits() -> Iterator[Figure]:
         share = truth.coverage(source, 5.0, 0.9, alpha=0.2)
         name = f"the same for {source:g} counts on 5 of background, known from a ring of 5 times the area"
         yield Figure(name, f"{share:.2%}", "90.00% stated", f"{share - 0.9:+.2%}", "at least 88 %")
+    for background in (0.5, 5.0, 30.0):
+        share = truth.averaged_coverage(background + 20.0, background, 0.6827, interval=True)
+        name = f"intervals at 68.27% hold in 10,000 trials, at most B + 20 counts seen, B = {background:g}"
+        yield Figure(name, f"{share:.2%}", "68.27% stated", f"{share - 0.6827:+.2%}", "within 1.5 %")
     for source in (3.0, 20.0):
         share = truth.interval_coverage(source, 5.0, 0.6827)
         name = f"intervals at 68.27% hold {source:g} counts on 5 of background, 10,000 trials"

@@ -68,10 +68,43 @@ def test_a_spectrum_has_the_counts_that_funcnts_finds(service: Service, real: Pa
         with fits.open(real / f"{name}.FTZ") as file:
             fits.HDUList([file[0], file["EVENTS"]]).writeto(plain)
         region = 'fk5;circle(35.66498,43.03535,30.0")'
-        command = [program("funcnts"), "-r", f"{plain}[EVENTS,PI>=0&&PI<12000]", region]
-        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        (row,) = [line.split() for line in printed.splitlines() if line.strip().startswith("1 ")][:1]
-        assert counts == int(float(row[1])), printed
+        assert counts == funcnts(f"{plain}[EVENTS,PI>=0&&PI<12000]", region)
+
+
+def funcnts(source: str, region: str) -> int:
+    """Return what the program counts in a region."""
+    command = [program("funcnts"), "-r", source, region]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    (row,) = [line.split() for line in printed.splitlines() if line.strip().startswith("1 ")][:1]
+    return int(float(row[1]))
+
+
+def test_a_cut_out_and_an_image_have_the_counts_that_others_find(service: Service, real: Path, tmp_path: Path) -> None:
+    """Held against funcnts in lists and images, and against CFITSIO's own region filter and binning."""
+    selection = {"EMIN": "0.5", "EMAX": "10", "PATTERN": "12", **SOURCE}
+    made = products(service, "events", ID="0002970201/M1/S001", **selection)
+    made |= products(service, "image", ID="0002970201/M1/S001", PIXEL="4", **selection)
+    cut, picture = tmp_path / "cut.fits", tmp_path / "image.fits"
+    cut.write_bytes(next(content for name, content in made.items() if name.endswith("_events.fits")))
+    picture.write_bytes(next(content for name, content in made.items() if name.endswith("_image.fits")))
+    number = len(fits.getdata(cut, "EVENTS"))
+    assert number == funcnts(f"{cut}[EVENTS]", 'fk5;circle(35.66498,43.03535,30.0")') > 500
+    assert number == funcnts(str(picture), 'fk5;circle(35.66498,43.03535,60.0")')
+
+    plain, circle, found = tmp_path / "all.fits", tmp_path / "circle.reg", tmp_path / "found.fits"
+    with fits.open(real / "P0002970201M1S002MIEVLI.FTZ") as file:
+        fits.HDUList([file[0], file["EVENTS"]]).writeto(plain)
+        mask = file["EVENTS"].header["XMMEA_EM"].split("0x")[1].split(")")[0]
+    circle.write_text('fk5;circle(35.66498,43.03535,30.0")\n')
+    rows = f"regfilter('{circle}') && (FLAG & {int(mask, 16)}) == 0 && PATTERN <= 12 && PI >= 500 && PI <= 10000"
+    header, ours = fits.getheader(picture), fits.getdata(picture)
+    axes = [
+        f"{name}={(low := header[f'CRVAL{n}L'] - 39.5)}:{low + 80 * header[f'NAXIS{n}'] - 1}:80"
+        for n, name in ((1, "X"), (2, "Y"))
+    ]
+    source = f"{plain}[EVENTS][{rows}][bin {','.join(axes)}]"
+    subprocess.run([program("fitscopy"), source, found], check=True, capture_output=True)
+    assert np.array_equal(fits.getdata(found), ours)
 
 
 def test_every_product_is_sound(service: Service, tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from scipy import stats
 
-from scripts.epic import truth
+from scripts.epic import poisson, truth
 
 
 @pytest.mark.parametrize("level", [0.6827, 0.9, 0.9973])
@@ -35,3 +37,25 @@ def test_detection_finds_the_bright_and_invents_nothing():
     assert field.completeness[40.0] > 0.8
     assert field.false <= 2
     assert field.ratio == pytest.approx(1.0, abs=0.06)
+
+
+@pytest.mark.parametrize("background", [0.5, 5.0, 30.0])
+def test_intervals_hold_as_often_as_stated_over_all_brightnesses(background):
+    share = truth.averaged_coverage(background + 20.0, background, 0.6827, interval=True)
+    assert abs(share - 0.6827) < 0.015
+
+
+@pytest.mark.parametrize(("source", "share"), [(3.0, 0.6246), (20.0, 0.6778), (4.5, 0.5678), (0.75, 0.8719)])
+def test_intervals_of_one_brightness_hold_as_the_readme_says(source, share):
+    """The exact sum over all counts, with the intervals of astropy beside ours where it has such."""
+    from astropy.stats import poisson_conf_interval
+
+    n = np.arange(0, 120.0)
+    chance = stats.poisson.pmf(n, source + 5.0)
+    low, high = poisson.interval(n, np.full(len(n), 5.0), 0.6827)
+    exact = float(chance[(low <= source) & (source <= high)].sum())
+    assert exact == pytest.approx(share, abs=0.0005)
+    assert truth.interval_coverage(source, 5.0, 0.6827) == pytest.approx(exact, abs=0.02)
+    theirs = poisson_conf_interval(n[1:60].astype(int), "kraft-burrows-nousek", background=5.0, confidence_level=0.6827)
+    held = (theirs[0] <= source) & (source <= theirs[1])
+    assert float(chance[1:60][held].sum()) + chance[0] * (source <= high[0]) == pytest.approx(exact, abs=0.0005)
