@@ -8,10 +8,12 @@ reading and an authorizer in SQLite, a READ ONLY transaction with a time-out in 
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias
 
@@ -28,6 +30,10 @@ _MEMORY = "64MB"
 _TEXT = 2**18
 """Bytes of the longest text in SQLite: a statement that doubles a text again and again could fill the memory, and one
 that compares such texts cannot be interrupted."""
+_ROOM = 2**28
+"""Bytes of the disk that SQLite leaves free where it sorts; PostgreSQL has ``temp_file_limit`` for that."""
+_FOLDERS = (os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp")  # noqa: S108
+_FOLDER = next((folder for folder in _FOLDERS if folder and os.access(folder, os.W_OK)), ".")
 _STOPPED = "the query took longer than it may and was stopped"
 _TYPES = {
     "sqlite": {"integer": "INTEGER", "double": "REAL", "text": "TEXT"},
@@ -50,8 +56,8 @@ class Session(Protocol):
     def seal(self) -> None:
         """From now on only read, and only what may be read: to be called before a stranger's statement."""
 
-    def rows(self, statement: str) -> Iterator[Row]:
-        """Yield the rows of a statement as they come.
+    def rows(self, statement: str, page: int = PAGE) -> Iterator[Row]:
+        """Yield the rows of a statement as they come, so many at once.
 
         :raises StatementTimeError: its time is over, or it was cancelled.
         :raises StatementError: the database does not take it.
@@ -80,6 +86,14 @@ def _create(dialect: str, name: str, columns: Sequence[tuple[str, str]], suffix:
     return f"CREATE TEMPORARY TABLE {_quoted(name)} ({fields}){suffix}"
 
 
+def _until(over: Callable[[], bool], rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows until the time is over, which the database does not know of while a row is made."""
+    for row in rows:
+        if over():
+            raise StatementTimeError(_STOPPED)
+        yield row
+
+
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
@@ -102,10 +116,12 @@ _HARMFUL = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"}
 
 
 @contextmanager
-def _sqlite_errors() -> Iterator[None]:
+def _sqlite_errors(session: _Sqlite) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        if session.full:
+            raise StatementError("the query sorts more than there is room for on the disk") from error
         if "interrupted" in str(error):
             raise StatementTimeError(_STOPPED) from error
         raise StatementError(str(error)) from error
@@ -119,6 +135,7 @@ class _Sqlite:
         self._deadline = deadline
         self._tables = tables
         self._cancelled = False
+        self.full = False
         # LIKE tells cases apart in ADQL
         for pragma in ("case_sensitive_like=ON", f"cache_size={-64 * 1024}"):
             connection.execute(f"PRAGMA {pragma}")
@@ -127,9 +144,10 @@ class _Sqlite:
 
     def fill(self, name: str, columns: Sequence[tuple[str, str]], rows: Iterable[Row], key: str = "") -> None:
         values = ", ".join("?" * len(columns))
-        with _sqlite_errors():
+        with _sqlite_errors(self):
             self._connection.execute(_create("sqlite", name, columns))
-            self._connection.executemany(f"INSERT INTO temp.{_quoted(name)} VALUES ({values})", rows)  # noqa: S608
+            timely = _until(self._over, rows)
+            self._connection.executemany(f"INSERT INTO temp.{_quoted(name)} VALUES ({values})", timely)  # noqa: S608
             if key:
                 index = _quoted(f"{name}_{key}")
                 self._connection.execute(f"CREATE INDEX temp.{index} ON {_quoted(name)} ({_quoted(key)})")
@@ -139,8 +157,8 @@ class _Sqlite:
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _TEXT)
         self._connection.set_authorizer(self._authorize)
 
-    def rows(self, statement: str) -> Iterator[Row]:
-        with _sqlite_errors():
+    def rows(self, statement: str, page: int = PAGE) -> Iterator[Row]:  # noqa: ARG002 - one at a time here
+        with _sqlite_errors(self):
             for row in self._connection.execute(statement):  # noqa: UP028 - yield from would close a cursor that is gone
                 yield row
 
@@ -148,7 +166,8 @@ class _Sqlite:
         self._cancelled = True
 
     def _over(self) -> bool:
-        return self._cancelled or time.monotonic() > self._deadline
+        self.full = self.full or shutil.disk_usage(_FOLDER).free < _ROOM
+        return self.full or self._cancelled or time.monotonic() > self._deadline
 
     def _authorize(self, action: int, first: str | None, second: str | None, place: str | None, _: str | None) -> int:
         if action == sqlite3.SQLITE_FUNCTION:
@@ -211,7 +230,7 @@ class _Postgresql:
         with _postgresql_errors(), self._connection.cursor() as cursor:
             cursor.execute(_create("postgresql", name, columns, " ON COMMIT DROP"))
             with cursor.copy(f"COPY {_quoted(name)} FROM STDIN") as copy:
-                for row in rows:
+                for row in _until(self._over, rows):
                     copy.write_row(row)
             if key:
                 cursor.execute(f"CREATE INDEX ON {_quoted(name)} ({_quoted(key)})")
@@ -221,7 +240,7 @@ class _Postgresql:
         with self._connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION READ ONLY")
 
-    def rows(self, statement: str) -> Iterator[Row]:
+    def rows(self, statement: str, page: int = PAGE) -> Iterator[Row]:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise StatementTimeError(_STOPPED)
@@ -229,12 +248,12 @@ class _Postgresql:
             with self._connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL statement_timeout = {int(left * 1000) + 1}")
             with self._connection.cursor(name=next(self._names)) as cursor:
-                cursor.itersize = PAGE
+                cursor.itersize = page
                 cursor.execute(statement)
-                for row in cursor:
-                    if time.monotonic() > self._deadline:  # the time-out is of each page
-                        raise StatementTimeError(_STOPPED)
-                    yield row
+                yield from _until(self._over, cursor)  # the time-out is of each page
+
+    def _over(self) -> bool:
+        return time.monotonic() > self._deadline
 
     def cancel(self) -> None:
         self._deadline = 0.0

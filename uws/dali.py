@@ -107,6 +107,8 @@ async def read(request: Request, inbox: Inbox | None = None) -> Form:
     pairs = _urlencoded(request.scope["query_string"], "query")
     parts = multipart.Parts(inbox, MAX_PARAMETERS)
     if request.method in ("POST", "PATCH"):
+        if (coding := request.headers.get("content-encoding", "identity").strip().lower()) != "identity":
+            raise HTTPException(415, f"Content-Encoding {coding!r} was given; a body is taken as it is, not compressed")
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type == multipart.MEDIA_TYPE:
             async with aclosing(_stream(request)) as stream:

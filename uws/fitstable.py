@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "application/fits"
 ROWS = 500
 """In one piece."""
+BYTES = 2**23
+"""The same, where its rows are long."""
 MAX_TEXT = 4096
 """Characters of a text; what is longer is cut."""
 
@@ -66,10 +68,11 @@ def document(
     primary = Header([("SIMPLE", True, "conforms to the FITS standard"), ("BITPIX", 8), ("NAXIS", 0), ("EXTEND", True)])
     yield _bytes(primary) + _bytes(_table_header(name, description, columns, forms, dtype.itemsize, count, cards))
     left, written = iter(rows), 0
+    page = max(1, min(ROWS, BYTES // dtype.itemsize))
     nothing = np.array([tuple(_cell(column, None) for column in columns)], dtype)
     while written < count:
-        some = list(islice(left, min(ROWS, count - written)))
-        data = np.repeat(nothing, len(some) or min(ROWS, count - written))
+        some = list(islice(left, min(page, count - written)))
+        data = np.repeat(nothing, len(some) or min(page, count - written))
         for number, column in enumerate(columns):
             if some:
                 data[f"c{number}"] = [_cell(column, row[number]) for row in some]
@@ -119,19 +122,24 @@ def _table_header(
         ]
     )
     for number, (column, (form, _)) in enumerate(zip(columns, forms, strict=True), 1):
-        header.append(Card(f"TTYPE{number}", column.name, column.description[:47]))
+        header.append(Card(f"TTYPE{number}", _plain(column.name)[:MAX_VALUE], _plain(column.description[:47])))
         header.append(Card(f"TFORM{number}", form))
         if column.unit:
-            header.append(Card(f"TUNIT{number}", column.unit))
+            header.append(Card(f"TUNIT{number}", _plain(column.unit)[:MAX_VALUE]))
         if column.datatype in ("short", "int", "long"):
             header.append(Card(f"TNULL{number}", _UNKNOWN[column.datatype]))
         for key, text in (("TUCD", column.ucd), ("TUTYP", column.utype)):
             if 0 < len(text) <= MAX_VALUE:
-                header.append(Card(f"{key}{number}", text))
+                header.append(Card(f"{key}{number}", _plain(text)))
     for keyword, value, comment in cards:
         header.append(Card(keyword, value, comment))
-    header.add_comment(description)
+    header.add_comment(_plain(description))
     return header
+
+
+def _plain(text: str) -> str:
+    """Return a text as a card can hold it (FITS 4.0, section 4.1): printable ASCII, ``?`` for any other character."""
+    return "".join(character if " " <= character <= "~" else "?" for character in " ".join(text.split()))
 
 
 def _bytes(header: Header) -> bytes:

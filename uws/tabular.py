@@ -24,13 +24,13 @@ def csv_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> byte
     return b"".join(csv_document(columns, rows))
 
 
-def csv_document(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
-    """Give the same as :func:`csv_table` piece by piece."""
+def csv_document(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], page: int = ROWS) -> Iterator[bytes]:
+    """Give the same as :func:`csv_table` piece by piece, each of so many rows."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([column.name for column in columns])
     left = iter(rows)
-    while some := list(islice(left, ROWS)):
+    while some := list(islice(left, page)):
         writer.writerows(map(cell_text, row) for row in some)
         yield text.getvalue().encode()
         text.seek(0)

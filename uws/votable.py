@@ -64,6 +64,7 @@ def document(
     overflow: bool = False,
     status: Callable[[], tuple[str, str] | None] | None = None,
     binary: Callable[[Sequence[Column], Iterable[Sequence[Cell]]], Iterator[bytes]] | None = None,
+    page: int = ROWS,
     written: Iterable[str] | None = None,
     infos: Iterable[tuple[str, str]] = (),
     resources: Iterable[etree._Element] = (),
@@ -73,6 +74,7 @@ def document(
 
     :param status: asked when the rows are out: a value of QUERY_STATUS and its text, None for nothing more to say.
     :param binary: writes the rows in another form than TABLEDATA, as an element with its tags.
+    :param page: how many rows are written at once, where neither ``binary`` nor ``written`` is given.
     :param written: the rows as TR elements, instead of ``rows``.
     :param infos: further INFO elements, names and values.
     :param resources: further RESOURCE elements, after the one with the table.
@@ -91,7 +93,10 @@ def document(
     root.extend(resources)
     head, _, tail = serialise(root).partition(b"<TABLEDATA/>")
     yield head
-    yield from (binary or _tabledata)(columns, rows) if written is None else _rows_written(written)
+    if written is not None:
+        yield from _rows_written(written)
+    else:
+        yield from binary(columns, rows) if binary else _tabledata(rows, page)
     said = status() if status else ("OVERFLOW", "") if overflow else None
     before, _, after = tail.partition(b'<INFO name="QUERY_STATUS" value="LATER"/>')
     yield before + (_status(*said) if said else b"") + after
@@ -131,10 +136,10 @@ def _is_special(text: str) -> bool:
     return _SPECIAL.search(text) is not None or _BETWEEN in text or _ROW in text
 
 
-def _tabledata(_: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
+def _tabledata(rows: Iterable[Sequence[Cell]], page: int) -> Iterator[bytes]:
     yield b"<TABLEDATA>\n"
     left = iter(rows)
-    while some := list(islice(left, ROWS)):
+    while some := list(islice(left, page)):
         yield _lines(some).encode()
     yield b"</TABLEDATA>"
 

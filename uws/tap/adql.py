@@ -30,6 +30,8 @@ MAX_DEPTH = 30
 """Parentheses in one another."""
 MAX_WORDS = 20_000
 MAX_OPERATORS = 1000
+MAX_CAST = 4096
+"""Characters of the texts that CAST makes."""
 
 _NUMERIC = (
     *("ABS", "CEILING", "DEGREES", "EXP", "FLOOR", "LOG", "LOG10", "MOD", "PI", "POWER", "RADIANS", "RAND", "ROUND"),
@@ -43,6 +45,8 @@ ARGUMENTS = {
     **{"POINT": (2, 3), "CIRCLE": (2, 4), "BOX": (3, 5), "POLYGON": (3, 2001), "REGION": (1, 1), "CENTROID": (1, 1)},
 }
 """The least and the most arguments of each function (ADQL 2.1, sections 2.3 and 4.2)."""
+SHAPES = ("POINT", "CIRCLE", "BOX", "POLYGON")
+_OF_TEXTS = ("LOWER", "UPPER", "REGION")
 FUNCTIONS = tuple(ARGUMENTS)
 
 ALLOWED = (
@@ -85,6 +89,8 @@ class Query:
     columns: tuple[Column, ...]
     top: int | None
     """The rows that it asks for itself."""
+    width: int
+    """Characters that the texts of a row may have."""
 
 
 def read(text: str, published: Published) -> Query:
@@ -114,11 +120,14 @@ def _read(text: str, published: Published) -> Query:
         raise QueryError(_tidy(error)) from error
     if not tree.selects:
         raise QueryError("a SELECT asks for columns, and this one for none")
-    refuse_growing(tree)
+    width = refuse_growing(tree, published)
+    for item in tree.selects:  # a column of a table keeps its name, whatever that is
+        if isinstance(item.unalias(), exp.Column) and not item.alias_or_name.isidentifier():
+            shown.setdefault(item.alias_or_name, item.alias_or_name)
     types = Types(published)
     columns = tuple(_named(types.of_query(tree), shown))
     _refuse_texts_for_numbers(tree, types)
-    return Query(tree, columns, _top(tree))
+    return Query(tree, columns, _top(tree), width)
 
 
 def _parsed(text: str) -> exp.Query:
@@ -184,6 +193,8 @@ def _foreign(node: exp.Expr) -> str:
         reason = "WITH RECURSIVE is not part of ADQL"
     elif isinstance(node, exp.Cast) and node.to.this.value not in CASTS:
         reason = f"CAST can make one of {', '.join(CASTS)}, not {_spelt(node.to)}"
+    elif isinstance(node, exp.DataTypeParam) and not 1 <= _whole(node.this) <= MAX_CAST:
+        reason = f"CAST makes texts of 1 to {MAX_CAST} characters, not of {_spelt(node)}"
     elif isinstance(node, exp.Table) and (node.args.get("catalog") or not isinstance(node.this, exp.Identifier)):
         reason = f"there is no table {_spelt(node)}"
     return reason
@@ -198,6 +209,12 @@ def _refuse_unknown_function(node: exp.Anonymous) -> None:
     if not least <= given <= most:
         wanted = str(least) if least == most else f"{least} to {most}"
         raise QueryError(f"{name} takes {wanted} arguments, not {given}")
+    # SQLite would call each number smaller than a text; the first argument of a shape may be a system of coordinates
+    texts = [item for item in node.expressions[name in SHAPES :] if isinstance(item, exp.Literal) and item.is_string]
+    if texts and name not in _OF_TEXTS:
+        raise QueryError(
+            f"{name} takes numbers, degrees where they are angles on the sky, and {_spelt(texts[0])} is a text"
+        )
     node.set("this", name)
 
 
@@ -216,6 +233,10 @@ def _refuse_texts_for_numbers(tree: exp.Expr, types: Types) -> None:
                 if not column.is_text:
                     unit = f" in {column.unit}" if column.unit else ""
                     raise QueryError(f"{side.name} is a number{unit}, and {_spelt(texts[0])} is a text")
+
+
+def _whole(node: exp.Expr) -> int:
+    return int(node.name) if _is_count(node) else -1
 
 
 def _is_count(node: exp.Expr | None) -> bool:
@@ -248,7 +269,7 @@ def _schema(published: Published) -> dict[str, object]:
 
 
 def _names_as_written(tree: exp.Query) -> dict[str, str]:
-    """Give the names that the query gives to columns of its result, by their lower case."""
+    """Give the names that a query gives to columns of its result, by their lower case."""
     return {item.alias.lower(): item.alias for item in tree.selects if isinstance(item, exp.Alias)}
 
 
@@ -284,9 +305,11 @@ def _tidy(error: SqlglotError) -> str:
         return " ".join(_PLAIN.sub("", str(error)).split())[:300]
     first = found[0]
     what = _INCOMPLETE.sub(r"\1 is not complete", str(first["description"])).removesuffix(".")
+    what = _TOKEN.sub("", what)
     near = f"{first['start_context'][-30:]}>>{first['highlight']}<<{first['end_context'][:30]}"
     return " ".join(f"{what}, in line {first['line']}, column {first['col']}: {near}".split())
 
 
 _PLAIN = re.compile(r"\x1b\[[0-9]*m")
+_TOKEN = re.compile(r" but got <Token .*", re.DOTALL)
 _INCOMPLETE = re.compile(r"Required keyword: '\w+' missing for <class '[\w.]*?(\w+)'>")

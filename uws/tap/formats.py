@@ -8,10 +8,12 @@ import marshal
 import struct
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from index.columns import Cell, Column
+from index.readonly import PAGE
 from uws import fitstable, votable
 from uws.dali import Format
 from uws.tabular import CSV, FITS, csv_document
@@ -25,38 +27,37 @@ JSON = Format("json", "application/json", ("text/json",))
 FORMATS = (VOTABLE, BINARY2, TABLEDATA, CSV, TSV, FITS, JSON)
 
 NAME = "result"
-ROWS = 500
-"""In one piece."""
-
 Rows = Iterable[Sequence[Cell]]
 Status = Callable[[], tuple[str, str] | None]
 """Gives, once the rows are out, what is to be said after them: OVERFLOW, or ERROR and why."""
 
 
-def document(chosen: Format, columns: Sequence[Column], rows: Rows, status: Status, title: str) -> Iterator[bytes]:
-    """Write a result piece by piece.
+def document(
+    chosen: Format, columns: Sequence[Column], rows: Rows, status: Status, title: str, page: int = PAGE
+) -> Iterator[bytes]:
+    """Write a result piece by piece, each of so many rows.
 
     Only a VOTable can say after its rows that something went wrong; with an error the other forms break off.
     """
     if chosen.name in (VOTABLE.name, TABLEDATA.name):
-        return votable.document(NAME, title, columns, rows, status=status)
+        return votable.document(NAME, title, columns, rows, status=status, page=page)
     if chosen.name == BINARY2.name:
-        return votable.document(NAME, title, columns, rows, status=status, binary=binary2)
+        return votable.document(NAME, title, columns, rows, status=status, binary=partial(binary2, page=page))
     if chosen.name == FITS.name:
         return _fits(columns, rows, title)
-    return {CSV.name: csv_document, TSV.name: _tsv, JSON.name: _json}[chosen.name](columns, rows)
+    return {CSV.name: csv_document, TSV.name: _tsv, JSON.name: _json}[chosen.name](columns, rows, page)
 
 
-def _tsv(columns: Sequence[Column], rows: Rows) -> Iterator[bytes]:
+def _tsv(columns: Sequence[Column], rows: Rows, page: int) -> Iterator[bytes]:
     """Write as IANA has it: no quotes, so that a tab or line end in a cell becomes a blank."""
     plain = str.maketrans("\t\r\n", "   ")
     yield ("\t".join(column.name for column in columns) + "\n").encode()
     left = iter(rows)
-    while some := list(islice(left, ROWS)):
+    while some := list(islice(left, page)):
         yield "".join("\t".join(cell_text(cell).translate(plain) for cell in row) + "\n" for row in some).encode()
 
 
-def _json(columns: Sequence[Column], rows: Rows) -> Iterator[bytes]:
+def _json(columns: Sequence[Column], rows: Rows, page: int) -> Iterator[bytes]:
     """Write ``{"metadata": [columns], "data": [rows]}``, as other TAP services do."""
     told = [
         {key: value for key in ("name", "datatype", "unit", "ucd", "description") if (value := getattr(column, key))}
@@ -64,7 +65,7 @@ def _json(columns: Sequence[Column], rows: Rows) -> Iterator[bytes]:
     ]
     yield b'{"metadata": ' + json.dumps(told, ensure_ascii=False).encode() + b',\n"data": ['
     left, between = iter(rows), "\n"
-    while some := list(islice(left, ROWS)):
+    while some := list(islice(left, page)):
         yield (between + ",\n".join(json.dumps(list(row), ensure_ascii=False) for row in some)).encode()
         between = ",\n"
     yield b"\n]}\n"
@@ -76,10 +77,12 @@ def _fits(columns: Sequence[Column], rows: Rows, title: str) -> Iterator[bytes]:
         count, widths = 0, dict.fromkeys((column.name for column in columns if column.is_text), 1)
         texts = [(number, column.name) for number, column in enumerate(columns) if column.is_text]
         for row in rows:
-            marshal.dump(tuple(row), spool)
-            count += 1
+            kept = list(row)
             for number, name in texts:
-                widths[name] = max(widths[name], len(str(row[number] or "")))
+                kept[number] = text = str(row[number] or "")[: fitstable.MAX_TEXT]
+                widths[name] = max(widths[name], len(text))
+            marshal.dump(tuple(kept), spool)
+            count += 1
         spool.seek(0)
         again = (marshal.load(spool) for _ in range(count))  # noqa: S302 - what was written a moment ago
         yield from fitstable.document(NAME, title, columns, again, count, widths)
@@ -95,11 +98,11 @@ _CODES = {
 }
 
 
-def binary2(columns: Sequence[Column], rows: Rows) -> Iterator[bytes]:
+def binary2(columns: Sequence[Column], rows: Rows, page: int = PAGE) -> Iterator[bytes]:
     """Write the BINARY2 element: for each row the bits of what is unknown, then the cells (VOTable 1.4, 5.4)."""
     yield b'<BINARY2><STREAM encoding="base64">\n'
     left, rest = iter(rows), b""
-    while some := list(islice(left, ROWS)):
+    while some := list(islice(left, page)):
         data = rest + b"".join(_packed(columns, row) for row in some)
         whole = len(data) - len(data) % 57  # lines of 76 characters
         yield base64.encodebytes(data[:whole])

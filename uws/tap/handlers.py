@@ -64,7 +64,9 @@ async def sync(request: Request) -> Response:
                     f"{error}: {here.settings.tap_seconds:g} s are allowed here, more as a job at /tap/async"
                 ) from error
             raise
-    pieces = document(chosen, answering.columns, _said(rows, chosen), partial(_status, answering), text[:200])
+    pieces = document(
+        chosen, answering.columns, _said(rows, chosen), partial(_status, answering), text[:200], answering.page
+    )
     return StreamingResponse(_stream(answering, pieces), media_type=chosen.content_type)
 
 

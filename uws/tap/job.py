@@ -79,10 +79,10 @@ class Performance:
 
                 status = partial(_status, answering)
                 with path.open("wb") as file:
-                    for piece in document(
-                        self._asked.format, answering.columns, counted(), status, self._asked.text[:200]
-                    ):
-                        file.write(piece)
+                    title = self._asked.text[:200]
+                    file.writelines(
+                        document(self._asked.format, answering.columns, counted(), status, title, answering.page)
+                    )
             except StatementTimeError as error:
                 raise RequestError(f"{error}; the job's executionDuration says how long it may") from error
         more = ", and there are more" if answering.overflow else ""

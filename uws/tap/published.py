@@ -17,6 +17,7 @@ class Table:
         of that name too, which a query cannot name.
     :param key: the column by which the answers of the index are joined.
     :param coverage: the column that stands for the coverage of a dataset in ADQL's geometry.
+    :param longest: how many characters its texts have at most, roughly.
     """
 
     schema: str
@@ -27,6 +28,7 @@ class Table:
     utype: str = ""
     key: str | None = None
     coverage: str | None = None
+    longest: int = 500
 
     @property
     def full_name(self) -> str:

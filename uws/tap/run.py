@@ -12,7 +12,7 @@ import numpy as np
 from index.columns import Column
 from index.errors import CoverageError
 from index.inside import latitudes
-from index.readonly import Session
+from index.readonly import PAGE, Session
 from index.region import Region
 from index.service import Index
 from uws.tap.adql import Query
@@ -25,6 +25,8 @@ MAX_POSITIONS = 100_000
 """Rows that may be held against coverages one by one."""
 MAX_QUESTIONS = 100
 """Regions that are looked up in the index, which no time-out interrupts."""
+CHARACTERS = 2**22
+"""Of all texts in the rows that are fetched at once."""
 
 Key: TypeAlias = int
 Position: TypeAlias = tuple[Key, float, float, float]
@@ -45,6 +47,8 @@ class Result:
 
     columns: tuple[Column, ...]
     rows: Iterator[Sequence[Any]]
+    page: int
+    """How many rows are fetched at once, and can be written at once: fewer where their texts are long."""
 
 
 @contextmanager
@@ -65,7 +69,8 @@ def run(
     for question in statement.questions:
         _ask(question, index, session)
     session.seal()
-    yield Result(statement.columns, session.rows(statement.text))
+    page = max(1, min(PAGE, CHARACTERS // max(1, query.width)))
+    yield Result(statement.columns, session.rows(statement.text, page), page)
 
 
 def _ask(question: Question, index: Index, session: Session) -> None:

@@ -36,6 +36,7 @@ TYPES = (*SIZES, *TEXTS)
 
 _ROWS = ("TR", "TD")
 _PIECE = 2**16
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"PK\x03\x04")
 _LENGTH = struct.Struct(">i")
 _IN_MEMORY = 4
 """Bytes that are reserved for each character of a text."""
@@ -57,6 +58,8 @@ def screen(path: Path) -> None:
     try:
         with path.open("rb") as file:
             while piece := file.read(_PIECE):
+                if not sent and piece.startswith(_COMPRESSED):
+                    raise QueryError("it is compressed; a VOTable is taken as it is when it has been unpacked")
                 parser.Parse(piece, False)
                 sent += len(piece)
                 if sent - parser.CurrentByteIndex > MAX_MARKUP:

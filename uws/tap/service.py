@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from index.columns import Cell, Column
 from index.errors import StatementError, StatementTimeError
-from index.readonly import Session, session
+from index.readonly import PAGE, Session, session
 from uws.tap import uploads
 from uws.tap.errors import QueryError
 from uws.tap.published import Published, Table
@@ -20,9 +20,6 @@ from uws.tap.tables import READ
 
 if TYPE_CHECKING:
     from index.service import Index
-
-FIRST = 500
-"""Rows that are there before the first of them is handed out: what fails until then fails as a whole."""
 
 
 class Answering:
@@ -41,6 +38,8 @@ class Answering:
         self._session: Session | None = None
         self._cancelled = threading.Event()
         self.columns: tuple[Column, ...] = ()
+        self.page = PAGE
+        """Rows that are best written at once."""
         self.overflow = False
         self.failure = ""
         """What went wrong after the first rows were out."""
@@ -69,7 +68,8 @@ class Answering:
             )
             self.columns = result.columns
             rows = made(result.columns, result.rows)
-            first = list(islice(rows, FIRST))
+            self.page = result.page
+            first = list(islice(rows, self.page))  # what fails until then fails as a whole
         except StatementTimeError:
             raise
         except StatementError as error:

@@ -77,8 +77,8 @@ def read(name: str, path: Path, number: int) -> Upload:
         raise QueryError(f"UPLOAD {name}: columns must differ in more than the case: {', '.join(sorted(twice))}")
     place = f"upload_{number}"
     kinds = [(column.name, _TYPES[field.datatype][1]) for column, field in zip(columns, fields, strict=True)]
-    content.dtype.names = tuple(column.name for column in columns)
-    table = Table(SCHEMA, name, "Sent with the query", tuple(columns), f'SELECT * FROM "{place}"', key=KEY)  # noqa: S608
+    source = f'SELECT * FROM "{place}"'  # noqa: S608
+    table = Table(SCHEMA, name, "Sent with the query", tuple(columns), source, key=KEY, longest=_longest(content))
     return Upload(table, place, [(KEY, "integer"), *kinds], content)
 
 
@@ -89,7 +89,8 @@ def _parsed(path: Path) -> tuple[list[Any], Any]:
         with path.open("rb") as file:
             table = parse_single_table(file, verify="ignore")
     except Exception as error:  # astropy names no exceptions for what can be wrong in a file
-        raise QueryError(f"it cannot be read as a VOTable: {error}") from error
+        told = re.sub(r"^None:(\d+):\d+: (\w\d\d: )?", r"line \1: ", str(error))
+        raise QueryError(f"it cannot be read as a VOTable: {told[:300]}") from error
     if not table.fields:
         raise QueryError("it has no columns")
     return list(table.fields), table.array
@@ -101,6 +102,12 @@ def _column(name: str, field: Any) -> Column:
     datatype = _TYPES[field.datatype][0]
     told = (str(getattr(field, name, None) or "") for name in ("description", "unit", "ucd", "utype", "xtype"))
     return Column(field.name, datatype, *told)
+
+
+def _longest(content: Any) -> int:
+    """Return how many characters the longest text has."""
+    texts = [content[name].data for name in content.dtype.names if content[name].dtype.kind in "OSU"]
+    return max((len(cell) for cells in texts for cell in cells), default=0)
 
 
 def _cells(values: Any) -> list[Any]:

@@ -186,6 +186,14 @@ def test_a_query_that_takes_too_long_is_stopped(ask: Asking) -> None:
         ask(ENDLESS, seconds=0.5)
 
 
+def test_a_query_that_would_fill_the_disk_is_stopped(ask: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    if ask.index.database.backend != "sqlite":
+        pytest.skip("PostgreSQL has its own limit")
+    monkeypatch.setattr("index.readonly._ROOM", 2**62)
+    with pytest.raises(QueryError, match="room for on the disk"):
+        ask(ENDLESS)
+
+
 def test_a_query_can_be_cancelled_from_another_thread(index: Index, published: Published) -> None:
     with Answering(index, published, 10, 60) as answering:
         timer = threading.Timer(0.5, answering.cancel)
