@@ -144,6 +144,8 @@ async def http(request: Request, error: Exception) -> Response:
     message = error.detail
     if error.status_code == 404:
         message = f"There is nothing at {request.url.path}"
+        if "text/html" in request.headers.get("accept", "") and not for_programs(request):
+            set_form(request, "html")  # somebody has mistyped an address; programs do not ask for that
     elif error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
         message = f"{request.method} is not allowed at {request.url.path}; allowed: {allowed}"

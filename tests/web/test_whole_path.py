@@ -241,6 +241,6 @@ def test_phone_dark_french(opened: Opened, place: tuple[float, float]) -> None:
     ):
         answer = page.goto(address)
         page.watch.expected = ("404",)
-        if "text/html" in answer.headers["content-type"]:
-            fits(page)
-            accessible(page)
+        assert "text/html" in answer.headers["content-type"], address
+        fits(page)
+        accessible(page)

@@ -20,7 +20,10 @@ const table = new Table($("#table"), {
 });
 
 const mark = () => layers?.mark(table.chosen, table.pointed);
-const told = (text) => { $("#region-told").textContent = text; };
+const told = (text) => {
+  $("#region-told").textContent = text;
+  if (text) $("#region-told").scrollIntoView({ block: "nearest" });
+};
 
 // ---------------------------------------------------------------- region
 
