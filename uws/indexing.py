@@ -87,7 +87,7 @@ def index_add(
                 progress=progress,
             )
             total = engine.index.count()
-        _tell_skipped(done, verbose=verbose)
+        tell_skipped(done, verbose=verbose)
         if not (done.added or done.replaced or done.unchanged or done.known):
             raise Mistake("no dataset was found in " + ", ".join(str(path) for path in paths))
         known = f" ({done.known} file{plural(done.known)} not read again)" if done.known else ""
@@ -129,7 +129,7 @@ def index_rebuild(processes: int | None, drop: bool) -> None:
         with engine_of(read_settings()) as engine, _progress("reading") as progress:
             done = rebuild(engine.index, drop=drop, processes=processes, progress=progress)
             total = engine.index.count()
-        _tell_skipped(done, verbose=False)
+        tell_skipped(done, verbose=False)
         click.echo(f"The index is written anew and has {total} dataset{plural(total)}.")
 
 
@@ -246,7 +246,7 @@ def _progress(what: str) -> Iterator[Progress]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _tell_skipped(done: Harvest, *, verbose: bool) -> None:
+def tell_skipped(done: Harvest, *, verbose: bool) -> None:
     """Name what was skipped and why."""
     shown = done.skipped if verbose else done.skipped[:SHOWN]
     for file, reason in shown:

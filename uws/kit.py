@@ -233,10 +233,11 @@ def _sample(settings: Settings, data: Path | None, *, wanted: bool) -> Iterator[
         return
     from index.harvest import harvest
     from jobs.trial import trial
+    from uws.indexing import tell_skipped
 
     folder, place = (data, None) if data is not None else _simulated(settings)
     with trial(settings) as engine:
-        harvest(engine.index, settings.reader, [folder], processes=1)
+        tell_skipped(harvest(engine.index, settings.reader, [folder], processes=1), verbose=False)
         found = list(engine.index.datasets())
         if not found:
             raise Mistake(f"no dataset was found in {folder}")

@@ -13,7 +13,7 @@ is taken as an evenly bright area seen whole: psf = 1 / area in it and 0 outside
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,14 @@ def measure(job: Task, name: str, least: float) -> Measurement:
         ring = known
     else:
         ring = automatic.automatic(events, source, keep)
-    return _measure(name, events, selection, band, keep, source, ring, model, seconds, least)
+    made = _measure(name, events, selection, band, keep, source, ring, model, seconds, least)
+    if any(live.values()):
+        return made
+    return replace(
+        made,
+        problem=f"{events.path.name} has no live time in the good times asked for: FRACEXP of the frames (EXPOSUnn) or "
+        "LIVETInn is 0; take other times or leave the exposure out",
+    )
 
 
 @dataclass(frozen=True)

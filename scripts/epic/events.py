@@ -343,13 +343,16 @@ class EventList:
 
     @cached_property
     def standard_gti(self) -> dict[int, Intervals]:
-        """The good times of each CCD that observed; the whole exposure where the list does not say."""
+        """The good times of each CCD that observed; the whole exposure where the list says nothing of any."""
         named = self._standard_gti_names()
         result: dict[int, Intervals] = {}
         for ccd in self.ccds:
             name = named.get(ccd, f"STDGTI{ccd:02d}")
             times = self.columns_of(name if name in self._units else "GTI", "START", "STOP")
-            if times is None:
+            if times is None and any(ccd in self.ccds for ccd in named):
+                # the list names good times, but none of this CCD: SAS gives it no exposure either
+                result[ccd] = np.empty((0, 2))
+            elif times is None:
                 result[ccd] = np.array([[self.number("TSTART"), self.number("TSTOP")]])
             else:
                 result[ccd] = gti.normal(np.column_stack(times))

@@ -86,5 +86,5 @@ def test_photometry_of_a_list_that_was_never_exposed_has_no_value(damaged, run_j
     run = run_job("photometry", [damaged(never_exposed)], region=REGION)
     assert run.code == 0, run.err
     row = Table.read(run.products / "photometry.vot")[0]
-    assert "live detector" in row["problem"]
+    assert "has no live time in the good times" in row["problem"]
     assert np.ma.is_masked(row["rate_limit"])
