@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.service import Service
-from tests.web.conftest import AXE, ROOT, VENDOR, accessible, fits, ready
+from tests.web.conftest import AXE, ROOT, VENDOR, Watch, accessible, fits, ready
 
 Opened = Callable[..., Any]
 Place = tuple[float, float]
@@ -283,6 +283,25 @@ def test_files_with_regions(opened: Opened, service: Service, place: Place) -> N
     region_of(page, moc)
     page.locator(".handle.middle").wait_for()
     assert page.evaluate(mocs) == ["coverage"]
+
+
+def test_an_empty_index(browser: Any, tmp_path: Path) -> None:
+    with Service(tmp_path) as service:
+        context = browser.new_context(base_url=service.base_url, viewport=WIDE)
+        try:
+            page, watch = context.new_page(), Watch(service.base_url)
+            watch.over(page)
+            page.goto("/")
+            ready(page).locator("html[data-sky=ready]").wait_for(state="attached")
+            page.get_by_text("The index is empty.").wait_for()
+            page.uncheck("#show-coverage")
+            accessible(page)
+            page.fill("#place", "10 20")
+            page.press("#place", "Enter")
+            page.locator("#observations-count", has_text="No observation").wait_for()
+            watch.nothing()
+        finally:
+            context.close()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ export class Layers {
     this.region = this.overlay("region", REGION, 2);
     this.shapes = new Map();
     this.inks = new Map();
+    if (!coverage) return; // nothing is in the index
     this.coverage = A.MOCFromURL(coverage, { name: "coverage", color: "#4d86c9", opacity: 0.3, fill: true, edge: false, perimeter: true });
     aladin.addMOC(this.coverage);
   }
@@ -25,7 +26,7 @@ export class Layers {
     return made;
   }
 
-  showCoverage(shown) { shown ? this.coverage.show() : this.coverage.hide(); this.aladin.view.requestRedraw(); }
+  showCoverage(shown) { if (!this.coverage) return; shown ? this.coverage.show() : this.coverage.hide(); this.aladin.view.requestRedraw(); }
 
   showFootprints(shown) {
     for (const overlay of [...Object.values(this.footprints), this.marked]) shown ? overlay.show() : overlay.hide();
