@@ -47,6 +47,8 @@ def figures() -> Iterator[Figure]:
             yield from _searches(service, Path(folder))
             yield from _queries(service)
             yield _million(service)
+            yield _everything(service, "SIA2", "/sia2/query", {"POS": "CIRCLE 0 0 180"})
+            yield _everything(service, "SCS", "/scs", {"RA": "0", "DEC": "0", "SR": "180"})
 
 
 def _sia2(place: str) -> str:
@@ -124,6 +126,26 @@ def _million(service: Service) -> Figure:
         f"100,000 rows {peaks[MANY // 10] / 1e6:.0f} MB",
         f"{growth:+.0f} MB, {time.perf_counter() - start:.0f} s",
         "the same (+- 10 MB)",
+    )
+
+
+def _everything(service: Service, name: str, path: str, region: dict[str, str]) -> Figure:
+    """Ask for the whole sky, a tenth of the rows and all of them, while the memory of the service is watched."""
+    peaks: dict[int, int] = {}
+    for limit in (4_000, 2**31 - 1, 4_000, 2**31 - 1):  # again: the index keeps what was asked
+        with _Watch(service.process.pid) as watch:
+            rows = 0
+            with service.http.stream("GET", path, params={**region, "MAXREC": limit}, timeout=300) as answer:
+                for piece in answer.iter_raw():
+                    rows += piece.count(b"<TR>")
+        peaks[limit] = watch.peak
+    few, most = peaks.values()
+    return Figure(
+        f"{name} streams {rows:,} rows of the whole sky",
+        f"{most / 1e6:.0f} MB at most",
+        f"4,000 rows {few / 1e6:.0f} MB",
+        f"{(most - few) / 1e6:+.0f} MB",
+        "+10 MB at most",
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import pyvo
@@ -18,9 +21,11 @@ STAGES = "TMV TME TMS TMC CPV CAP AVV QGE QPO QAS UWS MDQ OBS UPL EXA"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service that fetches tables too, as TAP wants; it holds two simulated observations."""
     home = tmp_path_factory.mktemp("tap") / "home"
+    command = [sys.executable, "-c", "from uws.cli import main; main()", "index", "add", str(archive)]
+    subprocess.run(command, env={**os.environ, "AMORA_HOME": str(home)}, check=True, capture_output=True)
     with Service(home, UPLOAD_URLS="true") as service:
         yield service.base_url + "/tap"
 
@@ -32,6 +37,13 @@ def test_taplint_finds_nothing(address: str) -> None:
     command = [program, "taplint", f"tapurl={address}", f"stages={STAGES}", "report=EWF"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
     assert "Totals: Errors: 0; Warnings: 0; Failures: 0" in done.stdout, done.stdout
+
+
+def test_the_tables_have_rows(address: str) -> None:
+    """Without any, taplint would have little to judge."""
+    service = pyvo.dal.TAPService(address)
+    for table in ("ivoa.obscore", "amora.datasets"):
+        assert int(service.search(f"SELECT COUNT(*) AS n FROM {table}")["n"][0]) == 6  # noqa: S608
 
 
 def test_pyvo_asks_at_once_and_by_a_job(address: str) -> None:
