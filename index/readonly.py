@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy.exc import DBAPIError
@@ -194,8 +194,8 @@ def _postgresql(database: Database, seconds: float) -> Iterator[Session]:
     except DBAPIError as error:
         raise StatementError(str(error.orig).strip()) from error
     finally:
-        opened.close()
         try:
+            opened.close()
             connection.driver_connection.rollback()  # type: ignore[union-attr]
         except psycopg.Error:  # a cancellation came late; the server ends the transaction with the connection
             connection.invalidate()
@@ -220,6 +220,7 @@ class _Postgresql:
         self._connection = connection.driver_connection
         self._deadline = time.monotonic() + seconds
         self._names = (f"tap_{number}" for number in itertools.count(1))
+        self._cursors = ExitStack()
         self._lock = threading.Lock()
         self._open = True
         with self._connection.cursor() as cursor:
@@ -247,10 +248,12 @@ class _Postgresql:
         with _postgresql_errors():
             with self._connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL statement_timeout = {int(left * 1000) + 1}")
-            with self._connection.cursor(name=next(self._names)) as cursor:
-                cursor.itersize = page
-                cursor.execute(statement)
-                yield from _until(self._over, cursor)  # the time-out is of each page
+            # Closed with the session, not here: rows that nobody reads to their end are let go of at any time, when
+            # their connection may have gone on to another session, with a cursor of the same name.
+            rows = self._cursors.enter_context(self._connection.cursor(name=next(self._names)))
+            rows.itersize = page
+            rows.execute(statement)
+            yield from _until(self._over, rows)  # the time-out is of each page
 
     def _over(self) -> bool:
         return time.monotonic() > self._deadline
@@ -262,6 +265,7 @@ class _Postgresql:
                 self._connection.cancel()
 
     def close(self) -> None:
-        """Let no cancellation through any more: it would hit whatever the connection does next."""
+        """Let no cancellation through any more, it would hit whatever the connection does next; close the cursors."""
         with self._lock:
             self._open = False
+        self._cursors.close()

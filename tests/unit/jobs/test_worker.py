@@ -148,7 +148,7 @@ def test_what_a_script_is_told(do: Do, tmp_path: Path) -> None:
     assert environment["SOURCE_DATE_EPOCH"] == str(int(job.created.timestamp()))
     names = set(environment)
     assert names <= {"PATH", "HOME", "TMPDIR", "LANG", "SOURCE_DATE_EPOCH", "PWD", "SHLVL", "_", "OLDPWD"} | {
-        name for name in names if name.startswith(("PYTHON", "OMP_", "OPENBLAS_"))
+        name for name in names if name.startswith(("PYTHON", "OMP_", "OPENBLAS_", "MALLOC_"))
     }
 
 

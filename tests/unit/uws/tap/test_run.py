@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from index.database import Database
 from index.errors import StatementError, StatementTimeError
-from index.readonly import session
+from index.readonly import PAGE, session
 from index.service import Index
 from tests.unit.index.conftest import make_found
 from uws.addresses import Addresses
@@ -260,3 +261,19 @@ def test_a_table_that_cannot_be_used_is_told_why(ask: Asking, upload: Path, cont
     with pytest.raises(QueryError, match="UPLOAD") as caught:
         ask("SELECT * FROM TAP_UPLOAD.mine")
     assert words in str(caught.value)
+
+
+def test_rows_that_nobody_read_to_their_end_do_not_touch_the_next_query(database_url: str) -> None:
+    """They are let go of whenever memory is cleared up, and their connection may be that of another query then."""
+    database = Database(database_url)
+    statement = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {3 * PAGE}) SELECT i FROM n"
+    with session(database, 60, READ) as first:
+        left = first.rows(statement)
+        assert next(left) == (1,)
+    with session(database, 60, READ) as second:
+        rows = second.rows(statement)
+        assert next(rows) == (1,)
+        del left
+        gc.collect()
+        assert sum(1 for _ in rows) == 3 * PAGE - 1
+    database.close()
