@@ -67,7 +67,8 @@ async def shown(request: Request, form: str, write: Writer, media_type: str) -> 
 
 async def _wait_asked(request: Request) -> tuple[float, Phase]:
     """Return how many seconds the request wants to wait, and in which phase."""
-    given = await dali.read(request)
+    # what is posted can be read once, and who posted nothing waits for nothing
+    given = dali.Form(()) if request.method == "POST" else await dali.read(request)
     seconds, named = given.integer("WAIT", -1, 10**9) or 0, given.one("PHASE")
     phase = access.state_of(request).phase if named is None or not seconds else phase_named("PHASE", named)
     cap = context.of(request).settings.wait_cap

@@ -26,7 +26,7 @@ from index.service import Index
 from index.store import metadata
 from tests.unit.index.conftest import make_found
 
-KILLS = 200
+KILLS = 120
 LONGEST = 0.08
 """Seconds that a writer writes at most: some turns."""
 PLACES = (35.0, 90.0, 200.0)
