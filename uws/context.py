@@ -78,7 +78,8 @@ def of(request: Request) -> Context:
 
 def for_programs(request: Request) -> bool:
     """Whether the request is for a resource that speaks JSON, whatever becomes of it."""
-    return request.url.path.startswith("/api/")
+    path: str = request.scope["path"]
+    return path.startswith("/api/")
 
 
 def job_of(request: Request) -> tuple[str, str]:
