@@ -224,6 +224,7 @@ class DeskStore:
     def set_quota(self, owner: str, quota: Quota) -> None:
         """Give a user limits of his own for the next job that is run, or take them back with an empty quota."""
         with self._database.write() as connection:
+            self._database.line_up(connection, "amora limits")  # a form may be sent twice at once
             connection.execute(delete(user_limit).where(user_limit.c.owner == owner))
             if quota != Quota():
                 connection.execute(insert(user_limit).values(owner=owner, queued=quota.queued, disk=quota.disk))
@@ -238,6 +239,7 @@ class DeskStore:
     def switch_off(self, script: str, reason: str) -> None:
         """Have a script take no new jobs."""
         with self._database.write() as connection:
+            self._database.line_up(connection, "amora switches")  # as above
             connection.execute(delete(script_switch).where(script_switch.c.script == script))
             connection.execute(insert(script_switch).values(script=script, reason=reason, at=now()))
 

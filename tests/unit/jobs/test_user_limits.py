@@ -10,6 +10,7 @@ import pytest
 from index.database import Database
 from jobs.errors import QuotaError
 from jobs.store import JobStore, UserLimits
+from jobs.store.desk import DeskStore, Quota
 
 AT_ONCE = 8
 LIMITS = UserLimits(running=3, queued=10)
@@ -53,3 +54,16 @@ def test_another_user_has_limits_of_his_own(stores: list[JobStore]) -> None:
     assert _post(stores[0]) == 5
     job_id = stores[0].create("probe", [], run_id=None, owner="bob", duration=60, destruction=None)
     stores[0].queue(job_id, [()] * 10, "q")
+
+
+def test_the_desk_may_be_told_the_same_twice_at_once(stores: list[JobStore]) -> None:
+    desks = [DeskStore(store.database) for store in stores]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for number in range(10):
+            list(pool.map(lambda desk, number=number: desk.set_quota("alice", Quota(queued=number)), desks))
+            list(pool.map(lambda desk, number=number: desk.switch_off("probe", f"reason {number}"), desks))
+            assert desks[0].quotas() == {"alice": Quota(queued=number)}
+            assert desks[0].switched_off() == {"probe": f"reason {number}"}
+            desks[0].set_quota("alice", Quota())
+            assert desks[0].switch_on("probe")
+    assert desks[0].quotas() == {}
