@@ -82,12 +82,13 @@ class Guardhouse:
 
     def _order(self, length: bytes, message: bytes, descriptors: list[int]) -> int:
         with self._lock:
+            door = self._opened()
             try:
-                socket.send_fds(self._opened(), [length], descriptors)
+                socket.send_fds(door, [length], descriptors)
             except (BrokenPipeError, ConnectionResetError):  # it was killed before it could hear of the order
                 self._close()
-                socket.send_fds(self._opened(), [length], descriptors)
-            door = self._opened()
+                door = self._opened()
+                socket.send_fds(door, [length], descriptors)
             try:
                 door.sendall(message)
                 answer = door.recv(8, socket.MSG_WAITALL)
@@ -99,6 +100,8 @@ class Guardhouse:
             return int.from_bytes(answer, "big")
 
     def _opened(self) -> socket.socket:
+        if self._process is not None and self._process.poll() is not None:
+            self._close()  # its end of the door may be open yet: a guardian just forked closes its copy when it runs
         if self._door is None:
             self._door, theirs = socket.socketpair()
             with theirs:

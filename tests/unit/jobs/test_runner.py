@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -218,6 +219,36 @@ def test_a_killed_guardhouse_is_replaced_and_its_guardians_go_on(tmp_path: Path)
         go.touch()
         assert first.wait(lambda _: True, 0.02).code == 0
     assert log.getvalue() == b"done\n"
+
+
+def test_a_killed_guardhouse_whose_door_a_guardian_still_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guardian just forked has its copy of the door until it runs: a dead guardhouse is known without the door."""
+    held: list[socket.socket] = []
+    pair = socket.socketpair
+
+    def held_pair() -> tuple[socket.socket, socket.socket]:
+        ours, theirs = pair()
+        held.append(theirs.dup())
+        return ours, theirs
+
+    monkeypatch.setattr("jobs.guardhouse.socket.socketpair", held_pair)
+    house = Guardhouse()
+
+    def parent_of_a_script() -> int:
+        guarded = house.start(["true"], tmp_path, ENVIRONMENT, 0.2, {})
+        assert guarded.status.read().startswith(b"start ")
+        for end in (guarded.control, guarded.output, guarded.error, guarded.status):
+            end.close()
+        assert house._process is not None
+        return house._process.pid
+
+    first = parent_of_a_script()
+    os.kill(first, signal.SIGKILL)
+    assert gone(first)
+    assert parent_of_a_script() != first
+    house._close()
+    for door in held:
+        door.close()
 
 
 def test_a_guardhouse_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
