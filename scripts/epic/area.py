@@ -17,7 +17,7 @@ AT_ONCE = 8_000
 
 
 def bad_pixels(events: EventList, chip: Chip, strict: bool) -> NDArray[np.bool_]:
-    """Return the pixels of a CCD that give no selected event, indexed [RAWX, RAWY] from 0.
+    """Return the pixels of a CCD that give no selected event, indexed [RAWX, RAWY] from 0, with a margin that is bad.
 
     From BADPIXnn: RAWX, RAWY and the YEXTENT pixels from there on. ``strict`` adds the neighbours of bad
     pixels and of the edges of the window, whose events have FLAG != 0.
@@ -70,24 +70,28 @@ def live_area(region: Shape, events: EventList, geometry: Geometry | None, flags
     nx, ny = (max(8, int(np.ceil((b - a) / step))) for a, b in ((u0, u1), (v0, v1)))
     cell = (u1 - u0) / nx * (v1 - v0) / ny
     across, up = u0 + (np.arange(nx) + 0.5) * (u1 - u0) / nx, v0 + (np.arange(ny) + 0.5) * (v1 - v0) / ny
-    chips = [chip for chip in geometry.chips if geometry.touches(chip, (u0, u1, v0, v1))]
+    box, to_det = (u0, u1, v0, v1), geometry.to_sky.inverse
+    chips = [
+        (chip.ccd, chip.to_det.inverse.after(to_det), bad_pixels(events, chip, flags == "strict"))
+        for chip in geometry.chips
+        if geometry.touches(chip, box)
+    ]
+    anywhere = flags == "none" or geometry.sees(box)
     number = dict.fromkeys(areas, 0)
     lines = max(1, AT_ONCE // nx)
     for first in range(0, ny, lines):
         x, y = (axis.ravel() for axis in np.meshgrid(across, up[first : first + lines]))
-        inside = region.contains(x, y)
-        detx, dety = geometry.to_sky.inverse(x[inside], y[inside])
-        if flags != "none":
-            seen = geometry.in_field(detx, dety)
-            detx, dety = detx[seen], dety[seen]
-        for chip in chips:
-            left, right, low, high = chip.window
-            rawx, rawy = (np.rint(raw).astype(np.int64) for raw in chip.to_det.inverse(detx, dety))
-            on = (rawx >= left) & (rawx <= right) & (rawy >= low) & (rawy <= high)
-            live = on.copy()
-            live[on] = ~bad_pixels(events, chip, flags == "strict")[rawx[on], rawy[on]]
-            number[chip.ccd] += int(np.count_nonzero(live))
-            detx, dety = detx[~live], dety[~live]
+        left = region.contains(x, y)
+        if not anywhere:
+            left[left] = geometry.in_field(*to_det(x[left], y[left]))
+        x, y = x[left], y[left]
+        for ccd, to_raw, bad in chips:
+            raw = tuple(np.rint(axis).astype(np.intp) for axis in to_raw(x, y))
+            # what lies beyond the window comes to lie in the margin, which is bad
+            live = ~bad.ravel()[np.ravel_multi_index(raw, bad.shape, mode="clip")]
+            number[ccd] += int(np.count_nonzero(live))
+            if len(chips) > 1:
+                x, y = x[~live], y[~live]
     return {ccd: points * cell for ccd, points in number.items()}
 
 

@@ -42,6 +42,10 @@ class Affine:
         back = np.linalg.inv(self.matrix).astype(np.float64)
         return Affine(back, -back @ self.offset)
 
+    def after(self, first: Affine) -> Affine:
+        """Return the map that does another one first."""
+        return Affine(self.matrix @ first.matrix, self.matrix @ first.offset + self.offset)
+
     @staticmethod
     def fit(source: tuple[Floats, Floats], target: tuple[Floats, Floats]) -> Affine:
         """Return the least-squares map of points onto points, each (x, y) of shape (n,)."""
@@ -224,6 +228,11 @@ class Geometry:
         for part in self.field:
             seen |= part.contains(detx, dety)
         return seen
+
+    def sees(self, box: tuple[float, float, float, float]) -> bool:
+        """Tell whether all of a box on the sky is in the field: its corners are in one part, and each is convex."""
+        corners = self.to_sky.inverse(np.array([box[0], box[0], box[1], box[1]]), np.array([*box[2:], *box[2:]]))
+        return any(bool(part.contains(*corners).all()) for part in self.field)
 
     def touches(self, chip: Chip, box: tuple[float, float, float, float]) -> bool:
         """Tell whether the rectangle around a CCD on the sky meets a box: X from and to, Y from and to."""
