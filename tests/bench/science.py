@@ -114,7 +114,7 @@ def best(action: Callable[[], object], rounds: int = 3) -> float:
 
 
 def read_bytes(path: Path) -> None:
-    """Read a file through one buffer."""
+    """Read a file through one buffer that stays in the processor's cache."""
     buffer = bytearray(1 << 20)
     with path.open("rb") as opened:
         while opened.readinto(buffer):
@@ -160,20 +160,23 @@ def _extraction(folder: Path) -> Iterator[Figure]:
         f"{seconds / floor:.2f} times",
         "< 1.5 times",
     )
-    floor = best(lambda: read_bytes(path))
     seconds, _, memory, number = _cut(path)
-    yield Figure(
-        "the same, warm: out of the machine's memory",
-        f"{1000 * seconds:.0f} ms, {number:.0f} events",
-        f"bytes read {1000 * floor:.0f} ms",
-        f"{seconds / floor:.2f} times",
-        "< 100 ms",
-    )
+    for what, floor, bar in (
+        ("bytes read", best(path.read_bytes), "< 1.5 times, < 100 ms"),
+        ("bytes read through one buffer and forgotten", best(lambda: read_bytes(path)), "-"),
+    ):
+        yield Figure(
+            "the same, warm: out of the machine's memory",
+            f"{1000 * seconds:.0f} ms, {number:.0f} events",
+            f"{what} {1000 * floor:.0f} ms",
+            f"{seconds / floor:.2f} times",
+            bar,
+        )
     look = least(path)
     yield Figure(
-        "the same, against numpy's least",
+        "the same, warm, against numpy's least",
         f"{1000 * seconds:.0f} ms",
-        f"bytes read, one of each row compared {1000 * look:.0f} ms",
+        f"bytes read through one buffer, one of each row compared {1000 * look:.0f} ms",
         f"{seconds / look:.2f} times",
         "-",
     )
