@@ -73,6 +73,8 @@ class Selection:
 
 LARGEST_KEV = 40.0
 """No EPIC event has more."""
+SPLIT_KEV = 2.0
+"""Where soft ends and hard begins in most catalogues, keV."""
 
 
 def in_kev(parameters: Parameters) -> tuple[float | None, float | None]:
@@ -97,6 +99,15 @@ def in_kev(parameters: Parameters) -> tuple[float | None, float | None]:
     if low is not None and high is not None and low > high:
         raise ScienceError(f"The energies asked for leave nothing: from {low:g} to {high:g} keV.")
     return low, high
+
+
+def parting(parameters: Parameters, low: float, high: float) -> float:
+    """Return ESPLIT, which parts the soft band from the hard one, keV.
+
+    Where it is not given, 2 keV, or the geometric mean of a band that leaves 2 keV out (from at least 1 % of its end).
+    """
+    usual = SPLIT_KEV if low < SPLIT_KEV < high else math.sqrt(max(low, high / 100) * high)
+    return parameters.real("ESPLIT", usual)
 
 
 def in_seconds(events: EventList, parameters: Parameters) -> tuple[float, float] | None:

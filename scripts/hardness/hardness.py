@@ -9,7 +9,7 @@ import numpy as np
 from scripts.epic import extraction, preview, spectrum, task
 from scripts.epic.errors import ScienceError
 from scripts.epic.hardness import posterior
-from scripts.epic.selection import electronvolts
+from scripts.epic.selection import electronvolts, parting
 
 LEVEL = 0.6827
 
@@ -17,7 +17,8 @@ LEVEL = 0.6827
 def main(job: task.Task) -> None:
     """Make the hardness ratio of one event list."""
     parameters = job.parameters
-    low, split, high = (parameters.real(name, value) for name, value in (("EMIN", 0.5), ("ESPLIT", 2.0), ("EMAX", 8.0)))
+    low, high = parameters.real("EMIN", 0.5), parameters.real("EMAX", 8.0)
+    split = parting(parameters, low, high)
     if not low < split < high:
         raise ScienceError(
             f"EMIN = {low:g}, ESPLIT = {split:g} and EMAX = {high:g} keV must rise. Energies are in keV, not eV."

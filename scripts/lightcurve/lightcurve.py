@@ -11,9 +11,9 @@ from scripts.epic.bintable import Column, bintable
 from scripts.epic.errors import ScienceError
 from scripts.epic.extraction import Extraction
 from scripts.epic.lightcurve import Bins, Blocks
-from scripts.epic.selection import electronvolts
+from scripts.epic.selection import electronvolts, parting
 
-CREATOR = "lightcurve 1.0"
+CREATOR = "lightcurve 1.1"
 
 
 def main(job: task.Task) -> None:
@@ -31,7 +31,8 @@ def main(job: task.Task) -> None:
     live = [lightcurve.live(events, where, made.selection.times, by_ccd) for by_ccd in made.areas]
     net = lightcurve.net(counts[0], counts[1], made.ratio, live[0], live[1], width)
 
-    split = electronvolts(job.parameters.real("ESPLIT", 2.0), None)[0] or 0
+    ends = job.parameters.real("EMIN", 0.5), job.parameters.real("EMAX", 10.0)
+    split = electronvolts(parting(job.parameters, *ends), None)[0] or 0
     bands = [[where.counts(time[mask & part]) for mask in inside] for part in (energy < split, energy >= split)]
     soft, hard = (lightcurve.net(s, b, made.ratio, live[0], live[1], width) for s, b in bands)
     with np.errstate(divide="ignore", invalid="ignore"):

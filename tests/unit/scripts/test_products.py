@@ -206,6 +206,15 @@ def test_time_cuts_events_and_good_times(run_script, simulated_m1, source):
     assert (late.code, late.message.startswith("TIME leaves no good time of P9999000101M1S001")) == (1, True)
 
 
+@pytest.mark.parametrize(("low", "high", "split"), [(0.5, 10.0, 2.0), (4.0, 9.0, 6.0), (0.0, 1.0, 0.1)])
+def test_a_band_is_parted_where_it_is_or_at_two_kiloelectronvolts(run_script, simulated_m1, source, low, high, split):
+    run = run_script("lightcurve", simulated_m1, {"EMIN": low, "EMAX": high}, circle(source))
+    assert fits.getheader(next(run.products.glob("*_lightcurve.fits")), "RATE")["ESPLIT"] == 1000 * split
+    run = run_script("hardness", simulated_m1, {"EMIN": low, "EMAX": high}, circle(source))
+    answer = json.loads(next(run.products.glob("*hardness.json")).read_text())
+    assert answer["bands_keV"] == {"soft": [low, pytest.approx(split)], "hard": [pytest.approx(split), high]}
+
+
 def test_grouping_has_enough_counts_in_each_good_group(run_script, simulated_m1, source):
     run = run_script("spectrum", simulated_m1, {"GROUP": 25, "EMIN": 0.3, "EMAX": 10.0}, circle(source))
     table = fits.getdata(next(run.products.glob("*spectrum.fits")), "SPECTRUM")
