@@ -305,19 +305,33 @@ class EventList:
         unit = self._units.get(extension)
         return {} if unit is None else unit.header
 
-    def columns_of(self, extension: str, *names: str, must: bool = True) -> list[NDArray[Any]] | None:
+    def length_of(self, extension: str) -> int:
+        """Return the number of rows of another table, 0 where there is no such table.
+
+        :raises EventFileError: the table is damaged.
+        """
+        rows = self._rows_of(extension)
+        return 0 if rows is None else len(rows)
+
+    def _rows_of(self, extension: str) -> stream.Rows | None:
+        unit = self._units.get(extension)
+        try:
+            return None if unit is None else unit.table(self.path)
+        except DAMAGED as error:
+            raise EventFileError(f"{self.path.name}[{extension}]: cannot be read ({error})") from error
+
+    def columns_of(
+        self, extension: str, *names: str, must: bool = True, part: slice | NDArray[np.intp] = slice(None)
+    ) -> list[NDArray[Any]] | None:
         """Return columns of another table in the machine's byte order, or None where there is no such table.
 
         :param must: False returns None where a column is missing too.
+        :param part: the rows that are wanted.
         :raises EventFileError: a column is missing, or the table is damaged.
         """
-        unit = self._units.get(extension)
-        if unit is None:
+        rows = self._rows_of(extension)
+        if rows is None:
             return None
-        try:
-            rows = unit.table(self.path)
-        except DAMAGED as error:
-            raise EventFileError(f"{self.path.name}[{extension}]: cannot be read ({error})") from error
         there: tuple[str, ...] = rows.dtype.names or ()
         if missing := [name for name in names if name not in there]:
             if not must:
@@ -325,7 +339,8 @@ class EventList:
             raise EventFileError(
                 f"{self.path.name}[{extension}]: has no column {missing[0]}, it has {', '.join(there) or 'none'}"
             )
-        return [stream.physical(rows[name], unit.header, there.index(name) + 1) for name in names]
+        header = self.header_of(extension)
+        return [stream.physical(rows[name][part], header, there.index(name) + 1) for name in names]
 
     def _standard_gti_names(self) -> dict[int, str]:
         """The good times of each CCD as the data subspace names them: nDSVALi, nDSREFi = ``:STDGTInn``."""

@@ -6,13 +6,12 @@ event list).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from scripts.epic import gti
 from scripts.epic.events import EventList
+from scripts.epic.frames import Frames
 from scripts.epic.gti import Intervals
 
 
@@ -36,12 +35,8 @@ def live_time(events: EventList, ccd: int, times: Intervals) -> float:
 
 
 def collected(events: EventList, ccd: int, times: Intervals) -> float:
-    """Return the sum over a CCD's frames of FRACEXP times the overlap with ``times``, seconds.
-
-    A frame is [TIME - TIMEDEL/2, TIME + TIMEDEL/2]; pn lists have no TIMEDEL, there it is the spacing of the
-    frames. Without EXPOSUnn all of ``times`` counts.
-    """
-    level = _frames(events, ccd)
+    """Return the sum over a CCD's frames of FRACEXP times the overlap with ``times``, seconds."""
+    level = _frames(events, ccd).upto
     return float(np.sum(level(times[:, 1]) - level(times[:, 0])))
 
 
@@ -53,7 +48,7 @@ def live_per_bin(events: EventList, ccd: int, times: Intervals, edges: NDArray[n
     times = gti.normal(times)
     if not len(times):
         return np.zeros(len(edges) - 1)
-    level = _frames(events, ccd)
+    level = _frames(events, ccd).upto
     gained = np.concatenate([[0.0], np.cumsum(level(times[:, 1]) - level(times[:, 0]))])
     index = np.searchsorted(times[:, 0], edges, side="right")
     inside = np.maximum(index - 1, 0)
@@ -65,37 +60,12 @@ def live_per_bin(events: EventList, ccd: int, times: Intervals, edges: NDArray[n
     return np.maximum(np.diff(reached), 0.0) * scale
 
 
-def _frames(events: EventList, ccd: int) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return the live time that a CCD has collected up to a time, as a function."""
+def _frames(events: EventList, ccd: int) -> Frames:
     key = (__name__, ccd)
     if key not in events.derived:
-        events.derived[key] = _collect(events, ccd)
-    level: Callable[[NDArray[np.float64]], NDArray[np.float64]] = events.derived[key]
-    return level
-
-
-def _collect(events: EventList, ccd: int) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    name = f"EXPOSU{ccd:02d}"
-    frames = events.columns_of(name, "TIME", "FRACEXP")
-    if frames is None or not len(frames[0]):
-        return lambda time: np.asarray(time, dtype=np.float64)
-    order = np.argsort(frames[0], kind="stable")
-    middle, fraction = (column[order].astype(np.float64) for column in frames)
-    widths = events.columns_of(name, "TIMEDEL", must=False)
-    if widths is not None:
-        width = widths[0][order].astype(np.float64)
-    else:
-        spacing = np.diff(middle)
-        width = np.full(len(middle), np.median(spacing) if len(spacing) else 0.0)
-    # FRACEXP may pass 1 by rounding; NaN stands for a frame without telemetry
-    fraction = np.clip(np.nan_to_num(fraction), 0.0, 1.0)
-    first = middle - width / 2
-    last = np.minimum(middle + width / 2, np.append(first[1:], np.inf))
-    gained = np.concatenate([[0.0], np.cumsum(fraction * (last - first))])
-    # cumulative live time at the frames' edges: rises within a frame, is flat between frames
-    edges = np.column_stack([first, last]).ravel()
-    level = np.column_stack([gained[:-1], gained[1:]]).ravel()
-    return lambda time: np.interp(time, edges, level)
+        events.derived[key] = Frames(events, ccd)
+    frames: Frames = events.derived[key]
+    return frames
 
 
 def live_times(events: EventList, times: dict[int, Intervals]) -> dict[int, float]:

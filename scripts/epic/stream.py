@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,7 +46,7 @@ class Unit:
     """The file's name, for messages."""
     raw: bytes
     """The header as it stands in the file."""
-    content: bytes = b""
+    content: bytes | bytearray = b""
     rows: Rows | None = None
 
     @cached_property
@@ -170,15 +170,13 @@ class _Reader:
                 raise EventFileError(f"{self.path.name}: the file is cut off or damaged in the header after {last}")
         return Unit(self.path.name, raw)
 
-    def _take(self, size: int, unit: Unit) -> bytes:
-        parts: list[bytes] = []
-        left = size
-        while left and (part := self.stream.read(min(left, 1 << 24))):
-            parts.append(part)
-            left -= len(part)
+    def _take(self, size: int, unit: Unit) -> bytearray:
+        content = bytearray()  # grows in its place; the size announced may be that of no file
+        while (left := size - len(content)) and (part := self.stream.read(min(left, 1 << 24))):
+            content += part
         if left:
-            self._cut(unit, size - left, size)
-        return b"".join(parts)
+            self._cut(unit, len(content), size)
+        return content
 
     def _cut(self, unit: Unit, there: int, size: int) -> None:
         raise EventFileError(
@@ -228,7 +226,7 @@ _END = re.compile(rb"END {77}")
 _MANDATORY = re.compile(r"BITPIX|NAXIS\d{0,3}|PCOUNT|GCOUNT")
 
 
-def physical(values: NDArray[Any], header: Header, column: int) -> NDArray[Any]:
+def physical(values: NDArray[Any], header: Mapping[str, Any], column: int) -> NDArray[Any]:
     """Return a column in the machine's byte order, scaled as TSCALn and TZEROn say."""
     native = values.astype(values.dtype.newbyteorder("="))
     scale, zero = (header.get(f"{key}{column}", plain) for key, plain in (("TSCAL", 1), ("TZERO", 0)))
