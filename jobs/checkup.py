@@ -75,6 +75,7 @@ def check_text(script: Script) -> Iterator[Finding]:
     if not script.summary.endswith("."):
         yield Finding("descriptor", "summary: end it with a full stop; it is shown as a sentence")
     yield from _program(script)
+    yield from _words(script)
     for spec in script.parameters:
         if spec.default is None and not spec.required and not spec.default_description:
             yield Finding(
@@ -94,6 +95,22 @@ def check_text(script: Script) -> Iterator[Finding]:
         yield Finding("README.md", "has fewer than 40 words: say what is done, how, and where its limits are")
     if not missing:
         yield Finding("README.md", "tells of each parameter and product", "ok")
+
+
+def _words(script: Script) -> Iterator[Finding]:
+    """Look at units (VOUnits 1.1) and UCDs (UCD1+): VO tools are told of them, and few say what they do not know."""
+    from astropy.io.votable.ucd import parse_ucd  # noqa: PLC0415 - slow to import, and for this command alone
+    from astropy.units import Unit  # noqa: PLC0415 - as above
+
+    for spec in script.parameters:
+        try:
+            Unit(spec.unit, format="vounit")
+        except ValueError as error:
+            yield Finding("descriptor", f"parameter {spec.name}: the unit '{spec.unit}' is none of VOUnits ({error})")
+        try:
+            parse_ucd(spec.ucd or "meta", check_controlled_vocabulary=True)
+        except ValueError as error:
+            yield Finding("descriptor", f"parameter {spec.name}: '{spec.ucd}' is no UCD ({error})")
 
 
 def _mentions(text: str, product: str) -> bool:

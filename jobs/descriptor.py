@@ -7,12 +7,16 @@ import re
 import shutil
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jobs.errors import DescriptorError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Value = str | float | int | bool
 
@@ -67,7 +71,26 @@ class ParameterSpec(_Model):
             raise ValueError("a parameter of the type file has no default, no options, and one value")
         if self.type != "file" and (self.max_size is not None or self.content_types):
             raise ValueError("max_size and content_types are for a parameter of the type file")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"minimum = {self.minimum:g} is more than maximum = {self.maximum:g}")
+        if self.default is not None and (why := self._unfit(self.default)):
+            raise ValueError(f"default = {self.default!r}: {why}")
         return self
+
+    def _unfit(self, value: Value) -> str:
+        """Return why a value cannot be the default: scripts get it as it stands, without a user's text being read."""
+        if self.type == "interval":
+            return "an interval has none; say in default_description what happens without it"
+        if self.options or self.type == "region":
+            return "" if value in self.options else f"it is none of options = {list(self.options)}"
+        kinds = {"real": (float, int), "integer": (int,), "boolean": (bool,), "text": (str,)}
+        if isinstance(value, bool) != (self.type == "boolean") or not isinstance(value, kinds[self.type]):
+            return f"it is no {self.type}"
+        if isinstance(value, str | bool):
+            return ""
+        low, high = self.minimum, self.maximum
+        within = (low is None or value >= low) and (high is None or value <= high)
+        return "" if within else "it does not lie between minimum and maximum"
 
 
 class ProductSpec(_Model):
@@ -225,9 +248,21 @@ def load(folder: Path) -> Script:
     try:
         script = Script.model_validate({**raw, "name": folder.name, "folder": folder})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "descriptor"
-        raise DescriptorError(f"{path}: {where}: {first['msg']}") from error
+        raise DescriptorError(f"{path}: {'; '.join(_said(wrong, raw) for wrong in error.errors()[:5])}") from error
     if not (folder / "README.md").is_file():
         raise DescriptorError(f"{folder / 'README.md'}: is missing; it is the documentation that users read")
     return script
+
+
+def _said(wrong: ErrorDetails, raw: Mapping[str, Any]) -> str:
+    """Return what is wrong in the words of whoever wrote it; of many parameters the one is told by its name."""
+    words: list[str] = []
+    here: Any = raw
+    for part in wrong["loc"]:
+        try:
+            here = here[part]
+        except (LookupError, TypeError):  # what is not there
+            here = None
+        words.append(str(here.get("name", part) if isinstance(part, int) and isinstance(here, dict) else part))
+    what = {"extra_forbidden": "there is no such field", "missing": "is missing"}.get(wrong["type"], wrong["msg"])
+    return f"{'.'.join(words) or 'descriptor'}: {what.removeprefix('Value error, ')}"

@@ -104,7 +104,7 @@ def write(path: str, size: int) -> None:
 
 FIELDS = (
     ("task", 'datatype="int" ucd="meta.id;meta.main"', "number of the task in its job"),
-    ("host", 'datatype="char" arraysize="*" ucd="meta.id;meta.computer"', "machine it ran on"),
+    ("host", 'datatype="char" arraysize="*" ucd="meta.id"', "machine it ran on"),
     ("python", 'datatype="char" arraysize="*" ucd="meta.version"', "version of the Python interpreter"),
     ("started", 'datatype="char" arraysize="*" ucd="time.start" xtype="timestamp"', "start, UTC"),
     ("seconds", 'datatype="double" unit="s" ucd="time.duration"', "time from start to here"),

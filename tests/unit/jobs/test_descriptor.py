@@ -53,7 +53,7 @@ def test_a_parameter_may_be_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", ['default = "x"', 'options = ["x"]', "multiple = true", "max_size = 0"])
 def test_a_file_has_one_value_and_no_default(tmp_path: Path, line: str) -> None:
-    with pytest.raises(DescriptorError, match=r"parameters\.2"):
+    with pytest.raises(DescriptorError, match=r"parameters\.TABLE"):
         load(write(tmp_path / "count", GOOD + FILE + line))
 
 
@@ -77,15 +77,28 @@ def test_a_good_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("title", "titel"), "script.toml: title: Field required"),
-        (('"real"', '"float"'), "script.toml: parameters.0.type: Input should be 'real', 'integer'"),
-        (('name = "LOW"', 'name = "low"'), "parameters.0.name: String should match"),
+        (("title", "titel"), "script.toml: title: is missing; titel: there is no such field"),
+        (('"real"', '"float"'), "script.toml: parameters.LOW.type: Input should be 'real', 'integer'"),
+        (('name = "LOW"', 'name = "low"'), "parameters.low.name: String should match"),
         (('name = "LOW"', 'name = "POS"'), "the parameter POS is shared by all scripts"),
         (('name = "LOW"', 'name = "HIGH"'), "the parameter HIGH is declared twice"),
         (('["LOW", "HIGH"]', '["LOW", "MIDDLE"]'), "the parameter MIDDLE is named but not declared"),
         (('command = ["sh", "count.sh"]', "command = []"), "command: Tuple should have at least 1 item"),
         (('version = "1"', "version = "), "is not TOML"),
-        (('version = "1"', 'version = "1"\nurl = "x"'), "url: Extra inputs are not permitted"),
+        (
+            ('type = "real"', 'type = "real"\nminimum = 3\nmaximum = 2'),
+            "parameters.LOW: minimum = 3 is more than maximum",
+        ),
+        (('type = "real"', 'type = "real"\ndefault = "1"'), "parameters.LOW: default = '1': it is no real"),
+        (('type = "real"', 'type = "real"\ndefault = true'), "parameters.LOW: default = True: it is no real"),
+        (('type = "real"', 'type = "integer"\ndefault = 1.5'), "default = 1.5: it is no integer"),
+        (('type = "real"', 'type = "boolean"\ndefault = 1'), "default = 1: it is no boolean"),
+        (('type = "real"', 'type = "text"\ndefault = 1'), "default = 1: it is no text"),
+        (('type = "real"', 'type = "real"\nminimum = 3\ndefault = 2'), "it does not lie between minimum and maximum"),
+        (('type = "real"', 'type = "text"\noptions = ["a"]\ndefault = "b"'), "it is none of options = ['a']"),
+        (('type = "real"', 'type = "region"\ndefault = "auto"'), "it is none of options = []"),
+        (('type = "real"', 'type = "interval"\ndefault = "1 2"'), "an interval has none"),
+        (('version = "1"', 'version = "1"\nurl = "x"'), "url: there is no such field"),
     ],
 )
 def test_a_bad_one_says_where(tmp_path: Path, change: tuple[str, str], message: str) -> None:
