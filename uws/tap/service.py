@@ -59,6 +59,7 @@ class Answering:
         if self._cancelled.is_set():
             opened.cancel()
         try:
+            uploads.check(files)
             tables = [_kept(opened, name, path, number) for number, (name, path) in enumerate(files.items(), 1)]
             published = Published([*self._published.values(), *tables])
             query = read(text, published)

@@ -6,7 +6,7 @@ astropy reads them, once :mod:`uws.tap.screening` has let them pass.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from uws.tap.published import Table
 
 SCHEMA = "TAP_UPLOAD"
 MAX_BYTES = 32 * 2**20
+"""Of all tables of a query together; one part that is named twice counts twice."""
+MAX_TABLES = 16
 KEY = "__row"
 _SOME = 1000
 """Rows that are made into Python's values at once."""
@@ -53,18 +55,28 @@ class Upload:
             yield from zip(range(start + 1, start + len(some) + 1), *cells, strict=True)
 
 
+def check(files: Mapping[str, Path]) -> None:
+    """Make sure that a query's tables are not too many and not too large, before any is read.
+
+    :param files: by the names of the tables.
+    :raises QueryError: they are.
+    """
+    if len(files) > MAX_TABLES:
+        raise QueryError(f"UPLOAD: {len(files)} tables were sent; {MAX_TABLES} are allowed")
+    size = sum(path.stat().st_size for path in files.values())
+    if size > MAX_BYTES:
+        raise QueryError(f"UPLOAD {', '.join(files)}: {size} bytes were sent; {MAX_BYTES} are allowed")
+
+
 def read(name: str, path: Path, number: int) -> Upload:
     """Read a table.
 
     :param name: by which the query knows it, after ``TAP_UPLOAD.``.
     :param number: which of the query's tables it is.
-    :raises QueryError: it is no VOTable, too large, or has columns that no query can use.
+    :raises QueryError: it is no VOTable, or has columns that no query can use.
     """
     if not _NAME.fullmatch(name):
         raise QueryError(f"UPLOAD: a table cannot be named {name!r}; letters, digits and _ are allowed")
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise QueryError(f"UPLOAD {name}: {size} bytes were sent; {MAX_BYTES} are allowed")
     try:
         screening.screen(path)
         fields, content = _parsed(path)

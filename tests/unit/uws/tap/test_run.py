@@ -21,6 +21,7 @@ from uws.tap.errors import QueryError
 from uws.tap.published import Published
 from uws.tap.service import Answering
 from uws.tap.tables import READ, tables
+from uws.tap.uploads import MAX_BYTES, MAX_TABLES, check
 
 # ruff: noqa: S608 - the queries are what is tested
 
@@ -261,6 +262,22 @@ def test_a_table_that_cannot_be_used_is_told_why(ask: Asking, upload: Path, cont
     with pytest.raises(QueryError, match="UPLOAD") as caught:
         ask("SELECT * FROM TAP_UPLOAD.mine")
     assert words in str(caught.value)
+
+
+def test_tables_that_are_too_many_or_too_large_together_are_not_read(tmp_path: Path) -> None:
+    """One part of a request can be named as often as one likes."""
+    (tmp_path / "large").write_bytes(b"x" * (MAX_BYTES // 4 + 1))
+    (tmp_path / "small").write_bytes(b"x")
+    with pytest.raises(QueryError, match=f"UPLOAD: 5000 tables were sent; {MAX_TABLES} are allowed"):
+        check({f"T{number}": tmp_path / "small" for number in range(5000)})
+    with pytest.raises(QueryError, match=r"UPLOAD T0, T1, T2, T3: \d+ bytes were sent"):
+        check({f"T{number}": tmp_path / "large" for number in range(4)})
+    check({f"T{number}": tmp_path / "large" for number in range(3)})
+
+
+def test_too_many_tables_are_refused_before_the_query(index: Index, published: Published, upload: Path) -> None:
+    with Answering(index, published, 10, 20.0) as answering, pytest.raises(QueryError, match="17 tables were sent"):
+        list(answering.ask("SELECT 1 FROM TAP_UPLOAD.T0", {f"T{number}": upload for number in range(17)}))
 
 
 def test_rows_that_nobody_read_to_their_end_do_not_touch_the_next_query(database_url: str) -> None:
