@@ -65,6 +65,7 @@ function fill() {
     $("#radius").value = Number((60 * region.radius).toPrecision(6));
   } else {
     $("#shape-text").value = region.text;
+    $("#other-ways").open = true;
   }
 }
 

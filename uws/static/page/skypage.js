@@ -3,7 +3,7 @@ import { $, all, base, el, show } from "./dom.js";
 import { draw } from "./draw.js";
 import { Handles } from "./edit.js";
 import { Layers } from "./layers.js";
-import { circle, polygon } from "./region.js";
+import { text } from "./shapes.js";
 import { t } from "./say.js";
 import { sky } from "./sky.js";
 
@@ -41,11 +41,13 @@ export async function begin(front, page) {
   const layers = new Layers(made, front.dataset.coverage);
   const clicked = clicks(made.aladin, layers, page);
   layers.handles = new Handles(made.aladin, $("#sky"), {
-    offered: (any) => show($("#handles-told"), any),
+    offered(any, region) {
+      show($("#handles-told"), any);
+      show($("#field-told"), region && !any);
+    },
     drawn: (shape) => layers.setRegion(shape, false),
     done: async (shape) => {
-      const text = shape.shape === "circle" ? circle(shape.ra, shape.dec, shape.radius) : polygon(shape.vertices);
-      if (await page.take(text, { move: false }) === false) layers.setRegion(page.region(), false);
+      if (await page.take(text(shape), { move: false }) === false) layers.setRegion(page.region(), false);
     },
     clicked,
   });
