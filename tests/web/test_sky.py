@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -317,6 +318,14 @@ def test_a_rectangle_is_drawn_with_the_mouse(opened: Opened, service: Service, p
     assert numbers(drawn) == pytest.approx(places, abs=1e-4)
     assert rows_of(page, service, drawn) > 0
     page.get_by_label("Corner 4 of 4").wait_for()
+
+
+def test_the_sky_opens_on_what_there_is(opened: Opened, place: Place) -> None:
+    page = sky(opened)
+    seen = page.evaluate("[...window.aladin.getRaDec(), window.aladin.getFov()[0]]")
+    # two fields far from one another are covered: one of them is in the middle
+    assert any(math.hypot(seen[0] - ra, seen[1] - dec) < 1.5 for ra, dec in (place, (200.0, -10.0))), seen
+    assert seen[2] > 90
 
 
 def test_drawing_is_given_up(opened: Opened, place: Place) -> None:

@@ -9,6 +9,7 @@ import { sky } from "./sky.js";
 
 const SURVEYS = [["DSS2", "https://alasky.cds.unistra.fr/DSS/DSSColor"], ["2MASS", "https://alasky.cds.unistra.fr/2MASS/Color"]];
 const PATIENCE = 3000;
+const LEAST = 3; // degrees that are seen at first, also where the archive is one field
 const told = (text) => { $("#sky-told").textContent = text; };
 
 /** Ask the reader before anything is loaded from elsewhere. */
@@ -24,10 +25,11 @@ function agreed(address) {
 export async function begin(front, page) {
   const place = front.dataset.aladin;
   const hips = await local(front.dataset.hips);
+  const [ra, dec, width] = front.dataset.view ? front.dataset.view.split(" ").map(Number) : [0, 0, 180];
   if (place !== "local") await agreed(place);
   let made;
   try {
-    made = await sky($("#sky"), { place, hips, fov: 120, target: "83.6 22.0" });
+    made = await sky($("#sky"), { place, hips, fov: Math.min(180, Math.max(LEAST, 1.6 * width)), target: `${ra} ${dec}` });
   } catch (error) {
     show($("#sky"), false);
     show($(".sky-tools"), false);
