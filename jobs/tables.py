@@ -239,6 +239,7 @@ user_limit = Table(
     Column("owner", String(255), primary_key=True, comment="a user with limits of his own; empty for all anonymous"),
     Column("queued", BigInteger, comment="tasks that may wait; NULL: as the settings say for everybody, 0: any number"),
     Column("disk", BigInteger, comment="bytes with which more jobs are run; NULL and 0 as above"),
+    Column("running", BigInteger, comment="tasks that may run; NULL and 0 as above"),
 )
 
 script_switch = Table(

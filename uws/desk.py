@@ -274,9 +274,9 @@ def _not_oneself(name: str, who: str) -> None:
 
 def _limit(here: Context, form: dali.Form, who: str) -> None:
     name = (form.one("NAME") or "").strip()
-    quota = Quota(_amount(form, "QUEUED", 1), _amount(form, "DISK", 10**9))
     if len(name) > MAX_NAME:
         raise ParameterError("NAME", name, f"at most {MAX_NAME} characters are taken.")
+    quota = Quota(_amount(form, "RUNNING", 1), _amount(form, "QUEUED", 1), _amount(form, "DISK", 10**9))
     said = (f"{what}: {'as everybody' if most is None else most or 'any number'}" for what, most in vars(quota).items())
     here.kept.record(who, "set limits", name or "anonymous", ", ".join(said))
     here.engine.desk.set_quota(name, quota)

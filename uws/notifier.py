@@ -30,6 +30,7 @@ from jobs.engine import Engine
 from jobs.errors import AmoraError, NotFoundError, ParameterError
 from jobs.models import Job
 from jobs.store.notifications import Delivery, NotificationStore
+from jobs.store.sessions import Holder
 from uws.addresses import Addresses
 from uws.settings import Settings
 from uws.signing import Signer
@@ -94,6 +95,7 @@ class Notifier:
         permitted: Callable[[Address], bool] | None = None,
     ) -> None:
         self._jobs = engine.jobs
+        self._sessions = engine.sessions
         self._store = NotificationStore(engine.database)
         self._settings = settings
         self._signer = signer
@@ -128,8 +130,8 @@ class Notifier:
             except NotFoundError:  # the job is gone, and so is what was owed
                 continue
             except (OSError, smtplib.SMTPException, AmoraError, CoverageError) as error:
-                why = str(error) or type(error).__name__
-                last = delivery.tries > len(PATIENCE)
+                why = _said(error)
+                last = delivery.tries > len(PATIENCE) or _for_ever(error)
                 log.warning("try %d to tell of job %s by %s: %s", delivery.tries, delivery.job_id, _kind(delivery), why)
                 self._store.failed(delivery.id, why, last=last)
             else:
@@ -175,6 +177,11 @@ class Notifier:
             "details": self._addresses.details(job.id),
         }
 
+    def _session_of(self, job: Job) -> list[str]:
+        """Return what a mail says of the session of a job; a run id need not be one's."""
+        found, _ = self._sessions.rights(job.run_id, Holder())
+        return [f"Its session: {self._addresses.session(job.run_id)}"] if found and job.run_id else []
+
     def _mail(self, delivery: Delivery, job: Job) -> None:
         settings = self._settings
         message = EmailMessage()
@@ -191,7 +198,8 @@ class Notifier:
             + (f", {failed} of which failed." if failed else "."),
             *([f"It said: {' '.join(job.error.split())[:500]}"] if job.error else []),
             "",
-            self._addresses.job(job.script, job.id),
+            self._addresses.at("jobs", job.id),
+            *self._session_of(job),
             f"It is kept until {format_instant(job.destruction)}." if job.destruction else "",
             "",
             "You get this once, because you, or somebody with your address, asked for it.",
@@ -211,6 +219,25 @@ class Notifier:
             if settings.mail_user and settings.mail_password:
                 server.login(settings.mail_user, settings.mail_password.get_secret_value())
             server.send_message(message)
+
+
+def _said(error: Exception) -> str:
+    """Return why something was not sent, in words; what a mail server says of an address is a number and bytes."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return "; ".join(f"{name} is refused: {code} {_text(said)}" for name, (code, said) in error.recipients.items())
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{error.smtp_code} {_text(error.smtp_error)}"
+    return str(error) or type(error).__name__
+
+
+def _text(said: bytes | str) -> str:
+    return said.decode("ascii", "replace") if isinstance(said, bytes) else said
+
+
+def _for_ever(error: Exception) -> bool:
+    """Whether a mail server refuses the address for good (a code from 500, RFC 5321, 4.2.1)."""
+    refused = isinstance(error, smtplib.SMTPRecipientsRefused)
+    return refused and all(code >= 500 for code, _ in error.recipients.values())
 
 
 def _kind(delivery: Delivery) -> str:

@@ -15,6 +15,7 @@ from jobs.descriptor import ParameterSpec, Script
 from uws import access, context, dali
 from uws.addresses import Addresses
 from uws.context import Context, call
+from uws.firstview import first_view
 from uws.page import ALADIN, page
 from uws.work import jobs_of, titles
 
@@ -128,6 +129,7 @@ async def front(request: Request) -> Response:
             "scripts": _scripts(here),
             "titles": titles(here),
             "count": here.engine.index.count(),
+            "view": first_view(here.engine.index, here.unions),
             "jobs": jobs_of(here, owners, run_id, LATEST),
         }
 

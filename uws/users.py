@@ -1,4 +1,4 @@
-"""The commands ``amora users``: accounts and tokens."""
+"""The commands ``amora users``: accounts, limits and tokens."""
 
 # ruff: noqa: PLC0415 - a command imports what it needs, so that `amora --help` answers at once
 
@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -14,12 +15,13 @@ import click
 from uws.terminal import Mistake, mistakes, plural, read_settings, table
 
 if TYPE_CHECKING:
+    from index.database import Database
     from uws.accounts import Accounts
 
 
 @click.group()
 def users() -> None:
-    """Say who has an account, and make tokens for programs."""
+    """Say who has an account and how much each may have, and make tokens for programs."""
 
 
 @users.command("add")
@@ -113,6 +115,47 @@ def users_remove(name: str) -> None:
         click.echo(f"The account {name} is removed.")
 
 
+@users.command("limits", short_help="Show or set the limits of single users.")
+@click.argument("name", required=False)
+@click.option("--running", type=click.IntRange(0, 999_999_999), help="Tasks that may run at once.")
+@click.option("--queued", type=click.IntRange(0, 999_999_999), help="Tasks that may wait.")
+@click.option("--disk", type=click.FloatRange(0, 999_999_999), help="GB with which more jobs may still be run.")
+@click.option("--reset", is_flag=True, help="Take back first what is set: as for everybody.")
+def users_limits(name: str | None, running: int | None, queued: int | None, disk: float | None, reset: bool) -> None:
+    """Set the limits of NAME, where those of everybody (AMORA_USER_RUNNING and so on) are not to hold; show all.
+
+    0 stands for any number, the NAME '' for all anonymous users together. What runs or waits already is left alone.
+
+    \b
+    Examples:
+      amora users limits
+      amora users limits alice --running 8 --disk 500
+      amora users limits alice --reset
+    """
+    with _database() as database:
+        from jobs.store.desk import DeskStore, Quota
+
+        desk = DeskStore(database)
+        given = {"running": running, "queued": queued, "disk": None if disk is None else round(disk * 10**9)}
+        given = {what: most for what, most in given.items() if most is not None}
+        if name is not None:
+            before = Quota() if reset else desk.quotas().get(name, Quota())
+            desk.set_quota(name, replace(before, **given))
+        elif given or reset:
+            raise Mistake("say whose limits are meant; '' for those of all anonymous users")
+        table(
+            ("NAME", "RUNNING", "QUEUED", "DISK (GB)"),
+            (
+                (owner or "(anonymous)", _limit(quota.running), _limit(quota.queued), _limit(quota.disk, 10**9))
+                for owner, quota in sorted(desk.quotas().items())
+            ),
+        )
+
+
+def _limit(most: int | None, unit: int = 1) -> str:
+    return "" if most is None else f"{most / unit:.10g}" if most else "any"
+
+
 @users.group("token")
 def token() -> None:
     """Make, list and revoke tokens, with which programs come in."""
@@ -177,20 +220,28 @@ def token_revoke(id_: str) -> None:
 
 
 @contextmanager
-def _accounts() -> Iterator[Accounts]:
-    """Give the accounts in the database of the settings."""
+def _database() -> Iterator[Database]:
+    """Give the database of the settings."""
     with mistakes():
         from index.database import Database
         from jobs.database import upgrade
-        from uws.accounts import Accounts
-        from uws.store import AccountStore
 
         database = Database(read_settings().database)
         try:
             upgrade(database)
-            yield Accounts(AccountStore(database))
+            yield database
         finally:
             database.close()
+
+
+@contextmanager
+def _accounts() -> Iterator[Accounts]:
+    """Give the accounts in it."""
+    with _database() as database:
+        from uws.accounts import Accounts
+        from uws.store import AccountStore
+
+        yield Accounts(AccountStore(database))
 
 
 def _password() -> str:

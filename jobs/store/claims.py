@@ -56,16 +56,17 @@ class Claims(Store):
             found = self._next(queue)
             if found is None:
                 return None
-            task_id, first, _ = found
+            task_id, first, _, most = found
             with suppress(_FullError):  # others of the user's have just begun
-                claim = self._claim(task_id, first, worker, lease)
+                claim = self._claim(task_id, first, most, worker, lease)
                 if claim is not None:  # else somebody else was faster
                     return claim
 
-    def _claim(self, task_id: str, first: str, worker: str, lease: float) -> Claim | None:
+    def _claim(self, task_id: str, first: str, most: int, worker: str, lease: float) -> Claim | None:
         """Claim a task; None if it is not there to be had any more.
 
         :param first: the task of the same user whose turn it is, and which gets the claimed task's turn instead.
+        :param most: how many tasks of the user may run; 0 for any number.
         """
         at = now()
         job_id = task_id.partition(".")[0]
@@ -84,7 +85,8 @@ class Claims(Store):
             )
             if moved is None:
                 return None
-            self._keep_limit(connection, moved.owner)
+            if most:
+                self._keep_limit(connection, moved.owner, most)
             if first != task_id:
                 connection.execute(
                     update(task).where(task.c.id == first, task.c.phase == Phase.QUEUED.value).values(turn=moved.turn)
@@ -98,16 +100,15 @@ class Claims(Store):
         created = instant(parent.created)
         return Claim(to_task(moved), worker, parent.script, created, tuple(map(to_parameter, parameters)))
 
-    def _keep_limit(self, connection: Connection, owner: str) -> None:
+    def _keep_limit(self, connection: Connection, owner: str, most: int) -> None:
         """Make sure that a user has no more tasks running than he may, the one claimed just now included.
 
         :raises _FullError: he has.
         """
-        if self._limits.running:
-            self.database.line_up(connection, f"amora running {owner}")
-            running = select(func.count()).where(task.c.phase == Phase.EXECUTING.value, task.c.owner == owner)
-            if connection.execute(running).scalar_one() > self._limits.running:
-                raise _FullError
+        self.database.line_up(connection, f"amora running {owner}")
+        running = select(func.count()).where(task.c.phase == Phase.EXECUTING.value, task.c.owner == owner)
+        if connection.execute(running).scalar_one() > most:
+            raise _FullError
 
     def holds(self, claim: Claim) -> bool:
         """Whether a claim still holds."""

@@ -71,6 +71,8 @@ class Share:
 class Quota:
     """Limits of one user's own; None where those of everybody hold, 0 for any number."""
 
+    running: int | None = None
+    """Tasks that may run at once."""
     queued: int | None = None
     """Tasks that may wait."""
     disk: int | None = None
@@ -219,15 +221,19 @@ class DeskStore:
     def quotas(self) -> dict[str, Quota]:
         """Return the users with limits of their own; empty stands for all anonymous ones."""
         with self._database.read() as connection:
-            return {row.owner: Quota(row.queued, row.disk) for row in connection.execute(select(user_limit))}
+            rows = connection.execute(select(user_limit)).all()
+        return {row.owner: Quota(row.running, row.queued, row.disk) for row in rows}
 
     def set_quota(self, owner: str, quota: Quota) -> None:
-        """Give a user limits of his own for the next job that is run, or take them back with an empty quota."""
+        """Give a user limits of his own, or take them back with an empty quota.
+
+        They hold for the next task that a worker takes and for the next job that is run; what runs or waits stays.
+        """
         with self._database.write() as connection:
             self._database.line_up(connection, "amora limits")  # a form may be sent twice at once
             connection.execute(delete(user_limit).where(user_limit.c.owner == owner))
             if quota != Quota():
-                connection.execute(insert(user_limit).values(owner=owner, queued=quota.queued, disk=quota.disk))
+                connection.execute(insert(user_limit).values(owner=owner, **vars(quota)))
 
     # ------------------------------------------------------------------ scripts that take no new jobs
 

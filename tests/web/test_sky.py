@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -168,6 +169,90 @@ def test_a_polygon_is_changed_with_the_mouse_and_by_keys(opened: Opened, service
     assert inside(corner) == before
 
 
+def test_a_range_is_changed_with_the_mouse(opened: Opened, service: Service, place: Place) -> None:
+    ra, dec = place
+    page = sky(opened, f"RANGE {ra - 0.1:.4f} {ra + 0.1:.4f} {dec - 0.1:.4f} {dec + 0.1:.4f}")
+    here = region_of(page)
+    west, east, south, north = numbers(here)
+    pull(page, page.get_by_label("Corner 2 of 4"), -60, 40)  # the east is to the left
+    pulled = region_of(page, here)
+    assert pulled.startswith("RANGE ")
+    after = numbers(pulled)
+    assert (after[0], after[3]) == (west, north)
+    assert (after[1] > east + 0.01, after[2] < south - 0.01) == (True, True)
+    rows_of(page, service, pulled)
+    assert page.locator("#shape-text").input_value() == pulled
+    assert page.locator("#shape-text").is_visible()
+
+    pull(page, page.locator(".handle.middle"), 0, -50)
+    moved = region_of(page, pulled)
+    assert numbers(moved)[3] - numbers(moved)[2] == pytest.approx(after[3] - after[2], abs=3e-6)
+    assert numbers(moved)[2] > after[2] + 0.01
+
+    # what would turn it inside out is not taken
+    corner = page.get_by_label("Corner 1 of 4")
+    box = page.get_by_label("Corner 3 of 4").bounding_box()
+    at = corner.bounding_box()
+    pull(page, corner, box["x"] - at["x"] - 60, box["y"] - at["y"] - 60)
+    kept = region_of(page, moved)
+    assert numbers(kept)[2] < numbers(kept)[3]
+    page.reload()
+    page.locator("html[data-region]").wait_for(state="attached")
+    page.get_by_label("Corner 4 of 4").wait_for()
+
+
+def test_an_ellipse_is_changed_with_the_mouse_and_by_keys(opened: Opened, service: Service, place: Place) -> None:
+    ra, dec = place
+    page = sky(opened, f"DS9 icrs; ellipse({ra:.4f},{dec:.4f},0.2,0.1,30)")
+    here = region_of(page)
+    pull(page, page.get_by_label("End of the short axis"), 20, -15)
+    wider = region_of(page, here)
+    assert wider.startswith("Ellipse ICRS ")
+    shape = service.http.get("/observations", params={"POS": wider}).json()["region"]
+    assert (shape["shape"], shape["semi_major"], shape["angle"]) == ("ellipse", pytest.approx(0.2), pytest.approx(120))
+    assert shape["semi_minor"] != pytest.approx(0.1)
+    rows_of(page, service, wider)
+    page.get_by_label("End of the long axis").focus()
+    page.keyboard.press("Shift+ArrowUp")
+    turned = region_of(page, wider)
+    assert service.http.get("/observations", params={"POS": turned}).json()["region"]["angle"] != pytest.approx(120)
+    pull(page, page.locator(".handle.middle"), 30, 0)
+    moved = region_of(page, turned)
+    assert float(moved.split()[2]) < float(turned.split()[2])
+    assert moved.split()[4:] == turned.split()[4:]
+
+
+@pytest.mark.parametrize(
+    ("region", "lines", "handles"),
+    [
+        ("RANGE 350 10 -5 5", 1, 5),
+        ("RANGE 0 360 -30 60", 2, 0),
+        ("RANGE 0 360 80 90", 1, 0),
+        ("RANGE 10 220 -5 5", 1, 0),
+        ("AllSky ICRS", 0, 0),
+        ("Position ICRS 35 43", 0, 1),
+        ("DS9 icrs; annulus(35,43,0.1,0.2)", 2, 0),
+        ("Union ICRS (Circle 35 43 0.1 Box 36 43 0.1 0.1)", 2, 0),
+        ("3/5-9 4/60", 0, 0),
+    ],
+)
+def test_each_form_is_drawn_and_says_how_it_is_changed(opened: Opened, region: str, lines: int, handles: int) -> None:
+    page = ready(opened(f"/?POS={region}", viewport=WIDE))
+    page.locator("html[data-sky=ready]").wait_for(state="attached")
+    assert region_of(page) == region
+    drawn = "window.aladin.view.overlays.find((one) => one.name === 'region').overlayItems.length"
+    assert page.evaluate(drawn) == lines
+    assert page.locator(".handle").count() == handles
+    assert page.locator("#handles-told").is_visible() == bool(handles)
+    assert page.locator("#field-told").is_visible() == (not handles)
+    assert page.locator("#shape-text").input_value() == region
+    across = page.evaluate("window.aladin.getRaDec()")
+    if region == "RANGE 350 10 -5 5":
+        assert across == pytest.approx([0, 0], abs=1e-6)
+        assert page.evaluate("window.aladin.getFov()[0]") > 20
+    accessible(page)
+
+
 def test_handles_follow_the_sky(opened: Opened, place: Place) -> None:
     ra, dec = place
     page = sky(opened, f"CIRCLE {ra:.4f} {dec:.4f} 0.1")
@@ -233,6 +318,14 @@ def test_a_rectangle_is_drawn_with_the_mouse(opened: Opened, service: Service, p
     assert numbers(drawn) == pytest.approx(places, abs=1e-4)
     assert rows_of(page, service, drawn) > 0
     page.get_by_label("Corner 4 of 4").wait_for()
+
+
+def test_the_sky_opens_on_what_there_is(opened: Opened, place: Place) -> None:
+    page = sky(opened)
+    seen = page.evaluate("[...window.aladin.getRaDec(), window.aladin.getFov()[0]]")
+    # two fields far from one another are covered: one of them is in the middle
+    assert any(math.hypot(seen[0] - ra, seen[1] - dec) < 1.5 for ra, dec in (place, (200.0, -10.0))), seen
+    assert seen[2] > 90
 
 
 def test_drawing_is_given_up(opened: Opened, place: Place) -> None:

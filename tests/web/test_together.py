@@ -51,6 +51,9 @@ def test_a_session_is_shared_and_the_link_revoked(opened: Opened, service: Servi
     assert theirs.url == service.base_url + session
     assert theirs.locator("#share").count() == 0
     theirs.locator("#table tbody tr[data-id]").first.wait_for()
+    theirs.check("#start [value=image]")
+    assert theirs.locator("#go").is_disabled()
+    assert "copy the session" in theirs.locator("#go-told").inner_text()
     theirs.locator("#work tr[data-job] a").first.wait_for()
     assert HOSTILE in theirs.locator("h1").inner_text()
     accessible(theirs)
@@ -64,6 +67,7 @@ def test_a_session_is_shared_and_the_link_revoked(opened: Opened, service: Servi
     theirs.watch.expected = ("403", "404")
     answer = theirs.goto(session)
     assert answer.status == 403
+    assert theirs.locator("h1").inner_text() == "This link is no longer good"
     accessible(theirs)
     assert theirs.goto("/s/" + "A" * 43).status == 404
     assert mine.title() != "taken"

@@ -230,6 +230,8 @@ def test_phone_dark_french(opened: Opened, place: tuple[float, float]) -> None:
     accessible(page)
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert max(map(int, re.findall(r"\d+", dark))) < 60
+    page.goto("/sessions")
+    assert page.locator("section.session h2").inner_text().startswith("Session du ")
     for address in (
         "/jobs",
         "/sessions",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -48,6 +49,43 @@ def test_no_more_wait_and_no_more_run_than_may(stores: list[JobStore]) -> None:
                 stores[0].complete(claim, [])
             while claim := stores[0].claim("q", "host/1/2", 30):
                 stores[0].complete(claim, [])
+
+
+def _claimed(stores: list[JobStore]) -> Counter[str]:
+    """Claim all that may be claimed, by many at once; return how many tasks of each user."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found: list[str] = []
+        while claims := [claim for claim in pool.map(lambda store: store.claim("q", "host/1/2", 30), stores) if claim]:
+            found += [claim.task.job_id for claim in claims]
+    return Counter(stores[0].get(job_id).owner or "" for job_id in found)
+
+
+@pytest.mark.parametrize(
+    ("everybody", "alices", "bobs", "anonymous", "run"),
+    [
+        (0, 2, None, None, {"alice": 2, "bob": 6, "": 6}),
+        (3, 5, 1, None, {"alice": 5, "bob": 1, "": 3}),
+        (1, 0, None, 2, {"alice": 6, "bob": 1, "": 2}),
+    ],
+)
+def test_running_tasks_of_one_user_have_a_limit_of_their_own(
+    database_url: str, everybody: int, alices: int, bobs: int | None, anonymous: int | None, run: dict[str, int]
+) -> None:
+    stores = [JobStore(Database(database_url), limits=UserLimits(running=everybody)) for _ in range(4)]
+    try:
+        desk = DeskStore(stores[0].database)
+        for owner, most in (("alice", alices), ("bob", bobs), ("", anonymous)):
+            desk.set_quota(owner, Quota(running=most))
+            job_id = stores[0].create("probe", [], run_id=None, owner=owner or None, duration=60, destruction=None)
+            stores[0].queue(job_id, [()] * 6, "q")
+        assert _claimed(stores) == run
+        desk.set_quota("alice", Quota(running=6))
+        assert _claimed(stores) == Counter({"alice": 6 - run["alice"]}), "a limit that was raised holds at once"
+        desk.set_quota("bob", Quota(running=1))
+        assert _claimed(stores) == Counter()
+    finally:
+        for store in stores:
+            store.database.close()
 
 
 def test_another_user_has_limits_of_his_own(stores: list[JobStore]) -> None:

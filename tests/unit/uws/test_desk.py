@@ -324,6 +324,8 @@ def test_a_user_gets_other_limits(desk: Desk):
     assert "at most 3 may wait at once" in refused.text
     desk.job(ROOT, TASKS=4)
     assert ("root", "set limits", "alice") in desk.trail()
+    assert desk.act("/users", "limits", NAME="alice", RUNNING="7", QUEUED="3", DISK="").status_code == 303
+    assert "0 of 7" in desk.page("/users")
     assert desk.act("/users", "limits", NAME="alice", QUEUED="-1").status_code == 400
     assert desk.act("/users", "limits", NAME="alice", QUEUED="", DISK="").status_code == 303
     assert "2 of 3" not in desk.page("/users")

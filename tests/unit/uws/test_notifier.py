@@ -14,9 +14,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import func, select
 
 from jobs.engine import Engine
 from jobs.store.notifications import NotificationStore
+from jobs.tables import delivery
 from uws import notifier
 from uws.accounts import Accounts
 from uws.app import create_app
@@ -251,7 +253,7 @@ def test_a_mail_is_sent_to_users_alone(tmp_path: Path):
         [mail] = _Mail.mails
         assert "To: alice@example.org" in mail
         assert "Subject: Amora: probe job aborted" in mail
-        assert f"/scripts/probe/async/{job}" in mail.replace("=\r\n", "")
+        assert f"http://127.0.0.1:8000/jobs/{job}" in mail.replace("=\r\n", "")
         server.shutdown()
         house.engine.stop()
 
@@ -264,3 +266,43 @@ def test_a_mail_server_that_is_away_holds_nobody_up(tmp_path: Path):
     house.notifier().work()
     assert house.store.state(asked["id"])[0][1:3] == (1, None)
     house.engine.stop()
+
+
+class _Refusing(_Mail):
+    """A mail server that has no such mailbox, or is busy."""
+
+    codes: list[bytes] = []  # noqa: RUF012
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        while line := self.rfile.readline():
+            answers = {b"RCPT": lambda: self.codes.pop(0), b"QUIT": lambda: b"221 bye\r\n"}
+            self.wfile.write(answers.get(line[:4].upper(), lambda: b"250 ok\r\n")())
+
+
+def test_an_address_that_is_refused_for_good_is_not_tried_again(tmp_path: Path):
+    _Refusing.codes = [b"451 try later\r\n", b"550 no such mailbox\r\n"]
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        house = House(
+            tmp_path / "home", mail_server="127.0.0.1", mail_port=port, mail_security="none", mail_anonymous=True
+        )
+        asked = []
+        for _ in range(2):
+            job = house.job()
+            asked.append(_asked(house, f"/api/jobs/{job}", mail="a@b.org")["id"])
+            house.abort(job)
+            house.notifier().work()
+        busy, gone = (house.store.state(id_)[0] for id_ in asked)
+        assert (busy[1], busy[3]) == (1, "a@b.org is refused: 451 try later")
+        assert (gone[1], gone[3]) == (1, "a@b.org is refused: 550 no such mailbox")
+        assert _due(house) == 1, "who is busy is asked again"
+        server.shutdown()
+        house.engine.stop()
+
+
+def _due(house: House) -> int:
+    """Return how many deliveries are still to be tried."""
+    with house.engine.database.read() as connection:
+        return connection.execute(select(func.count()).where(delivery.c.due.is_not(None))).scalar_one()

@@ -42,6 +42,19 @@ def test_an_account_from_its_making_to_its_end():
     assert "alice" not in _users("list").output
 
 
+def test_limits_of_one_user():
+    set_ = _users("limits", "alice", "--running", "2", "--disk", "1.5")
+    assert [line.split() for line in set_.output.splitlines()] == [
+        ["NAME", "RUNNING", "QUEUED", "DISK", "(GB)"],
+        ["alice", "2", "1.5"],
+    ]
+    assert _users("limits", "alice", "--queued", "0").output.split()[5:] == ["alice", "2", "any", "1.5"]
+    assert _users("limits", "", "--running", "1").output.split()[5:7] == ["(anonymous)", "1"]
+    assert _users("limits").output.split()[7:] == ["alice", "2", "any", "1.5"]
+    assert _users("limits", "alice", "--reset", "--running", "3").output.splitlines()[-1].split() == ["alice", "3"]
+    assert "alice" not in _users("limits", "alice", "--reset").output
+
+
 @pytest.mark.parametrize(
     ("words", "line", "says"),
     [
@@ -54,6 +67,8 @@ def test_an_account_from_its_making_to_its_end():
         (("token", "list", "nobody"), "", "nobody"),
         (("token", "revoke", "nothing"), "", "nothing"),
         (("token", "add", "alice", "--days", "0"), "", "--days"),
+        (("limits", "--running", "1"), "", "whose limits"),
+        (("limits", "alice", "--running", "-1"), "", "--running"),
     ],
 )
 def test_a_mistake_is_one_line(words: tuple[str, ...], line: str, says: str):

@@ -1,9 +1,8 @@
 // Handles on the outline of the region: pulled with the mouse or a finger, moved by the arrow keys.
 import { el } from "./dom.js";
 import { t } from "./say.js";
-import { bearing, destination, distance, middle, moved } from "./sphere.js";
+import { editable, names, places, pulled, split } from "./shapes.js";
 
-const MOST = 60; // corners that have a handle each: more would hide the outline, and is no shape that was drawn by hand
 const STEP = 4; // pixels of an arrow key
 const LONG = 5; // times as many with Shift
 const STILL = 3; // pixels within which a press is a click
@@ -14,7 +13,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 export class Handles {
   /**
    * @param {HTMLElement} place the element of the sky
-   * @param {object} on: offered(whether there are handles); drawn(shape) while it changes; done(shape) when it has changed; clicked(ra, dec) for a press
+   * @param {object} on: offered(whether there are handles, and a region); drawn(shape) while it changes; done(shape) when it has changed; clicked(ra, dec) for a press
    *   on the middle that moved nothing: what lies below it is meant
    */
   constructor(aladin, place, on) {
@@ -28,12 +27,12 @@ export class Handles {
   /** Whether it is being changed: what the service says of an earlier shape must not undo that. */
   get busy() { return Boolean(this.pulled || this.timer); }
 
-  /** Take a region: a circle or a polygon has handles, other forms have none. */
+  /** Take a region: most shapes have handles, a MOC, a compound and what reaches round the sky have none. */
   set(shape) {
     if (this.busy) return;
-    const editable = shape && (shape.shape === "circle" || (shape.shape === "polygon" && shape.vertices.length <= MOST));
-    this.shape = editable ? shape : null;
-    this.on.offered(Boolean(editable));
+    const any = Boolean(shape) && editable(shape);
+    this.shape = any ? { bearing: this.shape?.bearing, ...shape } : null; // the handle on the rim stays where it was let go
+    this.on.offered(any, Boolean(shape));
     this.build();
   }
 
@@ -41,26 +40,14 @@ export class Handles {
 
   /** Make a handle of each place, or keep those that are there, and with them the focus. */
   build() {
-    const places = this.shape ? this.places() : [];
-    while (this.handles.length > places.length) this.handles.pop().remove();
-    while (this.handles.length < places.length) this.handles.push(this.handle(this.handles.length));
+    const called = this.shape ? names(this.shape) : [];
+    while (this.handles.length > called.length) this.handles.pop().remove();
+    while (this.handles.length < called.length) this.handles.push(this.handle(this.handles.length));
     this.handles.forEach((handle, index) => {
-      const name = index === 0 ? t("Middle of the region") : this.shape.shape === "circle" ? t("Rim of the circle") : t("Corner {n} of {all}", { n: index, all: places.length - 1 });
-      handle.setAttribute("aria-label", name);
+      handle.setAttribute("aria-label", called[index]);
       handle.title = this.shape.shape === "polygon" && index ? t("Pull, or use the arrow keys. Insert or a double click adds a corner, Delete takes this one out.") : t("Pull, or use the arrow keys.");
     });
     if (this.shape) this.follow();
-  }
-
-  /** The middle, and what can be pulled besides. */
-  places() {
-    if (this.shape.shape === "circle") {
-      const centre = [this.shape.ra, this.shape.dec];
-      this.bearing ??= 270; // to the west, which is to the right where north is up
-      return [centre, destination(centre, this.bearing, this.shape.radius)];
-    }
-    const { ra, dec } = middle(this.shape.vertices);
-    return [[ra, dec], ...this.shape.vertices];
   }
 
   /** Keep the handles where their places are, whatever moves the sky, as long as there are any. */
@@ -75,7 +62,7 @@ export class Handles {
 
   lay() {
     const [width, height] = [this.box.clientWidth, this.box.clientHeight];
-    this.places().forEach((place, index) => {
+    places(this.shape).forEach((place, index) => {
       const handle = this.handles[index], [x, y] = this.pixel(place);
       const seen = x >= 0 && y >= 0 && x <= width && y <= height;
       const at = seen ? `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)` : "";
@@ -115,7 +102,7 @@ export class Handles {
 
   press(event, index) {
     if (event.button) return;
-    const handle = event.currentTarget, [x, y] = this.pixel(this.places()[index]);
+    const handle = event.currentTarget, [x, y] = this.pixel(places(this.shape)[index]);
     handle.setPointerCapture(event.pointerId);
     // Where it was taken hold of, so that it does not jump below the pointer.
     this.pulled = { handle, index, begin: [event.clientX, event.clientY], before: this.shape, shift: [event.clientX - x, event.clientY - y], moved: false };
@@ -156,7 +143,7 @@ export class Handles {
     }
     const polygon = this.shape.shape === "polygon" && index > 0;
     if (event.key in ARROWS) {
-      const [x, y] = this.pixel(this.places()[index]), step = STEP * (event.shiftKey ? LONG : 1);
+      const [x, y] = this.pixel(places(this.shape)[index]), step = STEP * (event.shiftKey ? LONG : 1);
       const [right, down] = ARROWS[event.key];
       this.move(index, x + step * right, y + step * down);
       this.later();
@@ -178,11 +165,9 @@ export class Handles {
 
   /** Put a corner between this one and the next. */
   add(index) {
-    if (this.shape.shape !== "polygon" || !index || this.shape.vertices.length >= MOST) return;
-    const vertices = [...this.shape.vertices];
-    const { ra, dec } = middle([vertices[index - 1], vertices[index % vertices.length]]);
-    vertices.splice(index, 0, [ra, dec]);
-    this.change({ ...this.shape, vertices });
+    const made = this.shape.shape === "polygon" && index ? split(this.shape, index) : null;
+    if (!made) return;
+    this.change(made);
     this.handles[index + 1].focus();
     this.later();
   }
@@ -197,21 +182,8 @@ export class Handles {
   /** Move a handle to a pixel: the middle takes the whole shape along. */
   move(index, x, y) {
     const to = this.world(x, y);
-    if (!to) return;
-    const { shape } = this;
-    if (shape.shape === "circle") {
-      const centre = [shape.ra, shape.dec];
-      if (!index) return this.change({ ...shape, ra: to[0], dec: to[1] });
-      const radius = distance(centre, to);
-      if (radius > 0) {
-        this.bearing = bearing(centre, to);
-        this.change({ ...shape, radius });
-      }
-    } else if (index) {
-      this.change({ ...shape, vertices: shape.vertices.map((vertex, other) => (other === index - 1 ? to : vertex)) });
-    } else {
-      this.change({ ...shape, vertices: moved(shape.vertices, this.places()[0], to) });
-    }
+    const made = to && pulled(this.shape, index, to);
+    if (made) this.change(made);
   }
 
   change(shape) {

@@ -65,6 +65,7 @@ function fill() {
     $("#radius").value = Number((60 * region.radius).toPrecision(6));
   } else {
     $("#shape-text").value = region.text;
+    $("#other-ways").open = true;
   }
 }
 
@@ -112,8 +113,11 @@ function count() {
   if (state.found.length) parts.push(t("{n} chosen, {time} ks", { n: number(chosen.length), time: number(seconds / 1000, 1) }));
   $("#observations-count").textContent = state.total ? parts.join(", ") : t("No observation covers this region.");
   const every = chosen.length === state.found.length, tooMany = !every && chosen.length > MOST_CHOSEN;
-  $("#go").disabled = !chosen.length || tooMany || !all("#start [name=SCRIPT]:checked").length;
-  $("#go-told").textContent = tooMany
+  const looks = session.access === "read";
+  $("#go").disabled = looks || !chosen.length || tooMany || !all("#start [name=SCRIPT]:checked").length;
+  $("#go-told").textContent = looks
+    ? t("You may only look here. To run scripts, copy the session into one of your own.")
+    : tooMany
     ? t("At most {n} datasets can be chosen one by one; choose all, or a smaller region.", { n: MOST_CHOSEN })
     : !chosen.length ? t("Choose datasets above.") : $("#go").disabled ? t("Choose one script or several.") : "";
 }

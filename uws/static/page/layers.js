@@ -1,6 +1,7 @@
 // What lies on the sky: the coverage of all datasets, the region, and the footprints of the datasets in it.
 import { cameraClass } from "./table.js";
-import { cells, outlines, view } from "./region.js";
+import { cells, outlines } from "./region.js";
+import { drawn, view } from "./shapes.js";
 import { distance, middle } from "./sphere.js";
 
 const MOST = 300;
@@ -44,12 +45,7 @@ export class Layers {
     this.cells = null;
     const placed = rows.filter((row) => row.s_ra !== null && row.s_dec !== null).map((row) => [row.s_ra, row.s_dec]);
     const at = view(shape) ?? (placed.length ? middle(placed) : null);
-    if (shape.shape === "circle") this.region.add(this.A.circle(shape.ra, shape.dec, shape.radius, { color: REGION }));
-    else if (shape.vertices) this.region.add(this.A.polygon(shape.vertices, { color: REGION }));
-    else if (shape.shape === "range" && [...shape.ra, ...shape.dec].every(Number.isFinite)) {
-      const [[a, b], [c, d]] = [shape.ra, shape.dec];
-      this.region.add(this.A.polygon([[a, c], [b, c], [b, d], [a, d]], { color: REGION }));
-    }
+    for (const outline of drawn(shape)) this.region.add(this.forms(outline, { color: REGION }));
     const listed = cells(shape);
     if (listed) {
       this.cells = this.A.MOCFromJSON(listed, { name: "cells", color: REGION, opacity: 0.35, lineWidth: 2, fill: true, edge: false, perimeter: true });

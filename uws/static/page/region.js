@@ -1,7 +1,6 @@
 // The region: from what was typed, drawn or sent to the text that POS takes, and back to a shape.
 import { base, json } from "./dom.js";
 import { t } from "./say.js";
-import { middle } from "./sphere.js";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
@@ -12,7 +11,7 @@ export function shapeText(text) {
   return bare ? `POLYGON ${words.join(" ")}` : text.trim();
 }
 
-const round = (degrees) => Number(degrees.toFixed(6));
+export const round = (degrees) => Number(degrees.toFixed(6));
 
 export function circle(ra, dec, radius) {
   return `CIRCLE ${round((ra + 360) % 360)} ${round(dec)} ${round(radius)}`;
@@ -40,17 +39,6 @@ export async function ask(address, region, most, signal) {
   else form.append("POS", region);
   form.append("MAXREC", most);
   return json(address, { method: "POST", body: form, signal });
-}
-
-/** The middle of a shape and its width in degrees, to look at; null where it has none of its own. */
-export function view(shape) {
-  if (shape.shape === "circle") return { ra: shape.ra, dec: shape.dec, width: 2 * shape.radius };
-  if (shape.shape === "point") return { ra: shape.ra, dec: shape.dec, width: 0.2 };
-  if (shape.shape === "range") {
-    const [[a, b], [c, d]] = [shape.ra, shape.dec];
-    return { ra: (a + (b < a ? b + 360 : b)) / 2 % 360, dec: (c + d) / 2, width: Math.max(b - a, d - c) };
-  }
-  return shape.vertices ? middle(shape.vertices) : null;
 }
 
 const MOST_CELLS = 50000;

@@ -18,7 +18,8 @@ export class Session {
     if (this.id) {
       await send("PATCH", this.address, { region, datasets });
     } else {
-      const made = await send("POST", `${base}/api/sessions`, { region, datasets });
+      const name = t("Session of {date}", { date: new Date().toISOString().slice(0, 16).replace("T", " ") });
+      const made = await send("POST", `${base}/api/sessions`, { name, region, datasets });
       this.id = made.id;
       history.replaceState(null, "", made.href);
     }

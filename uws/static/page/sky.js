@@ -28,6 +28,7 @@ export async function sky(element, { place = "local", hips = "", target = "0 0",
   const aladin = A.aladin(element, {
     survey: hips || `${base}/static/plain`, hipsList: [], log: false, target, fov, projection: "SIN", cooFrame: "ICRS",
     showCooGrid: true, gridColor: "rgb(120, 150, 200)", gridOpacity: 0.35,
+    backgroundColor: "rgb(14, 19, 33)", // of the plain background, as long as it is not there
     reticleColor: "rgb(150, 170, 210)", reticleSize: 18,
     showReticle: true, showStatusBar: false, showLayersControl: false, showFullscreenControl: true, showGotoControl: false,
     showShareControl: false, showSimbadPointerControl: false, showContextMenu: false, showFrame: true, showFov: true, showCooGridControl: false,

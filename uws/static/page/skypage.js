@@ -3,12 +3,13 @@ import { $, all, base, el, show } from "./dom.js";
 import { draw } from "./draw.js";
 import { Handles } from "./edit.js";
 import { Layers } from "./layers.js";
-import { circle, polygon } from "./region.js";
+import { text } from "./shapes.js";
 import { t } from "./say.js";
 import { sky } from "./sky.js";
 
 const SURVEYS = [["DSS2", "https://alasky.cds.unistra.fr/DSS/DSSColor"], ["2MASS", "https://alasky.cds.unistra.fr/2MASS/Color"]];
 const PATIENCE = 3000;
+const LEAST = 3; // degrees that are seen at first, also where the archive is one field
 const told = (text) => { $("#sky-told").textContent = text; };
 
 /** Ask the reader before anything is loaded from elsewhere. */
@@ -24,10 +25,11 @@ function agreed(address) {
 export async function begin(front, page) {
   const place = front.dataset.aladin;
   const hips = await local(front.dataset.hips);
+  const [ra, dec, width] = front.dataset.view ? front.dataset.view.split(" ").map(Number) : [0, 0, 180];
   if (place !== "local") await agreed(place);
   let made;
   try {
-    made = await sky($("#sky"), { place, hips, fov: 120, target: "83.6 22.0" });
+    made = await sky($("#sky"), { place, hips, fov: Math.min(180, Math.max(LEAST, 1.6 * width)), target: `${ra} ${dec}` });
   } catch (error) {
     show($("#sky"), false);
     show($(".sky-tools"), false);
@@ -41,11 +43,13 @@ export async function begin(front, page) {
   const layers = new Layers(made, front.dataset.coverage);
   const clicked = clicks(made.aladin, layers, page);
   layers.handles = new Handles(made.aladin, $("#sky"), {
-    offered: (any) => show($("#handles-told"), any),
+    offered(any, region) {
+      show($("#handles-told"), any);
+      show($("#field-told"), region && !any);
+    },
     drawn: (shape) => layers.setRegion(shape, false),
     done: async (shape) => {
-      const text = shape.shape === "circle" ? circle(shape.ra, shape.dec, shape.radius) : polygon(shape.vertices);
-      if (await page.take(text, { move: false }) === false) layers.setRegion(page.region(), false);
+      if (await page.take(text(shape), { move: false }) === false) layers.setRegion(page.region(), false);
     },
     clicked,
   });
