@@ -236,8 +236,9 @@ def _text(said: bytes | str) -> str:
 
 def _for_ever(error: Exception) -> bool:
     """Whether a mail server refuses the address for good (a code from 500, RFC 5321, 4.2.1)."""
-    refused = isinstance(error, smtplib.SMTPRecipientsRefused)
-    return refused and all(code >= 500 for code, _ in error.recipients.values())
+    if not isinstance(error, smtplib.SMTPRecipientsRefused):
+        return False
+    return all(code >= 500 for code, _ in error.recipients.values())
 
 
 def _kind(delivery: Delivery) -> str:

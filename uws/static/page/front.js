@@ -93,14 +93,18 @@ function filter() {
     return words.every((word) => row.words.includes(word));
   });
   table.set(state.shown);
-  const drawn = layers?.setDatasets(state.shown);
-  mark();
-  $("#table-told").textContent = drawn !== undefined && drawn < state.shown.length ? t("The footprints of the first {n} are drawn.", { n: drawn }) : "";
+  footprints();
   show($("#observations"));
   show($("#choose"), state.found.length > 0);
   show($("#table"), state.found.length > 0);
   show($(".filters"), state.found.length > 0);
   count();
+}
+
+function footprints() {
+  const drawn = layers?.setDatasets(state.shown);
+  mark();
+  $("#table-told").textContent = drawn !== undefined && drawn < state.shown.length ? t("The footprints of the first {n} are drawn.", { n: drawn }) : "";
 }
 
 const day = (row) => (row.t_min === null ? "" : new Date((row.t_min - 40587) * 864e5).toISOString().slice(0, 10));
@@ -155,7 +159,7 @@ async function startSky() {
     region: () => state.region,
     row: (id) => state.found.find((one) => one.id === id),
   });
-  if (layers && state.region) { layers.setRegion(state.region, true, state.found); filter(); }
+  if (layers && state.region) { layers.setRegion(state.region, true, state.found); footprints(); }
 }
 
 // ---------------------------------------------------------------- deep links
