@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from uws.accounts import Accounts
 
 
-@click.group()
+@click.group(short_help="Accounts, limits of users, tokens for programs.")
 def users() -> None:
     """Say who has an account and how much each may have, and make tokens for programs."""
 

@@ -86,7 +86,7 @@ def _tame(parameters: dict[str, Any]) -> None:
 
 
 def _fuzz(operation: APIOperation, mode: GenerationMode, probe: Probe) -> None:
-    @settings(EXAMPLES, max_examples=3 if mode is GenerationMode.NEGATIVE else EXAMPLES.max_examples)
+    @settings(EXAMPLES, max_examples=2 if mode is GenerationMode.NEGATIVE else EXAMPLES.max_examples)
     @given(operation.as_strategy(generation_mode=mode))
     def send(case: Case) -> None:
         if "script" in case.path_parameters:
