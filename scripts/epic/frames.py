@@ -34,10 +34,13 @@ class Frames:
         self._at_hand: tuple[int, Floats, Floats] | None = None
         self._begins = np.empty(0)
         self._gained = np.zeros(1)
+        if self._number and not self._in_order():
+            times = self._columns(slice(None), "TIME")[0]
+            # a frame of no time is none; argsort puts it last
+            self._number = int(np.count_nonzero(np.isfinite(times)))
+            self._order = np.argsort(times, kind="stable")[: self._number]
         if not self._number:
             return
-        if not self._in_order():
-            self._order = np.argsort(self._columns(slice(None), "TIME")[0], kind="stable")
         if events.columns_of(self._name, "TIMEDEL", part=slice(0), must=False) is None:
             self._width = self._spacing()
         begins, gained = [], [0.0]

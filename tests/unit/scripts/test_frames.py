@@ -45,6 +45,17 @@ def test_frames_out_of_order_are_put_in_order(pn, times, tmp_path, monkeypatch):
     assert np.array_equal(Frames(EventList(mixed), 4).upto(times), Frames(EventList(pn), 4).upto(times))
 
 
+@pytest.mark.parametrize("lost", [1, None])
+def test_a_frame_of_no_time_is_none(pn, times, tmp_path, lost):
+    other = tmp_path / "other.fits"
+    with fits.open(pn) as hdus:
+        hdus["EXPOSU04"].data["TIME"][:lost] = np.nan
+        hdus.writeto(other)
+    found, whole = Frames(EventList(other), 4).upto(times), Frames(EventList(pn), 4).upto(times)
+    # with none left it is as without the table: all time is live
+    assert found == pytest.approx(whole if lost else times, abs=1)
+
+
 def test_the_spacing_of_very_many_frames_is_that_of_some(pn, times, monkeypatch):
     whole = Frames(EventList(pn), 4).upto(times)
     monkeypatch.setattr(frames, "ENOUGH", 50)
