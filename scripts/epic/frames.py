@@ -36,9 +36,9 @@ class Frames:
         self._gained = np.zeros(1)
         if self._number and not self._in_order():
             times = self._columns(slice(None), "TIME")[0]
-            # a frame of no time is none; argsort puts it last
-            self._number = int(np.count_nonzero(np.isfinite(times)))
-            self._order = np.argsort(times, kind="stable")[: self._number]
+            order = np.argsort(times, kind="stable")
+            self._order = order[np.isfinite(times[order])]  # a frame of no time is none
+            self._number = len(self._order)
         if not self._number:
             return
         if events.columns_of(self._name, "TIMEDEL", part=slice(0), must=False) is None:
@@ -82,9 +82,10 @@ class Frames:
         return edges, level
 
     def _in_order(self) -> bool:
-        """Tell whether the frames stand in the order of their times."""
+        """Tell whether the frames stand in the order of their times, and each has one."""
         starts = range(0, self._number, BLOCK)
-        return all((np.diff(self._columns(slice(at, at + BLOCK + 1), "TIME")[0]) >= 0).all() for at in starts)
+        blocks = (self._columns(slice(at, at + BLOCK + 1), "TIME")[0] for at in starts)
+        return all(np.isfinite(times).all() and (np.diff(times) >= 0).all() for times in blocks)
 
     def _spacing(self) -> float:
         """Return the median spacing of the frames, of some of them where they are very many, s."""

@@ -45,11 +45,12 @@ def test_frames_out_of_order_are_put_in_order(pn, times, tmp_path, monkeypatch):
     assert np.array_equal(Frames(EventList(mixed), 4).upto(times), Frames(EventList(pn), 4).upto(times))
 
 
+@pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("lost", [1, None])
-def test_a_frame_of_no_time_is_none(pn, times, tmp_path, lost):
+def test_a_frame_of_no_time_is_none(pn, times, tmp_path, lost, nothing):
     other = tmp_path / "other.fits"
     with fits.open(pn) as hdus:
-        hdus["EXPOSU04"].data["TIME"][:lost] = np.nan
+        hdus["EXPOSU04"].data["TIME"][:lost] = nothing
         hdus.writeto(other)
     found, whole = Frames(EventList(other), 4).upto(times), Frames(EventList(pn), 4).upto(times)
     # with none left it is as without the table: all time is live
