@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from index.cells import cap_ranges, zone_ranges
 from index.errors import RegionError
-from index.healpix import MAX_ORDER, PIXEL_AREA, SKY_AREA, cell_size, moc_of, ranges_of
+from index.healpix import MAX_ORDER, PIXEL_AREA, SKY_AREA, Ranges, cell_size, moc_of, ranges_of
 
 if TYPE_CHECKING:
     from mocpy import MOC
@@ -109,19 +109,28 @@ class Circle:
 
     def build(self, order: int) -> MOC:
         """Give the cells that the circle touches."""
-        if self.radius <= 90:
-            from mocpy import MOC, mocpy
+        return moc_of(circle_ranges(self, order), order)
 
-            # the function behind MOC.from_cone, without the objects of astropy that take as long; and the border is
-            # tried one order deeper, not two: half the time, for 4 % of a cell more
-            moc = MOC(mocpy.from_cone(self.ra, self.dec, self.radius, order, 1))
-            ranges = ranges_of(moc)
-            excess = int((ranges[:, 1] - ranges[:, 0]).sum()) * PIXEL_AREA - self.area
-            # mocpy is fast, and goes wrong by whole cells if at all; the factor is 0.75 then, from 0.4 to 1.2
-            cell = cell_size(order)
-            if 0.35 * self.perimeter * cell < excess < 1.3 * self.perimeter * cell + 6 * cell**2:
-                return moc
-        return moc_of(cap_ranges(self.ra, self.dec, self.radius, order), order)
+
+@lru_cache(maxsize=16)  # a search is asked again: with its coverage, for its next page, as the region of a job
+def circle_ranges(circle: Circle, order: int) -> Ranges:
+    """Give the cells up to an order that a circle touches, as ranges that nobody may write to."""
+    ranges = None
+    if circle.radius <= 90:
+        from mocpy import MOC, mocpy
+
+        # the function behind MOC.from_cone, without the objects of astropy that take as long; and the border is
+        # tried one order deeper, not two: half the time, for 4 % of a cell more
+        found = ranges_of(MOC(mocpy.from_cone(circle.ra, circle.dec, circle.radius, order, 1)))
+        excess = int((found[:, 1] - found[:, 0]).sum()) * PIXEL_AREA - circle.area
+        # mocpy is fast, and goes wrong by whole cells if at all; the factor is 0.75 then, from 0.4 to 1.2
+        cell = cell_size(order)
+        if 0.35 * circle.perimeter * cell < excess < 1.3 * circle.perimeter * cell + 6 * cell**2:
+            ranges = found
+    if ranges is None:
+        ranges = cap_ranges(circle.ra, circle.dec, circle.radius, order)
+    ranges.flags.writeable = False
+    return ranges
 
 
 @dataclass(frozen=True)

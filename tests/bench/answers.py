@@ -32,6 +32,7 @@ from index.query import Query
 from index.readers.found import Found
 from index.region import Region
 from index.service import Index
+from index.shapes import circle_ranges
 from jobs.engine import Engine
 from tests.bench.bare import bare_server
 from tests.bench.figure import Figure
@@ -114,6 +115,7 @@ def _whole(index: Index, regions: Sequence[str]) -> Figure:
         ranges = ranges_of(Region.parse(text).moc())
         bare.append(_timed(lambda ranges=ranges: [segment.overlaps(ranges) for segment in segments]))  # type: ignore[misc]
         index._recent = RecentCells(index._store)  # so that the rows come from SQL
+        circle_ranges.cache_clear()
         start = time.perf_counter()
         rows.append(len(list(index.answer(Query(Region.parse(text))).rows())))
         whole.append(time.perf_counter() - start)

@@ -18,6 +18,7 @@ from index.healpix import Ranges, moc_of, ranges_of
 from index.postings import Coverage, Postings
 from index.region import Region
 from index.service import Index
+from index.shapes import circle_ranges
 from index.store import metadata
 from tests.bench import sky
 from tests.bench.figure import Figure
@@ -148,6 +149,7 @@ def _region(snapshot: Snapshot) -> Figure:
 
 
 def _answered(snapshot: Snapshot, text: str) -> Region:
+    circle_ranges.cache_clear()
     region = Region.parse(text)
     snapshot.overlaps(ranges_of(region.moc()))
     return region
