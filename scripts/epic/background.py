@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,7 @@ CELL, HOLE, EXCESS = 8.0, 20.0, 5.0
 """Arcsec of the cells that are searched for other sources, of the holes cut out, and the sigmas of what is cut out."""
 
 
-@dataclass(frozen=True)
-class Ring:
+class Ring(NamedTuple):
     """A ring with holes, X, Y pixels."""
 
     text: str

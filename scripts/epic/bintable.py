@@ -50,7 +50,7 @@ def bintable(name: str, columns: Sequence[Column], rows: int | None = None) -> H
         if values.dtype.kind == "b":
             values = np.where(values, b"T", b"F")
         elif values.dtype.kind == "U":
-            values = np.char.encode(values, "ascii", "replace")
+            values = np.array([text.encode("ascii", "replace") for text in values.tolist()])
         table[field] = values
     header = Header()
     header.update(

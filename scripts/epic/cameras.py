@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Camera:
+class Camera(NamedTuple):
     """One EPIC camera and the conventions of its data."""
 
     name: str

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,8 @@ class Affine:
     @cached_property
     def inverse(self) -> Affine:
         """The map back."""
-        back = np.linalg.inv(self.matrix).astype(np.float64)
+        (a, b), (c, d) = self.matrix.tolist()
+        back = np.array([[d, -b], [-c, a]]) / (a * d - b * c)
         return Affine(back, -back @ self.offset)
 
     def after(self, first: Affine) -> Affine:
@@ -54,8 +56,7 @@ class Affine:
         return Affine(found[:2].T, found[2])
 
 
-@dataclass(frozen=True)
-class Disc:
+class Disc(NamedTuple):
     """A circular part of a field of view, in DET units of 0.05 arcsec."""
 
     x: float
@@ -73,8 +74,7 @@ class Disc:
         return np.column_stack([self.x + reach * np.cos(angle), self.y + reach * np.sin(angle)])
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(NamedTuple):
     """A rectangular part of a field of view, in DET units of 0.05 arcsec."""
 
     x0: float
@@ -167,8 +167,7 @@ def _pn() -> dict[int, Affine]:
 _PN = _pn()
 
 
-@dataclass(frozen=True)
-class Chip:
+class Chip(NamedTuple):
     """One CCD that observed."""
 
     ccd: int

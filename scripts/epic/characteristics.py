@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 KEV_METRES = 1.239841984e-9
 """Wavelength of a photon of 1 keV."""
@@ -10,8 +10,7 @@ BAND = (0.15, 12.0)
 """keV."""
 
 
-@dataclass(frozen=True)
-class Characteristics:
+class Characteristics(NamedTuple):
     """The cells of ObsCore that are those of a camera."""
 
     s_resolution: float

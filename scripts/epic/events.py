@@ -281,7 +281,7 @@ class EventList:
             for name, unit in self._units.items()
             if re.fullmatch(r"EXPOSU\d\d", name) and unit.shape.get("NAXIS2", 0) > 0
         ]
-        return tuple(sorted(frames)) if frames else tuple(int(n) for n in np.unique(self.sample.column("CCDNR")))
+        return tuple(sorted(frames or set(self.sample.column("CCDNR").tolist())))
 
     def extension(self, kind: str, ccd: int) -> Any:
         """Return the HDU of ``kind`` (EXPOSU, BADPIX, STDGTI) for a CCD, or None."""

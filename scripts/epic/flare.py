@@ -7,7 +7,7 @@ above 10 keV in the whole camera, in bins of 100 s; times with too high a rate a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,7 @@ WIDTH = 100.0
 """Seconds per bin of the flare curve."""
 
 
-@dataclass(frozen=True)
-class FlareCurve:
+class FlareCurve(NamedTuple):
     """The rate that betrays flares."""
 
     start: float

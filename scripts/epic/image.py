@@ -5,7 +5,7 @@ Equal to SAS ``evselect`` with the same selection and bin size, pixel for pixel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,7 @@ from scripts.epic.header import Header
 from scripts.epic.region import EVERYWHERE, Shape
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(NamedTuple):
     """The pixels of an image, laid over X, Y so that an uncropped one begins at TLMIN - 0.5."""
 
     origin: tuple[float, float]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,7 @@ MOST = 2_000_000
 """Bins of a light curve."""
 
 
-@dataclass(frozen=True)
-class Bins:
+class Bins(NamedTuple):
     """Bins of one width: bin k is TSTART + k width <= t < TSTART + (k+1) width, as in SAS ``evselect``."""
 
     start: float
@@ -72,8 +71,7 @@ def live(events: EventList, where: Bins, times: Mapping[int, Intervals], weights
     return np.minimum(seconds, where.width)
 
 
-@dataclass(frozen=True)
-class Net:
+class Net(NamedTuple):
     """A background-subtracted light curve; arrays of shape (bins,), NaN where nothing was live."""
 
     rate: Floats
@@ -104,8 +102,7 @@ def net(
     return Net(gross - sky, np.hypot(gross_error, sky_error), sky, sky_error, live_source / width)
 
 
-@dataclass(frozen=True)
-class Blocks:
+class Blocks(NamedTuple):
     """Stretches of constant rate: edges in s of shape (n + 1,), counts, live time (n,)."""
 
     edges: Floats

@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -165,7 +165,7 @@ def _datasets(observation: Row, exposures: list[Row]) -> Iterator[tuple[dict[str
             "t_exptime": None if kiloseconds is None else 1000 * kiloseconds,
         }
         field, *outlines = _on_sky(camera, ra, dec, angle, revolution)
-        yield {**facts, **asdict(CHARACTERISTICS[camera]), "s_region": stcs(*field)}, outlines
+        yield {**facts, **CHARACTERISTICS[camera]._asdict(), "s_region": stcs(*field)}, outlines
 
 
 def _on_sky(camera: str, ra: float, dec: float, angle: float | None, revolution: float | None) -> list[Floats]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -100,8 +100,8 @@ class Portion:
     def save(self, path: Path) -> None:
         """Write it for the gather task."""
         facts = {
-            "projection": asdict(self.projection),
-            "grid": asdict(self.grid),
+            "projection": self.projection._asdict(),
+            "grid": self.grid._asdict(),
             "camera": self.camera,
             "simulated": self.simulated,
             "told": self.told,

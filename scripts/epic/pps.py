@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from astropy.coordinates import Latitude, Longitude
@@ -178,7 +178,7 @@ def describe(path: Path) -> PPSDataset:
         s_region=stcs(*events.projection.to_sky(*hull(outlines).T)),
         access_format=FITS_TYPE,
         access_estsize=-(-path.stat().st_size // 1000),
-        **asdict(CHARACTERISTICS[events.camera.name]),
+        **CHARACTERISTICS[events.camera.name]._asdict(),
     )
 
 

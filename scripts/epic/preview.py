@@ -14,9 +14,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,8 +37,7 @@ _COLOURS = ((31, 90, 160), (200, 80, 20), (40, 130, 80), (130, 60, 150), (120, 1
 _HEAT = np.array([(0, 0, 0), (40, 12, 84), (120, 28, 109), (207, 68, 70), (251, 155, 6), (252, 255, 164)], dtype=float)
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """An axis of a plot."""
 
     label: str
@@ -52,8 +50,7 @@ class Axis:
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
-@dataclass(frozen=True)
-class Series:
+class Series(NamedTuple):
     """Numbers that belong together; arrays of one shape (n,)."""
 
     name: str
@@ -65,14 +62,13 @@ class Series:
     """``steps``: a histogram, each x the centre of a bin."""
 
 
-@dataclass(frozen=True)
-class Plot:
+class Plot(NamedTuple):
     """A plot of one or more series."""
 
     title: str
     x: Axis
     y: Axis
-    series: Sequence[Series] = field(default_factory=tuple)
+    series: Sequence[Series] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plot's JSON form."""
@@ -152,19 +148,21 @@ def draw(plot: Plot, path: Path) -> None:
     box = (_LEFT, _TOP, SIZE[0] - _RIGHT, SIZE[1] - _BOTTOM)
     x = _Scale(_reach(plot.series, "x", plot.x.log), plot.x, box[0], box[2])
     y = _Scale(_reach(plot.series, "y", plot.y.log), plot.y, box[3], box[1])
-    for value, text in x.ticks():
-        at = float(x(value))
+    across = [(float(x(value)), text) for value, text in x.ticks()]
+    up = [(float(y(value)), text) for value, text in y.ticks()]
+    for at, _ in across:
         pen.line((at, box[1], at, box[3]), _GRID)
-        pen.text((at, box[3] + 6), text, _INK, small, anchor="ma")
-    for value, text in y.ticks():
-        at = float(y(value))
+    for at, _ in up:
         pen.line((box[0], at, box[2], at), _GRID)
-        pen.text((box[0] - 8, at), text, _INK, small, anchor="rm")
     for number, one in enumerate(plot.series):
         _draw_series(pen, one, x, y, _COLOURS[number % len(_COLOURS)])
     # what went over the edge is covered again
-    for edge in ((0, 0, SIZE[0], box[1]), (0, 0, box[0], SIZE[1]), (box[2], 0, SIZE[0], SIZE[1])):
-        _cover(pen, edge, box, y, small)
+    for edge in ((0, 0, SIZE[0], box[1]), (0, 0, box[0], SIZE[1]), (box[2], 0, *SIZE), (0, box[3], *SIZE)):
+        pen.rectangle((*edge[:2], edge[2] - 1, edge[3] - 1), _PAPER)
+    for at, text in across:
+        pen.text((at, box[3] + 6), text, _INK, small, anchor="ma")
+    for at, text in up:
+        pen.text((box[0] - 8, at), text, _INK, small, anchor="rm")
     pen.rectangle(box, outline=_INK)
     pen.text(((box[0] + box[2]) / 2, SIZE[1] - 12), plot.x.text, _INK, small, anchor="ms")
     pen.text((SIZE[0] / 2, 10), plot.title, _INK, large, anchor="ma")
@@ -175,13 +173,6 @@ def draw(plot: Plot, path: Path) -> None:
             pen.line((box[2] - 24, at + 8, box[2] - 8, at + 8), _COLOURS[number % len(_COLOURS)], 3)
             pen.text((box[2] - 30, at), one.name, _INK, small, anchor="ra")
     png.write(path, np.asarray(picture))
-
-
-def _cover(pen: ImageDraw, edge: Sequence[float], box: Sequence[float], y: _Scale, font: Any) -> None:
-    pen.rectangle((*edge[:2], edge[2] - 1, edge[3] - 1), _PAPER)
-    if edge[2] == box[0]:
-        for value, text in y.ticks():
-            pen.text((box[0] - 8, float(y(value))), text, _INK, font, anchor="rm")
 
 
 def _beside(picture: Any, text: str, middle: float, font: Any) -> None:

@@ -6,7 +6,7 @@ it against it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Projection:
+class Projection(NamedTuple):
     """A TAN projection (Calabretta & Greisen 2002, A&A 395, 1077, section 5.1.3) without rotation.
 
     Pixels are FITS pixels: the centre of the first one is 1.

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,7 @@ NEAR = 0.5
 """Cosine of the angle from the tangent point within which a region is drawn in the projection."""
 
 
-@dataclass(frozen=True)
-class Outline:
+class Outline(NamedTuple):
     """A row of a REGION extension: the shape's name and its numbers, in X, Y pixels."""
 
     shape: str
@@ -57,8 +56,7 @@ class Shape(Protocol):
         """Tell which points lie in it."""
 
 
-@dataclass(frozen=True)
-class Circle:
+class Circle(NamedTuple):
     """A circle in X, Y."""
 
     text: str
@@ -83,8 +81,7 @@ class Circle:
         return near
 
 
-@dataclass(frozen=True)
-class Annulus:
+class Annulus(NamedTuple):
     """A ring in X, Y."""
 
     text: str
@@ -111,8 +108,7 @@ class Annulus:
         return near
 
 
-@dataclass(frozen=True)
-class Polygon:
+class Polygon(NamedTuple):
     """A polygon in X, Y."""
 
     text: str
@@ -206,8 +202,7 @@ class Wide:
         return MOC.load(self.moc)
 
 
-@dataclass(frozen=True)
-class Nowhere:
+class Nowhere(NamedTuple):
     """A region too far from the field to touch it."""
 
     text: str

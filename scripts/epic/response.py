@@ -10,9 +10,8 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,8 +26,7 @@ NEAR = 15.0
 Files = Sequence[Mapping[str, Any]]
 
 
-@dataclass(frozen=True)
-class Folded:
+class Folded(NamedTuple):
     """What a spectrum is to be folded with."""
 
     rmf: Path | None

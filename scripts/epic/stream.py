@@ -48,6 +48,7 @@ class Unit:
     """The header as it stands in the file."""
     content: bytes | bytearray = b""
     rows: Rows | None = None
+    _whole: Rows | None = None
 
     @cached_property
     def header(self) -> Header:
@@ -105,7 +106,9 @@ class Unit:
 
         :raises EventFileError: the columns do not fill the row.
         """
-        return np.frombuffer(self.content, dtype=row_type(self.header, path), count=self.shape["NAXIS2"])
+        if self._whole is None:  # a column is asked for at a time
+            self._whole = np.frombuffer(self.content, row_type(self.header, path), count=self.shape["NAXIS2"])
+        return self._whole
 
     def hdu(self) -> HDU:
         """Return it to be written again."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
@@ -15,8 +14,7 @@ from scripts.epic import bintable, fits, hdu
 from scripts.epic.hdu import HDU
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column; a value that is None is a null (NaN in FITS), a number with decimals is a double."""
 
     name: str

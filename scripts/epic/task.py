@@ -7,9 +7,8 @@ import math
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from scripts.epic.errors import ScienceError
 
@@ -52,8 +51,7 @@ class Parameters:
         return self._values.get(name)
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """One task: the work on one dataset."""
 
     slug: str

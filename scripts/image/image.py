@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,7 @@ CREATOR = "image 2.0"
 MOST_BANDS = 20
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """One dataset's events on a grid; all images of it share the header."""
 
     job: task.Task
