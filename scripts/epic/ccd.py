@@ -9,8 +9,6 @@ range of DETX and DETY, and good to a pixel (4.1 arcsec).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +23,7 @@ ENOUGH = 200
 """Events needed to fit an affine map."""
 
 
-@dataclass(frozen=True)
-class Affine:
+class Affine(NamedTuple):
     """x' = matrix @ x + offset in the plane."""
 
     matrix: Floats
@@ -37,7 +34,7 @@ class Affine:
         (a, b), (c, d) = self.matrix
         return a * x + b * y + self.offset[0], c * x + d * y + self.offset[1]
 
-    @cached_property
+    @property
     def inverse(self) -> Affine:
         """The map back."""
         (a, b), (c, d) = self.matrix.tolist()

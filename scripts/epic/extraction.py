@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -17,14 +16,12 @@ from scripts.epic.selection import Selection, select
 from scripts.epic.spectrum import check_area
 
 
-@dataclass(frozen=True)
 class Extraction:
     """A source and its background in one event list."""
 
-    events: EventList
-    selection: Selection
-    source: Shape
-    background: Shape
+    def __init__(self, events: EventList, selection: Selection, source: Shape, background: Shape) -> None:
+        self.events, self.selection = events, selection
+        self.source, self.background = source, background
 
     @cached_property
     def keep(self) -> NDArray[np.bool_]:

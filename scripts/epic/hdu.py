@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,7 @@ _BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64}
 _BYTES = 0xFFFFFFFF
 
 
-@dataclass
-class HDU:
+class HDU(NamedTuple):
     """A header with its data, as they stand in a file."""
 
     header: Header

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 BLOCK, CARD = 2880, 80
@@ -21,15 +20,17 @@ _UNPRINTABLE = re.compile(r"[^ -~]")
 _KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}")
 
 
-@dataclass(slots=True)
 class _Card:
-    name: str
-    value: Any = None
-    comment: str = ""
-    raw: str = ""
-    """As it stands in a file, 80 characters or with CONTINUE a multiple; empty where it is new or changed."""
-    known: bool = True
-    """Whether value and comment were found in ``raw``, which is done when they are asked for."""
+    """A card.
+
+    :param raw: as it stands in a file, 80 characters or with CONTINUE a multiple; empty where it is new or changed.
+    :param known: whether value and comment were found in ``raw``, which is done when they are asked for.
+    """
+
+    __slots__ = ("comment", "known", "name", "raw", "value")
+
+    def __init__(self, name: str, value: Any = None, comment: str = "", raw: str = "", *, known: bool = True) -> None:
+        self.name, self.value, self.comment, self.raw, self.known = name, value, comment, raw, known
 
     def read(self) -> None:
         """Find value and comment."""
@@ -148,7 +149,7 @@ class Header(Mapping[str, Any]):
         header = Header()
         for card in self._cards:
             if wanted(card.name):
-                mine = replace(card)
+                mine = _Card(card.name, card.value, card.comment, card.raw, known=card.known)
                 header._cards.append(mine)
                 if card.name in self._named:
                     header._named.setdefault(card.name, mine)

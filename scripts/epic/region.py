@@ -9,7 +9,6 @@ the cells of its MOC are, the file that ``moc`` of the region names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -137,8 +136,7 @@ class Polygon(NamedTuple):
         return near
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(NamedTuple):
     """A range of right ascension and declination."""
 
     text: str
@@ -146,7 +144,7 @@ class Range:
     ra: tuple[float, float]
     dec: tuple[float, float]
 
-    @cached_property
+    @property
     def _edge(self) -> tuple[Floats, Floats]:
         t = np.linspace(0, 1, 65)
         (a0, a1), (d0, d1) = self.ra, self.dec
@@ -177,15 +175,14 @@ class Range:
         return around & (dec >= d0) & (dec <= d1)
 
 
-@dataclass(frozen=True)
 class Wide:
     """A region taken from its MOC: one too wide or too far away to be drawn in the projection, or of many parts."""
 
-    text: str
-    projection: Projection
-    moc: Path
     bounds: Bounds | None = EVERYWHERE
     outlines: tuple[Outline, ...] = ()
+
+    def __init__(self, text: str, projection: Projection, moc: Path) -> None:
+        self.text, self.projection, self.moc = text, projection, moc
 
     def contains(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell which points lie in the MOC, to the size of its cells."""

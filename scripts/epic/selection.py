@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,7 @@ from scripts.epic.gti import Intervals
 from scripts.epic.task import Parameters
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """A selection on energy, pattern, flags and time."""
 
     pi: tuple[int | None, int | None]
@@ -27,9 +26,9 @@ class Selection:
     """``standard``: the header's XMMEA_EM or XMMEA_EP; ``strict``: FLAG == 0; ``none``: all."""
     flare_rate: float | None
     """Threshold of the flare filter in ct/s; None without the filter."""
-    times: dict[int, Intervals] = field(repr=False)
+    times: dict[int, Intervals]
     """Good times of each CCD."""
-    quiet: Intervals | None = field(repr=False)
+    quiet: Intervals | None
     """What the flare filter leaves; None without the filter."""
     flag_rule: str = ""
     time: tuple[float, float] | None = None
@@ -37,7 +36,7 @@ class Selection:
 
     def of(self, pi: tuple[int | None, int | None]) -> Selection:
         """Return the same selection in another range of PI."""
-        return replace(self, pi=pi)
+        return self._replace(pi=pi)
 
     def mask(self, events: EventList) -> NDArray[np.bool_]:
         """Tell which events are selected, shape (n,)."""

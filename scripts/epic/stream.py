@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,17 +37,18 @@ _WIDTHS = {"X": 1, "C": 8, "M": 16, "P": 8, "Q": 16, "A": 1}
 _FORM = re.compile(r"\s*(\d*)([LXBIJKAEDCMPQ])")
 
 
-@dataclass
 class Unit:
-    """A header with what was kept of its data."""
+    """A header with what was kept of its data.
 
-    file: str
-    """The file's name, for messages."""
-    raw: bytes
-    """The header as it stands in the file."""
-    content: bytes | bytearray = b""
-    rows: Rows | None = None
-    _whole: Rows | None = None
+    :param file: the file's name, for messages.
+    :param raw: the header as it stands in the file.
+    """
+
+    def __init__(self, file: str, raw: bytes) -> None:
+        self.file, self.raw = file, raw
+        self.content: bytes | bytearray = b""
+        self.rows: Rows | None = None
+        self._whole: Rows | None = None
 
     @cached_property
     def header(self) -> Header:
