@@ -71,7 +71,7 @@ async def links(request: Request) -> Response:
     chosen = form.one("RESPONSEFORMAT")
     if chosen and chosen.strip() != CONTENT_TYPE:
         dali.response_format(form, (VOTABLE,))
-    ids = [value for value in form.all("ID") if value.strip()]
+    ids = list(dict.fromkeys(value for value in form.all("ID") if value.strip()))
     content = await call(lambda: b"".join(document(here, ids, client_of(request))))
     return Response(content, media_type=CONTENT_TYPE)
 

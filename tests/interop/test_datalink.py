@@ -49,6 +49,11 @@ def test_datalinklint_finds_no_error(here: Service, query: str) -> None:
         assert all('arraysize="1" deprecated' in line or line.startswith("W-YAR1-x") for line in warnings), said
 
 
+def test_a_dataset_asked_for_twice_is_answered_once(here: Service) -> None:
+    once, twice = links(here, M1, "nonsense"), links(here, M1, "nonsense", M1, "nonsense")
+    assert len(twice) == len(once) > 2
+
+
 def test_the_file_and_the_coverage_are_what_the_links_say(here: Service, archive: Path) -> None:
     found = links(here, M1)
     (events,) = this(found)
