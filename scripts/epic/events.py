@@ -35,6 +35,8 @@ OTHER = {"PI": "ENERGY", "PATTERN": "GRADE", "CCDNR": "CCD_ID"}
 RING, RING_LEAST = 2.7, 100.0
 """What the automatic background lies within: times half the diagonal of a region's box, and arcsec."""
 
+COARSEST = 0.1
+"""Degrees of a step of X or Y above which a list's world coordinates cannot be right: of known missions, 0.0007."""
 SAMPLE = 50_000
 """Of longer lists at most so many events, evenly spread, are kept for fitting the geometry if only a part is read."""
 
@@ -79,7 +81,8 @@ class EventList:
         for name in self._standard_gti_names().values():
             if name not in self._units and self.epic:
                 raise EventFileError(
-                    f"{path.name}[{name}]: the extension is named in EVENTS but missing; the file is cut off"
+                    f"{path.name}[{name}]: the extension is named in EVENTS but missing; the file is cut off, "
+                    "fetch it again"
                 )
 
     def _open(self, header: Header) -> stream.Sieve | None:
@@ -199,6 +202,7 @@ class EventList:
             raise EventFileError(
                 f"{self.path.name}[EVENTS]: the keyword {name} "
                 + ("is missing" if value is None else f"is '{value}', not a number")
+                + "; take the list as the pipeline wrote it"
             ) from None
 
     def column(self, name: str) -> NDArray[Any]:
@@ -232,7 +236,8 @@ class EventList:
                 name = f"REF{axis}{wide}"
                 values.append(self.number(name if self.keyword(name) is not None else f"{narrow}{index}"))
         ra, x, dx, dec, y, dy = values
-        if not (np.isfinite(values).all() and abs(ra) <= 360 and abs(dec) <= 90 and dx and dy):
+        sound = np.isfinite(values).all() and abs(ra) <= 360 and abs(dec) <= 90
+        if not (sound and 0 < abs(dx) <= COARSEST and 0 < abs(dy) <= COARSEST):
             raise EventFileError(
                 f"{self.path.name}[EVENTS]: the world coordinates of X and Y make no sense: centre {ra:g}, {dec:g}, "
                 f"pixel {x:g}, {y:g}, step {dx:g}, {dy:g} degrees (REFXCRVL, ... or TCRVLn, ...)"
@@ -262,6 +267,7 @@ class EventList:
             raise EventFileError(
                 f"{self.path.name}[EVENTS]: the header does not define the event selection {name}"
                 + (f" in a known form: '{text}'" if text is not None else "")
+                + "; FLAGS=strict and FLAGS=none do without it"
             )
         return int(found[1], 16), found[2] == "=="
 
@@ -337,7 +343,8 @@ class EventList:
             if not must:
                 return None
             raise EventFileError(
-                f"{self.path.name}[{extension}]: has no column {missing[0]}, it has {', '.join(there) or 'none'}"
+                f"{self.path.name}[{extension}]: has no column {missing[0]}, it has {', '.join(there) or 'none'}; "
+                "take the list as the pipeline wrote it"
             )
         header = self.header_of(extension)
         return [stream.physical(rows[name][part], header, there.index(name) + 1) for name in names]
@@ -370,7 +377,8 @@ class EventList:
             elif times is None:
                 result[ccd] = np.array([[self.number("TSTART"), self.number("TSTOP")]])
             else:
-                result[ccd] = gti.normal(np.column_stack(times))
+                rows = np.column_stack(times).astype(np.float64)
+                result[ccd] = gti.normal(rows[np.isfinite(rows).all(axis=1)])  # a time without an end is none
         return result
 
 

@@ -73,11 +73,12 @@ def centres(where: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def counts(events: EventList, keep: NDArray[np.bool_], where: Grid) -> NDArray[np.int32]:
     """Return the image of the kept events, shape (rows, columns)."""
     nx, ny = where.shape
-    index = []
-    for axis, origin, first in zip("XY", where.origin, where.first, strict=True):
-        index.append(np.floor((events.column(axis)[keep] - origin) / where.bin).astype(np.int64) - first)
-    inside = (index[0] >= 0) & (index[0] < nx) & (index[1] >= 0) & (index[1] < ny)
-    flat = np.bincount(index[1][inside] * nx + index[0][inside], minlength=nx * ny)
+    x, y = (
+        np.floor((events.column(axis)[keep] - origin) / where.bin) - first
+        for axis, origin, first in zip("XY", where.origin, where.first, strict=True)
+    )
+    inside = (x >= 0) & (x < nx) & (y >= 0) & (y < ny)  # what has no place, NaN, is in no pixel
+    flat = np.bincount(y[inside].astype(np.int64) * nx + x[inside].astype(np.int64), minlength=nx * ny)
     return flat.reshape(ny, nx).astype(np.int32)
 
 

@@ -261,10 +261,12 @@ def place(region: Mapping[str, Any], projection: Projection) -> Shape:
 def bounding_circle(shape: Shape) -> tuple[float, float, float]:
     """Return centre and radius of a circle around a shape, X, Y pixels.
 
-    :raises ScienceError: the shape has no outline in the projection.
+    :raises ScienceError: the shape is on the other side of the sky, or has no outline in the projection.
     """
     if isinstance(shape, Circle):
         return shape.x, shape.y, shape.radius
+    if shape.bounds is None:
+        raise ScienceError(f"The region '{shape.text}' lies outside the field, in another part of the sky.")
     if not shape.outlines:
         raise ScienceError(
             f"The region '{shape.text}' is too wide for an automatic background; name one with BACKGROUND."

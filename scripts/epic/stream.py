@@ -59,7 +59,7 @@ class Unit:
         try:
             return Header.parse(self.raw)
         except UnicodeDecodeError as error:
-            raise EventFileError(f"{self.file}: is not a readable FITS file ({error})") from error
+            raise EventFileError(f"{self.file}: is not a readable FITS file ({error}); fetch it again") from error
 
     @cached_property
     def name(self) -> str:
@@ -149,7 +149,9 @@ class _Reader:
             try:
                 size = unit.size
             except (TypeError, ValueError, KeyError) as error:
-                raise EventFileError(f"{self.path.name}: is not a readable FITS file ({error})") from error
+                raise EventFileError(
+                    f"{self.path.name}: is not a readable FITS file ({error}); fetch it again"
+                ) from error
             if unit.name == table:
                 self._rows(unit, size, sieve(unit.header))
             else:
@@ -163,14 +165,16 @@ class _Reader:
         begin = b"XTENSION" if before else b"SIMPLE  ="
         if not raw.startswith(begin[: len(raw)]) or not raw:
             if not before:
-                raise EventFileError(f"{self.path.name}: is not a FITS file")
+                raise EventFileError(f"{self.path.name}: is not a FITS file; fetch it again")
             return None
         while not _END.search(raw, max(0, len(raw) - BLOCK)):
             block = self.stream.read(BLOCK)
             raw += block
             if len(block) < BLOCK or len(raw) % BLOCK:
                 last = before[-1].name if before else "the beginning"
-                raise EventFileError(f"{self.path.name}: the file is cut off or damaged in the header after {last}")
+                raise EventFileError(
+                    f"{self.path.name}: the file is cut off or damaged in the header after {last}; fetch it again"
+                )
         return Unit(self.path.name, raw)
 
     def _take(self, size: int, unit: Unit) -> bytearray:

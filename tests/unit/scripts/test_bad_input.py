@@ -39,6 +39,13 @@ def never_exposed(hdus):
                 hdu.header[name] = 0.0
 
 
+def endless_times(hdus):
+    """Good times that end nowhere: an infinite number cannot stand in a header."""
+    for hdu in hdus:
+        if hdu.name.startswith("STDGTI"):
+            hdu.data["STOP"] = np.inf
+
+
 def without_place(hdus):
     """Positions that are not a number, as floating-point columns have them."""
     old = hdus["EVENTS"]
@@ -62,6 +69,10 @@ def without_place(hdus):
             "damaged.fits[EVENTS]: the world coordinates of X and Y make no sense: centre 999",
         ),
         (set_keyword("REFYCDLT", 0.0), "damaged.fits[EVENTS]: the world coordinates of X and Y make no sense"),
+        (set_keyword("REFXCDLT", -1.0), "damaged.fits[EVENTS]: the world coordinates of X and Y make no sense"),
+        (set_keyword("REFXCRVL", 10.0), "The region 'CIRCLE 150.236 2.268 0.00833' lies outside the field"),
+        (endless_times, "damaged.fits has no good time"),
+        (set_keyword("XMMEA_EM", "FLAG < 3"), "damaged.fits[EVENTS]: the header does not define the event selection"),
         (set_keyword("REFXCDLT", "none"), "damaged.fits[EVENTS]: the keyword REFXCDLT is 'none', not a number"),
         (set_keyword("INSTRUME", "RGS1"), "damaged.fits[EVENTS]: is not from an EPIC camera: INSTRUME is 'RGS1'"),
         (never_exposed, "damaged.fits has no live time in the good times asked for"),
@@ -80,6 +91,12 @@ def test_events_without_a_place_are_in_no_product(damaged, run_script, simulated
     assert part.code == 0, part.err
     counts = [fits.getheader(next(run.products.glob("*_spectrum.fits")), 1)["TOTCTS"] for run in (whole, part)]
     assert counts[1] == pytest.approx(counts[0] * 6 / 7, rel=0.1)
+
+
+def test_an_image_says_nothing_of_them(damaged, run_script):
+    run = run_script("image", damaged(without_place), {})
+    assert run.code == 0, run.err
+    assert run.err == ""
 
 
 def test_photometry_of_a_list_that_was_never_exposed_has_no_value(damaged, run_job):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
 
 import numpy as np
@@ -22,9 +23,11 @@ VALUES = st.one_of(
     st.booleans(),
     st.integers(-(10**18), 10**18),
     st.floats(allow_nan=False, allow_infinity=False),
-    PRINTABLE.map(str.rstrip).filter(lambda text: len(text) < 30 or "'" not in text),
+    PRINTABLE.map(str.rstrip).filter(lambda text: "'" not in text or (len(text) < 30 and not re.search("' */", text))),
 )
-"""Of astropy's own long strings those with quotes are not asked for: it takes some ends of them for comments."""
+"""Not asked for are texts that astropy writes and cannot read again: it takes what follows a quote for a comment in
+long ones, and where a slash follows the quote.
+"""
 COMMENTS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="'"), max_size=20)
 
 
@@ -72,6 +75,14 @@ def test_a_text_of_any_length_is_read_again(text: str) -> None:
     raw = header.tobytes()
     assert Header.parse(raw)["TEXT"] == text
     assert all(raw[at : at + 8] in (b"TEXT    ", b"CONTINUE", b"END     ", b" " * 8) for at in range(0, len(raw), 80))
+
+
+@pytest.mark.parametrize("text", ["'/", "a' /b", "x'/y'", "it's/"])
+def test_a_quote_before_a_slash_ends_no_text(text: str) -> None:
+    header = Header()
+    header["TEXT"] = (text, "said of it")
+    read = Header.parse(header.tobytes())
+    assert (read["TEXT"], read.comment("TEXT")) == (text, "said of it")
 
 
 def test_cards_keep_their_order_and_words_stay_at_the_end() -> None:
