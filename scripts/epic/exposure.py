@@ -27,7 +27,7 @@ def live_time(events: EventList, ccd: int, times: Intervals) -> float:
 
     It is the share of the header's LIVETInn that :func:`collected` gives to ``times``: some dead time is in
     LIVETInn and not in FRACEXP, as the read-out of the pn camera, 6 % of a full frame. Agrees with SAS
-    to 0.25 % after a flare filter, where SAS drops about one frame at each edge.
+    to 0.05 % after a flare filter (0002970201), where SAS drops about one frame at each edge.
     """
     part, whole = collected(events, ccd, times), collected(events, ccd, events.standard_gti[ccd])
     header = events.keyword(f"LIVETI{ccd:02d}")

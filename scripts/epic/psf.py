@@ -8,7 +8,7 @@ M1 (XRT1_XPSF_0005): rc = 5.074 - 0.236 E, a = 1.472 - 0.010 E
 M2 (XRT2_XPSF_0005): rc = 4.759 - 0.203 E, a = 1.411 - 0.005 E
 PN (XMM-CCF-REL-116): rc = 6.636 - 0.305 E - 0.175 t - 0.0067 E t, a = 1.525 - 0.015 E - 0.012 t - 0.001 E t
 
-with E in keV and t in arcmin off the axis. M1 gives the numbers of SAS ``eupper`` within 0.5 %; pn lies up to 10 %
+with E in keV and t in arcmin off the axis. M1 gives the numbers of SAS ``eupper`` within 1 %; pn lies up to 11 %
 (at 15 arcsec) below them; the coefficients of M2 could be held against no independent table.
 """
 

@@ -23,6 +23,15 @@ def test_good_time_of_each_ccd_after_the_filter_equals_that_of_sas(real, real_ca
         assert abs(gti.duration(times) - header[f"ONTIME{ccd:02d}"]) < 1e-5
 
 
+def test_live_time_after_the_filter_agrees_with_sas(real, real_camera, real_events):
+    """SAS drops about a frame at each edge; scripts/image/README.md and spectrum/README.md state the share."""
+    header = fits.getheader(real / f"{real_camera}_clean.fits.gz", "EVENTS")
+    live = exposure.live_times(real_events, exposure.on_times(real_events, flare.curve(real_events).quiet(0.4)))
+    assert set(live) == {1, 2, 3, 4, 5, 6, 7}
+    for ccd, seconds in live.items():
+        assert seconds == pytest.approx(header[f"LIVETI{ccd:02d}"], rel=0.0005)
+
+
 def test_live_time_from_the_frames_agrees_with_sas(real_events):
     assert len(real_events.ccds) == 7
     for ccd, times in real_events.standard_gti.items():

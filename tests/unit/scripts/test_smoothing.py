@@ -54,6 +54,21 @@ def test_no_count_is_lost(exposure):
         assert done.factor == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.parametrize("camera", ["M1", "M2", "PN"])
+def test_real_sources_keep_their_flux(real, camera):
+    """The eight brightest places of the field of 3C 66B, within 60 arcsec: scripts/image/README.md states the share."""
+    with fits.open(real / f"{camera}_image.fits.gz") as hdus:
+        counts, pixel = hdus[0].data.astype(np.float64), abs(hdus[0].header["CDELT2"]) * 3600
+    smoothed = smoothing.smooth(counts, None, smoothing.widths(counts, 30.0, 1.0)).values
+    rows, columns = np.indices(counts.shape)
+    bright = smoothing.smooth(counts, None, 2.0).values
+    for _ in range(8):
+        row, column = np.unravel_index(np.argmax(bright), bright.shape)
+        away = np.hypot(columns - column, rows - row) * pixel
+        assert smoothed[away < 60].sum() == pytest.approx(counts[away < 60].sum(), rel=0.02)
+        bright[away < 120] = 0
+
+
 def test_the_adaptive_width_follows_the_counts():
     counts = np.full((100, 100), 0.05)
     counts[50, 50] = 1000
