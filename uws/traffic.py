@@ -21,6 +21,11 @@ from uws.protection import protected
 
 log = logging.getLogger(__name__)
 
+
+class BrokenOffError(Exception):
+    """An answer under way cannot go on: the client sees that its connection ends before it does."""
+
+
 _ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _WAIT = re.compile(r"(^|&)wait=", re.IGNORECASE)
 _OTHER = "other"
@@ -58,6 +63,9 @@ class Traffic:
         with about(request=request):
             try:
                 await self._app(scope, receive, counted)
+            except BrokenOffError as error:
+                log.warning("%s %s was broken off: %s", scope["method"], scope["path"], error)
+                raise
             except Exception:
                 status = status or 500  # the answer is made outside of all middleware
                 log.exception("%s %s failed", scope["method"], scope["path"])

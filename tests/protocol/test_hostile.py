@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -211,6 +212,26 @@ def test_long_texts_are_written_few_at_a_time(door: Door) -> None:
                 if read > 50 * 2**20:
                     break
         assert read > 50 * 2**20
+
+
+@pytest.mark.parametrize("form", ["votable", "csv", "json"])
+def test_an_answer_whose_time_is_over_ends(door: Door, form: str) -> None:
+    """A VOTable says so at its end; any other document is broken off, so that nobody takes it for whole."""
+    query = f"SELECT '{'a' * 150_000}' || a.column_name AS x FROM {_COLUMNS} AS a, {_COLUMNS} AS b"
+    data = {"LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": form}
+    with door.http.stream("POST", "/tap/sync", data=data) as answer:
+        pieces = answer.iter_raw()
+        last = next(pieces)
+        time.sleep(SECONDS + 0.5)  # it is the reader who is slow
+        if form == "votable":
+            for piece in pieces:
+                last = (last + piece)[-4096:]
+            assert b'name="QUERY_STATUS" value="ERROR"' in last
+            assert b"longer than it may" in last
+        else:
+            with pytest.raises(httpx.RemoteProtocolError):
+                for _ in pieces:
+                    pass
 
 
 @pytest.mark.parametrize("form", ["votable", "votable/b2", "csv", "tsv", "json", "fits"])

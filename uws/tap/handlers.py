@@ -23,6 +23,7 @@ from uws.tap.published import Published
 from uws.tap.request import asked
 from uws.tap.service import Answering
 from uws.tap.tables import tables
+from uws.traffic import BrokenOffError
 from uws.uploads import sort_out
 from uws.waiting import gone
 
@@ -74,9 +75,9 @@ def _said(rows: Iterator[tuple[Cell, ...]], chosen: Format) -> Iterator[tuple[Ce
     """Yield rows; a VOTable ends early where the query fails, and says so, any other document breaks off."""
     try:
         yield from rows
-    except StatementError:
+    except StatementError as error:
         if not chosen.name.startswith("votable"):
-            raise
+            raise BrokenOffError(str(error)) from error
 
 
 def _status(answering: Answering) -> tuple[str, str] | None:
