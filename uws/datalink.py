@@ -26,10 +26,12 @@ from uws import access, context, dali, descriptors, errors, services, votable
 from uws.addresses import SODA, Addresses
 from uws.client import Client, client_of
 from uws.context import Context, call
+from uws.dali import Format
 from uws.tabular import VOTABLE
 from uws.votable import Cell
 
 CONTENT_TYPE = "application/x-votable+xml;content=datalink"
+FORMAT = Format("votable", CONTENT_TYPE, VOTABLE.others)
 MAX_IDS = 1000
 """Ids in one request; of further ones the answer says that it overflows."""
 COVERAGE = "coverage"
@@ -65,15 +67,13 @@ SEMANTICS = {
 
 async def links(request: Request) -> Response:
     """Tell what there is of each dataset that ID names."""
-    errors.set_form(request, "votable")
+    errors.set_form(request, "fault")
     here = context.of(request)
     form = await dali.read(request)
-    chosen = form.one("RESPONSEFORMAT")
-    if chosen and chosen.strip() != CONTENT_TYPE:
-        dali.response_format(form, (VOTABLE,))
-    ids = [value for value in form.all("ID") if value.strip()]
+    chosen = dali.response_format(form, (FORMAT,))
+    ids = list(dict.fromkeys(value for value in form.all("ID") if value.strip()))
     content = await call(lambda: b"".join(document(here, ids, client_of(request))))
-    return Response(content, media_type=CONTENT_TYPE)
+    return Response(content, headers={"Content-Type": chosen.content_type})
 
 
 def document(here: Context, ids: Sequence[str], client: Client) -> Iterator[bytes]:

@@ -39,7 +39,7 @@ _NOTHING = AnyOf("id", ("",))
 
 async def query(request: Request) -> Response:
     """Find datasets."""
-    errors.set_form(request, "sia2")
+    errors.set_form(request, "fault")
     here = context.of(request)
     form = await dali.read(request)
     return await call(_answer, here, form, dali.response_format(form, discovery.FORMATS))

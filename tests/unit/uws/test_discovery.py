@@ -252,6 +252,35 @@ def test_who_may_have_the_files(tmp_path_factory: pytest.TempPathFactory, settin
     engine.stop()
 
 
+def test_links_are_asked_for_by_any_media_type_of_a_votable(probe: Client) -> None:
+    id_ = "0000000000/M1/S001"
+    for asked, told in {
+        "votable": datalink.CONTENT_TYPE,
+        CONTENT_TYPE: datalink.CONTENT_TYPE,
+        f"{CONTENT_TYPE}; serialization=tabledata": datalink.CONTENT_TYPE,
+        "text/xml": "text/xml",
+    }.items():
+        answer = probe.get("datalink", "links", ID=id_, RESPONSEFORMAT=asked)
+        assert answer.headers["content-type"] == told
+        assert {str(row["ID"]) for row in rows(answer)} == {id_}
+
+
+def test_links_are_refused_with_a_word_of_the_standard(probe: Client) -> None:
+    for wrong in ({"RESPONSEFORMAT": "csv"}, {"ID": "a\0"}, {"RESPONSEFORMAT": ["votable", "votable"]}):
+        answer = probe.get("datalink", "links", **wrong)
+        assert (answer.status_code, answer.headers["content-type"]) == (400, CONTENT_TYPE)
+        assert status(answer)[1].startswith("UsageFault: ")  # DataLink 1.1, section 3.4
+
+
+def test_the_links_of_an_id_follow_each_other(probe: Client) -> None:
+    one, other = "0000000000/M1/S001", "0000000001/M1/S001"
+    found = [str(row["ID"]) for row in rows(probe.get("datalink", "links", ID=[one, other, one]))]
+    assert list(dict.fromkeys(found)) == [one, other]
+    assert found == sorted(found)
+    many = probe.get("datalink", "links", ID=[one] * (datalink.MAX_IDS + 1))
+    assert status(many) == ("OK", "")
+
+
 @pytest.mark.parametrize("name", ["sia2", "scs", "soda"])
 def test_the_examples_are_calls_that_work(probe: Client, name: str) -> None:
     answer = probe.get(name, "examples")
