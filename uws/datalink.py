@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from index.columns import Column
 from index.dataset import Dataset, File
@@ -117,9 +117,14 @@ def _rows(here: Context, given: str, used: dict[str, Script], found: list[Datase
     found.append(dataset)
     place = _place(here.addresses, dataset)
     for file in dataset.files:
+        term, size = semantics(file.kind), _size(file)
+        if size is None and _elsewhere(file) is None:
+            why = f"NotFoundFault: the file {_name(file)} is not where it was indexed"
+            yield given, None, None, why, None, term, None, None
+            continue
         address = f"{place}/{quote(_name(file), safe='')}"
         about = f"{file.kind.replace('_', ' ')}: {_name(file)}"
-        yield given, address, None, None, about, semantics(file.kind), file.content_type, _size(file)
+        yield given, address, None, None, about, term, file.content_type, size
     yield given, f"{place}/{COVERAGE}", None, None, "Coverage as a MOC", "#auxiliary", "application/fits", None
     kinds = [file.kind for file in dataset.files]
     cutout = here.jobs.scripts.find(SODA)
@@ -162,7 +167,13 @@ def _name(file: File) -> str:
     return file.path.name
 
 
+def _elsewhere(file: File) -> str | None:
+    """Return the address of a file that anybody can ask for, None where it lies here or in a bucket."""
+    return file.address if file.address is not None and file.address.startswith("http") else None
+
+
 def _size(file: File) -> int | None:
+    """Return the bytes of a file, None where it does not lie here."""
     try:
         return file.path.stat().st_size
     except OSError:
@@ -179,11 +190,13 @@ def _dataset(request: Request) -> Dataset:
 
 
 async def file(request: Request) -> Response:
-    """Serve a file of a dataset."""
+    """Serve a file of a dataset, or lead to where it is."""
     access.admit_to_files(request)
     dataset, name = await call(_dataset, request), request.path_params["file"]
     for found in dataset.files:
         if _name(found) == name:
+            if address := _elsewhere(found):
+                return RedirectResponse(address)
             if not await call(found.path.is_file):
                 raise NotFoundError(f"The file {name} of the dataset {dataset.id} is not where it was indexed.")
             headers = {"X-Content-Type-Options": "nosniff"}
