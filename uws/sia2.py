@@ -13,9 +13,9 @@ from lxml import etree
 from starlette.requests import Request
 from starlette.responses import Response
 
-from index.combination import Combination
+from index.combination import MAX_PARTS, Combination
 from index.errors import CoverageError
-from index.query import MAX_VALUES, AnyOf, Query
+from index.query import AnyOf, Query
 from index.region import Region
 from jobs.errors import ParameterError
 from uws import context, dali, datalink, descriptors, discovery, errors, services
@@ -86,8 +86,8 @@ def _plain(media_type: str) -> str:
 
 def _region(texts: list[str], index: Index) -> Region | None:
     """Return the union of regions."""
-    if len(texts) > MAX_VALUES:
-        raise ParameterError("POS", f"{len(texts)} values", f"at most {MAX_VALUES} are allowed")
+    if len(texts) > MAX_PARTS:
+        raise ParameterError("POS", f"{len(texts)} values", f"at most {MAX_PARTS} are allowed")
     regions = []
     for text in texts:
         try:
