@@ -55,13 +55,25 @@ def status(response: httpx.Response) -> tuple[str, str]:
 
 
 @contextmanager
-def kept(home: Path, file: File, dataset_files: str = "anybody") -> Iterator[Client]:
+def kept(home: Path, file: File, dataset_files: str = "anybody", **about: str) -> Iterator[Client]:
     """A service with a dataset of one file."""
     settings = Settings(home=home, public_url="https://amora.example/x", dataset_files=dataset_files)
     engine = open_engine(settings)
-    engine.index.add([replace(found(0), files=((file.kind, file.path, file.content_type),))])
+    engine.index.add([replace(found(0), files=((file.kind, file.path, file.content_type),), **about)])
     yield Client(create_app(engine, settings), engine)
     engine.stop()
+
+
+def test_names_that_xml_cannot_carry_stop_no_search(tmp_path: Path) -> None:
+    file = File("events", tmp_path / "a.fits", "application/fits")
+    with kept(tmp_path, file, obs_collection="A\x1b ]]> & <", instrument_name="\uffff") as here:
+        for asked in ({"MAXREC": "0"}, {}, {"RESPONSEFORMAT": "csv"}, {"RESPONSEFORMAT": "fits"}):
+            assert here.get("sia2", "query", **asked).status_code == 200
+        root = etree.fromstring(here.get("sia2", "query", MAXREC="0").content)
+        options = [option.get("value") for option in root.iterfind(".//v:OPTION", V)]
+        assert "A\ufffd ]]> & <" in options
+        (row,) = rows(here.get("sia2", "query"))
+        assert row["obs_collection"] == "A\ufffd ]]> & <"
 
 
 def links_of_the_data(here: Client) -> list[Any]:
