@@ -15,6 +15,12 @@ RELATIONS: tuple[str, ...] = get_args(Relation)
 
 MAX_VALUES = 1000
 """Values of one filter."""
+MAX_INTERVALS = 200
+"""Intervals of all filters together: each is held against each dataset."""
+MAX_PATTERNS = 50
+"""Texts with ``*`` of all filters together, for the same reason; others are looked up."""
+MAX_TEXT = 1000
+"""Characters of a text of a filter: a database takes no longer patterns."""
 
 
 @dataclass(frozen=True)
@@ -124,13 +130,22 @@ class Query:
     after: Mark | None = None
 
     def __post_init__(self) -> None:
-        """Raise QueryError for what asks about the overlap with no region."""
+        """Raise QueryError for what asks about the overlap with no region, or for too much at once."""
         if self.region is None and self.ordered.by == "overlap":
             raise QueryError("an order by overlap takes a region, and none was given")
         if self.region is None and self.relation != "overlaps":
             raise QueryError(f"whether a dataset {self.relation} a region takes a region, and none was given")
         if self.after and self.offset:
             raise QueryError("a page begins after a row or at a number of rows, not both")
+        texts = [text for given in self.filters if isinstance(given, AnyOf) for text in given.texts]
+        intervals = [each for given in self.filters if isinstance(given, Within) for each in given.intervals]
+        for what, number, most in (
+            ("intervals", len(intervals), MAX_INTERVALS),
+            ("texts with *", sum("*" in text for text in texts), MAX_PATTERNS),
+            ("characters in a text", max(map(len, texts), default=0), MAX_TEXT),
+        ):
+            if number > most:
+                raise QueryError(f"what is asked of metadata can have at most {most} {what}, not {number}")
 
     @property
     def ordered(self) -> Order:

@@ -469,7 +469,7 @@ def _list(keys: Sequence[int]) -> str:
 
 def _condition(given: Filter) -> ColumnElement[bool]:
     if isinstance(given, AnyOf):
-        return or_(*(_is(given, text) for text in given.texts))
+        return _is_any(given)
     if isinstance(given, Numbers):
         column = dataset.c[given.column]
         # PostgreSQL compares no truth with a number
@@ -478,17 +478,18 @@ def _condition(given: Filter) -> ColumnElement[bool]:
     return or_(*(_touches(given, low, high) for low, high in given.intervals))
 
 
-def _is(given: AnyOf, text: str) -> ColumnElement[bool]:
+def _is_any(given: AnyOf) -> ColumnElement[bool]:
+    """Look whole texts up together, and hold each pattern against the column."""
     column: ColumnElement[Any] = dataset.c[given.column]
-    if given.column in _AS_GIVEN and "*" not in text:
-        return column == text
+    texts = given.texts
     if given.folded:
-        column, text = func.replace(column, " ", ""), "".join(text.split())
+        column, texts = func.replace(column, " ", ""), tuple("".join(text.split()) for text in texts)
+    whole = [text for text in texts if "*" not in text]
+    patterns = [re.sub(r"([\\%_])", r"\\\1", text).replace("*", "%") for text in texts if "*" in text]
     # the database makes both sides small, since each has its own idea of what that is
-    if "*" not in text:
-        return func.lower(column) == func.lower(text)
-    pattern = re.sub(r"([\\%_])", r"\\\1", text).replace("*", "%")
-    return func.lower(column).like(func.lower(pattern), escape="\\")
+    small = func.lower(column)
+    found = column.in_(whole) if given.column in _AS_GIVEN else small.in_([func.lower(text) for text in whole])
+    return or_(found, *(small.like(func.lower(pattern), escape="\\") for pattern in patterns))
 
 
 def _touches(given: Within, low: float, high: float) -> ColumnElement[bool]:

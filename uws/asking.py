@@ -15,7 +15,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from index.errors import QueryError
-from index.query import MAX_VALUES, ORDERS, RELATIONS, AnyOf, Filter, Mark, Numbers, Order, Query, Within
+from index.query import (
+    MAX_INTERVALS,
+    MAX_VALUES,
+    ORDERS,
+    RELATIONS,
+    AnyOf,
+    Filter,
+    Mark,
+    Numbers,
+    Order,
+    Query,
+    Within,
+)
 from index.region import Region
 from jobs.errors import ParameterError, RequestError
 from uws.dali import Form
@@ -47,9 +59,11 @@ class Parameter:
 
         :raises ParameterError: one of them is not allowed.
         """
-        if len(values) > MAX_VALUES:
-            raise ParameterError(self.name, f"{len(values)} values", f"at most {MAX_VALUES} are allowed")
-        if self.kind in ("interval", "time"):
+        intervals = self.kind in ("interval", "time")
+        most = MAX_INTERVALS if intervals else MAX_VALUES
+        if len(values) > most:
+            raise ParameterError(self.name, f"{len(values)} values", f"at most {most} are allowed")
+        if intervals:
             return Within(self.columns[0], self.columns[-1], tuple(map(self._interval, values)))
         if self.kind in ("integer", "flag"):
             return Numbers(self.columns[0], tuple(map(self._number, values)))

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from index.columns import Column
 from index.dataset import Dataset, File
@@ -26,10 +26,12 @@ from uws import access, context, dali, descriptors, errors, services, votable
 from uws.addresses import SODA, Addresses
 from uws.client import Client, client_of
 from uws.context import Context, call
+from uws.dali import Format
 from uws.tabular import VOTABLE
 from uws.votable import Cell
 
 CONTENT_TYPE = "application/x-votable+xml;content=datalink"
+FORMAT = Format("votable", CONTENT_TYPE, VOTABLE.others)
 MAX_IDS = 1000
 """Ids in one request; of further ones the answer says that it overflows."""
 COVERAGE = "coverage"
@@ -65,15 +67,13 @@ SEMANTICS = {
 
 async def links(request: Request) -> Response:
     """Tell what there is of each dataset that ID names."""
-    errors.set_form(request, "votable")
+    errors.set_form(request, "fault")
     here = context.of(request)
     form = await dali.read(request)
-    chosen = form.one("RESPONSEFORMAT")
-    if chosen and chosen.strip() != CONTENT_TYPE:
-        dali.response_format(form, (VOTABLE,))
+    chosen = dali.response_format(form, (FORMAT,))
     ids = list(dict.fromkeys(value for value in form.all("ID") if value.strip()))
     content = await call(lambda: b"".join(document(here, ids, client_of(request))))
-    return Response(content, media_type=CONTENT_TYPE)
+    return Response(content, headers={"Content-Type": chosen.content_type})
 
 
 def document(here: Context, ids: Sequence[str], client: Client) -> Iterator[bytes]:
@@ -117,9 +117,14 @@ def _rows(here: Context, given: str, used: dict[str, Script], found: list[Datase
     found.append(dataset)
     place = _place(here.addresses, dataset)
     for file in dataset.files:
+        term, size = semantics(file.kind), _size(file)
+        if size is None and _elsewhere(file) is None:
+            why = f"NotFoundFault: the file {_name(file)} is not where it was indexed"
+            yield given, None, None, why, None, term, None, None
+            continue
         address = f"{place}/{quote(_name(file), safe='')}"
         about = f"{file.kind.replace('_', ' ')}: {_name(file)}"
-        yield given, address, None, None, about, semantics(file.kind), file.content_type, _size(file)
+        yield given, address, None, None, about, term, file.content_type, size
     yield given, f"{place}/{COVERAGE}", None, None, "Coverage as a MOC", "#auxiliary", "application/fits", None
     kinds = [file.kind for file in dataset.files]
     cutout = here.jobs.scripts.find(SODA)
@@ -162,7 +167,13 @@ def _name(file: File) -> str:
     return file.path.name
 
 
+def _elsewhere(file: File) -> str | None:
+    """Return the address of a file that anybody can ask for, None where it lies here or in a bucket."""
+    return file.address if file.address is not None and file.address.startswith("http") else None
+
+
 def _size(file: File) -> int | None:
+    """Return the bytes of a file, None where it does not lie here."""
     try:
         return file.path.stat().st_size
     except OSError:
@@ -179,11 +190,13 @@ def _dataset(request: Request) -> Dataset:
 
 
 async def file(request: Request) -> Response:
-    """Serve a file of a dataset."""
+    """Serve a file of a dataset, or lead to where it is."""
     access.admit_to_files(request)
     dataset, name = await call(_dataset, request), request.path_params["file"]
     for found in dataset.files:
         if _name(found) == name:
+            if address := _elsewhere(found):
+                return RedirectResponse(address)
             if not await call(found.path.is_file):
                 raise NotFoundError(f"The file {name} of the dataset {dataset.id} is not where it was indexed.")
             headers = {"X-Content-Type-Options": "nosniff"}

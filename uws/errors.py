@@ -65,11 +65,11 @@ SCS_TYPE = "text/xml;content=x-votable"
 
 log = logging.getLogger(__name__)
 
-ErrorForm = Literal["text", "json", "votable", "html", "sia2", "scs", "soda"]
-"""The last three: as the standard of that service has it."""
+ErrorForm = Literal["text", "json", "votable", "html", "fault", "scs", "soda"]
+"""The last three: as SIA 2.0 and DataLink, cone search, and SODA have it."""
 
-_SIA2 = {503: "TransientFault", 429: "TransientFault", 500: "FatalFault"}
-"""What an error of SIA 2.0 begins with (section 4.2), by status; else UsageFault."""
+_FAULT = {503: "TransientFault", 429: "TransientFault", 500: "FatalFault"}
+"""What an error begins with (SIA 2.0, section 4.2; DataLink 1.1, section 3.4), by status; else UsageFault."""
 _SODA = {401: "AuthenticationError", 403: "AuthorizationError", 429: "ServiceUnavailable", 503: "ServiceUnavailable"}
 """What an error of SODA 1.0 begins with (section 5.2), by status; else UsageError, or Error where it is our fault."""
 
@@ -91,8 +91,8 @@ def respond(request: Request, status: int, message: str, headers: dict[str, str]
     if form == "scs":  # the standard knows no other status: clients read what it says in a document with this one alone
         headers = {**(headers or {}), "Content-Type": SCS_TYPE}
         return Response(votable.cone_search_error(message), 200 if status == 400 else status, headers)
-    if form == "sia2":
-        message, form = f"{_SIA2.get(status, 'UsageFault')}: {message}", "votable"
+    if form == "fault":
+        message, form = f"{_FAULT.get(status, 'UsageFault')}: {message}", "votable"
     if form == "votable":
         return Response(votable.error(message), status, headers=headers, media_type="application/x-votable+xml")
     if form == "html":

@@ -24,8 +24,8 @@ def clean(text: str) -> str:
 
 
 def add(parent: etree._Element, tag: str, text: str | None = None, **attributes: str) -> etree._Element:
-    """Append an element and return it."""
-    element = etree.SubElement(parent, tag, attributes)
+    """Append an element and return it; text and attributes are made such that XML can carry them."""
+    element = etree.SubElement(parent, tag, {name: clean(value) for name, value in attributes.items()})
     if text is not None:
         element.text = clean(text)
     return element

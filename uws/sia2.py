@@ -13,10 +13,10 @@ from lxml import etree
 from starlette.requests import Request
 from starlette.responses import Response
 
-from index.combination import Combination
+from index.combination import MAX_PARTS, Combination
 from index.errors import CoverageError
-from index.query import MAX_VALUES, AnyOf, Query
-from index.region import Region
+from index.query import AnyOf, Query
+from index.region import MAX_TEXT, Region
 from jobs.errors import ParameterError
 from uws import context, dali, datalink, descriptors, discovery, errors, services
 from uws.asking import FILTERS, MAX_ROWS, Parameter
@@ -39,7 +39,7 @@ _NOTHING = AnyOf("id", ("",))
 
 async def query(request: Request) -> Response:
     """Find datasets."""
-    errors.set_form(request, "sia2")
+    errors.set_form(request, "fault")
     here = context.of(request)
     form = await dali.read(request)
     return await call(_answer, here, form, dali.response_format(form, discovery.FORMATS))
@@ -86,8 +86,10 @@ def _plain(media_type: str) -> str:
 
 def _region(texts: list[str], index: Index) -> Region | None:
     """Return the union of regions."""
-    if len(texts) > MAX_VALUES:
-        raise ParameterError("POS", f"{len(texts)} values", f"at most {MAX_VALUES} are allowed")
+    length = sum(map(len, texts))
+    if len(texts) > MAX_PARTS or length > MAX_TEXT:
+        given = f"{len(texts)} values of {length} characters"
+        raise ParameterError("POS", given, f"at most {MAX_PARTS} of {MAX_TEXT} characters together are allowed")
     regions = []
     for text in texts:
         try:
@@ -97,7 +99,10 @@ def _region(texts: list[str], index: Index) -> Region | None:
     if len(regions) < 2:
         return regions[0] if regions else None
     text = "; ".join(region.text for region in regions)
-    return Region(text, Combination.of("union", [region.geometry for region in regions]))
+    try:
+        return Region(text, Combination.of("union", [region.geometry for region in regions]))
+    except CoverageError as error:
+        raise ParameterError("POS", f"{len(texts)} values", str(error)) from error
 
 
 def _described(here: Context) -> etree._Element:

@@ -401,10 +401,29 @@ def test_wrong_values_for_sia2(door: Door, name: str, value: str, words: str) ->
     assert words in text
 
 
+def sia2(door: Door, **given: str | list[str]) -> httpx.Response:
+    return door.http.post("/sia2/query", data=given)
+
+
 def test_too_many_values_for_sia2(door: Door) -> None:
     wide = [f"CIRCLE {n % 360} 10 100" for n in range(4000)]
-    assert "at most 1000 are allowed" in told(door.http.post("/sia2/query", data={"POS": wide}))
-    assert "at most 300 shapes" in told(door.http.post("/sia2/query", data={"POS": wide[:900]}))
+    allowed = "at most 300 of 50000 characters together are allowed"
+    assert f"POS: '4000 values of 66740 characters' was given; {allowed}" in told(sia2(door, POS=wide))
+    assert allowed in told(sia2(door, POS=["POLYGON " + "12.34567 " * 2000] * 3))
+    union = "UNION ICRS (CIRCLE 1 2 3 CIRCLE 3 4 5)"
+    assert "Parameter POS: '200 values' was given; a region can have at most 300 shapes, not 400" in told(
+        sia2(door, POS=[union] * 200)
+    )
+    assert "BAND: '900 values' was given; at most 200 are allowed" in told(sia2(door, BAND=["1 2"] * 900))
+    assert "TARGET: '4000 values' was given; at most 1000 are allowed" in told(sia2(door, TARGET=["x"] * 4000))
+    assert "at most 50 texts with *, not 60" in told(sia2(door, TARGET=["x*"] * 30, COLLECTION=["*"] * 30))
+    assert "at most 200 intervals, not 300" in told(sia2(door, BAND=["1 2"] * 150, TIME=["1 2"] * 150))
+    assert "at most 1000 characters in a text, not 9000" in told(sia2(door, TARGET="*x" * 4500))
+
+
+def test_as_many_values_as_are_allowed_are_answered(door: Door) -> None:
+    many = {"POS": [f"CIRCLE {n} 10 0.1" for n in range(300)], "BAND": ["1 2"] * 200, "TARGET": ["x"] * 1000}
+    assert sia2(door, **many).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,20 @@ from hypothesis import strategies as st
 from index.columns import COLUMNS, DATASET, EXTRA
 from index.database import Database
 from index.errors import QueryError
-from index.query import ORDERS, RELATIONS, AnyOf, Mark, Numbers, Order, Query, Within
+from index.query import (
+    MAX_INTERVALS,
+    MAX_PATTERNS,
+    MAX_TEXT,
+    MAX_VALUES,
+    ORDERS,
+    RELATIONS,
+    AnyOf,
+    Mark,
+    Numbers,
+    Order,
+    Query,
+    Within,
+)
 from index.region import Region
 from index.service import Index
 from index.store import metadata
@@ -208,6 +221,15 @@ def test_ids_and_numbers(filled: Index) -> None:
     assert filled.answer(Query(ids=frozenset(f"{n}/M1/S1" for n in range(40_000)))).total == 0
 
 
+def test_as_much_as_may_be_asked_is_answered(filled: Index) -> None:
+    nothing = (math.inf, math.inf)
+    texts = ("3c 66b", *(f"none {n}" for n in range(MAX_VALUES - MAX_PATTERNS - 1)))
+    patterns = ("sgr*", *(f"*none {n}*" for n in range(MAX_PATTERNS - 2)), "x" * (MAX_TEXT - 1) + "*")
+    intervals = ((-math.inf, math.inf), *(nothing for _ in range(MAX_INTERVALS - 1)))
+    filters = (AnyOf("target_name", texts + patterns), Within("t_exptime", "t_exptime", intervals))
+    assert {row["target_name"] for row in rows(filled, filters=filters)} == {"3C 66B", "Sgr A*"}
+
+
 def test_a_page_of_nothing_still_counts(filled: Index) -> None:
     for region in (None, LARGE, SMALL):
         answer = filled.answer(Query(region=region, limit=0))
@@ -222,6 +244,9 @@ def test_a_page_of_nothing_still_counts(filled: Index) -> None:
         {"order": Order("overlap")},
         {"relation": "inside"},
         {"offset": 3, "after": Mark(None, "0001/M1/S001")},
+        {"filters": (AnyOf("camera", ("a*",) * MAX_PATTERNS), AnyOf("mode", ("b*",)))},
+        {"filters": (AnyOf("camera", ("a" * (MAX_TEXT + 1),)),)},
+        {"filters": [Within(name, name, ((0.0, 1.0),) * (MAX_INTERVALS - 50)) for name in ("t_min", "t_exptime")]},
     ],
 )
 def test_what_cannot_be_asked_is_refused(asked: dict[str, Any]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +16,7 @@ from astropy.table import Table
 from lxml import etree
 
 from index.columns import COLUMNS
-from jobs.engine import Engine
+from index.dataset import File
 from tests.unit.uws.test_asking import Client, found
 from uws import datalink, scs, services, sia2
 from uws.app import create_app
@@ -50,6 +52,33 @@ def observed(probe: Client, **query: Any) -> list[str]:
 def status(response: httpx.Response) -> tuple[str, str]:
     (*_, last) = etree.fromstring(response.content).iterfind(".//v:INFO[@name='QUERY_STATUS']", V)
     return str(last.get("value")), last.text or ""
+
+
+@contextmanager
+def kept(home: Path, file: File, dataset_files: str = "anybody", **about: str) -> Iterator[Client]:
+    """A service with a dataset of one file."""
+    settings = Settings(home=home, public_url="https://amora.example/x", dataset_files=dataset_files)
+    engine = open_engine(settings)
+    engine.index.add([replace(found(0), files=((file.kind, file.path, file.content_type),), **about)])
+    yield Client(create_app(engine, settings), engine)
+    engine.stop()
+
+
+def test_names_that_xml_cannot_carry_stop_no_search(tmp_path: Path) -> None:
+    file = File("events", tmp_path / "a.fits", "application/fits")
+    with kept(tmp_path, file, obs_collection="A\x1b ]]> & <", instrument_name="\uffff") as here:
+        for asked in ({"MAXREC": "0"}, {}, {"RESPONSEFORMAT": "csv"}, {"RESPONSEFORMAT": "fits"}):
+            assert here.get("sia2", "query", **asked).status_code == 200
+        root = etree.fromstring(here.get("sia2", "query", MAXREC="0").content)
+        options = [option.get("value") for option in root.iterfind(".//v:OPTION", V)]
+        assert "A\ufffd ]]> & <" in options
+        (row,) = rows(here.get("sia2", "query"))
+        assert row["obs_collection"] == "A\ufffd ]]> & <"
+
+
+def links_of_the_data(here: Client) -> list[Any]:
+    found = rows(here.get("datalink", "links", ID="0000000000/M1/S001"))
+    return [row for row in found if row["semantics"] == "#this"]
 
 
 def test_each_parameter_of_the_standard_selects(probe: Client) -> None:
@@ -233,23 +262,66 @@ def test_each_service_tells_what_it_can_do(probe: Client, service: services.Serv
 
 
 @pytest.mark.parametrize(
-    ("setting", "status", "auth"), [("anybody", 404, "false"), ("users", 401, "true"), ("nobody", 403, "true")]
+    ("setting", "status", "auth"), [("anybody", 200, "false"), ("users", 401, "true"), ("nobody", 403, "true")]
 )
-def test_who_may_have_the_files(tmp_path_factory: pytest.TempPathFactory, setting: str, status: int, auth: str) -> None:
-    home = tmp_path_factory.mktemp("home")
-    settings = Settings(home=home, public_url="https://amora.example/x", dataset_files=setting)
-    engine = Engine(settings)
-    engine.index.add([replace(found(0), files=(("events", home / "events.fits", "application/fits"),))])
-    here = Client(create_app(engine, settings), engine)
-    answer = here.get("datasets", "0000000000", "M1", "S001", "events.fits")
-    assert answer.status_code == status  # 404: it is allowed, and the file is not there
-    assert here.get("datasets", "0000000000", "M1", "S001", "coverage").status_code == 200
-    (this,) = [
-        row for row in rows(here.get("datalink", "links", ID="0000000000/M1/S001")) if row["semantics"] == "#this"
-    ]
-    assert this["link_auth"] == auth
-    assert bool(this["link_authorized"]) is (status == 404)
-    engine.stop()
+def test_who_may_have_the_files(tmp_path: Path, setting: str, status: int, auth: str) -> None:
+    (tmp_path / "events.fits").write_bytes(b"events")
+    with kept(tmp_path / "home", File("events", tmp_path / "events.fits", "application/fits"), setting) as here:
+        assert here.get("datasets", "0000000000", "M1", "S001", "events.fits").status_code == status
+        assert here.get("datasets", "0000000000", "M1", "S001", "coverage").status_code == 200
+        (this,) = links_of_the_data(here)
+        assert this["link_auth"] == auth
+        assert bool(this["link_authorized"]) is (status == 200)
+
+
+def test_a_file_that_is_gone_has_no_link_but_says_so(tmp_path: Path) -> None:
+    with kept(tmp_path, File("events", tmp_path / "gone.fits", "application/fits")) as here:
+        (this,) = links_of_the_data(here)
+        assert not this["access_url"]
+        assert this["error_message"] == "NotFoundFault: the file gone.fits is not where it was indexed"
+        assert not this["description"]  # an error has an ID and semantics, and nothing else (DataLink 1.1, 3.2.4)
+        assert this["link_auth"] == ""
+        assert here.get("datasets", "0000000000", "M1", "S001", "gone.fits").status_code == 404
+
+
+@pytest.mark.parametrize(("setting", "status"), [("anybody", 307), ("nobody", 403)])
+def test_a_file_at_an_address_is_led_to(tmp_path: Path, setting: str, status: int) -> None:
+    elsewhere = "https://archive.example/x/a%20b.fits?release=2"
+    with kept(tmp_path, File("events", Path(elsewhere), "application/fits"), setting) as here:
+        (this,) = links_of_the_data(here)
+        address = str(this["access_url"]).removeprefix("https://amora.example/x/").split("/")
+        answer = here.get(*address)
+        assert answer.status_code == status
+        assert answer.headers.get("location") == (elsewhere if status == 307 else None)
+
+
+def test_links_are_asked_for_by_any_media_type_of_a_votable(probe: Client) -> None:
+    id_ = "0000000000/M1/S001"
+    for asked, told in {
+        "votable": datalink.CONTENT_TYPE,
+        CONTENT_TYPE: datalink.CONTENT_TYPE,
+        f"{CONTENT_TYPE}; serialization=tabledata": datalink.CONTENT_TYPE,
+        "text/xml": "text/xml",
+    }.items():
+        answer = probe.get("datalink", "links", ID=id_, RESPONSEFORMAT=asked)
+        assert answer.headers["content-type"] == told
+        assert {str(row["ID"]) for row in rows(answer)} == {id_}
+
+
+def test_links_are_refused_with_a_word_of_the_standard(probe: Client) -> None:
+    for wrong in ({"RESPONSEFORMAT": "csv"}, {"ID": "a\0"}, {"RESPONSEFORMAT": ["votable", "votable"]}):
+        answer = probe.get("datalink", "links", **wrong)
+        assert (answer.status_code, answer.headers["content-type"]) == (400, CONTENT_TYPE)
+        assert status(answer)[1].startswith("UsageFault: ")  # DataLink 1.1, section 3.4
+
+
+def test_the_links_of_an_id_follow_each_other(probe: Client) -> None:
+    one, other = "0000000000/M1/S001", "0000000001/M1/S001"
+    found = [str(row["ID"]) for row in rows(probe.get("datalink", "links", ID=[one, other, one]))]
+    assert list(dict.fromkeys(found)) == [one, other]
+    assert found == sorted(found)
+    many = probe.get("datalink", "links", ID=[one] * (datalink.MAX_IDS + 1))
+    assert status(many) == ("OK", "")
 
 
 @pytest.mark.parametrize("name", ["sia2", "scs", "soda"])
