@@ -27,6 +27,11 @@ def missing(what: str) -> None:
     pytest.skip(f"{what} is not here")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what waits for servers and browsers, or long: where several run at once, the short fill up the end."""
+    items.sort(key=lambda item: "unit" in item.path.parts and item.get_closest_marker("timeout") is None)
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of whoever runs the tests out of them."""
