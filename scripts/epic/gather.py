@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from scripts.epic import task
 from scripts.epic.errors import ScienceError
@@ -59,9 +60,10 @@ def read(path: Path = Path("task.json")) -> list[Part]:
     return parts
 
 
-def run(main: Callable[[list[Part]], None]) -> None:
-    """Run a script's ``main`` on all datasets; whatever happens, the last line of stderr is a sentence."""
+def run(main: Callable[[list[Part]], None]) -> NoReturn:
+    """Run a script's ``main`` on all datasets and end; whatever happens, the last line of stderr is a sentence."""
     task.guard(lambda: main(read()))
+    task.leave()
 
 
 def each(parts: list[Part], text: str) -> Iterator[Part]:

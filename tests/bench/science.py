@@ -45,10 +45,12 @@ print(best, cpu, memory, int(inside.sum()))
 """
 
 PRODUCTS = """
-import os, runpy, sys
-sys.argv = ["x"]
+import os, runpy
+from scripts.epic import task
 for name in ("spectrum", "lightcurve", "image"):
-    runpy.run_path(os.environ["SCRIPTS"] + f"/{name}/{name}.py", run_name="__main__")
+    main = runpy.run_path(os.environ["SCRIPTS"] + f"/{name}/{name}.py")["main"]
+    task.guard(lambda: main(task.read()))
+task.leave()
 """
 
 
