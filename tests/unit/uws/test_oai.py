@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from lxml import etree
@@ -242,6 +243,27 @@ def test_any_token_is_answered(probe: Client, token: str) -> None:
     here = create_app(probe.engine, probe.engine.settings).state.context  # type: ignore[arg-type]
     root = etree.fromstring(oai.respond(here, [("verb", "ListRecords"), ("resumptionToken", token)]))
     assert error(root)[0] == "badResumptionToken"
+
+
+def test_a_token_that_cannot_be_unfolded_is_refused(probe: Client) -> None:
+    token = base64.urlsafe_b64encode(b"[" * 30_000).decode()
+    assert error(ask(probe, ("verb", "ListRecords"), ("resumptionToken", token)))[0] == "badResumptionToken"
+
+
+TEXTS = st.text(max_size=12) | st.text("a1:/?#[]%.,;=&<> \"'é\uff12", max_size=12)
+ARGUMENTS = {"metadataPrefix": TEXTS, "set": TEXTS, "identifier": TEXTS | TEXTS.map("ivo://".__add__), "from": TEXTS}
+
+
+@settings_of_hypothesis(max_examples=150, deadline=None)
+@given(st.sampled_from(list(oai.ARGUMENTS)), st.fixed_dictionaries({}, optional=ARGUMENTS))
+@example("ListRecords", {"metadataPrefix": "ivo_vor", "from": "\uff12026-01-01"})
+@example("ListRecords", {"metadataPrefix": ""})
+@example("ListRecords", {"metadataPrefix": "ivo_vor", "set": ""})
+@example("GetRecord", {"metadataPrefix": "ivo_vor", "identifier": "é\U0001f680 ]]>&<"})
+def test_any_argument_has_a_valid_answer(probe: Client, verb: str, given_: dict[str, str]) -> None:
+    here = create_app(probe.engine, probe.engine.settings).state.context  # type: ignore[arg-type]
+    asked = {"metadataPrefix": "ivo_vor", **given_} if verb != "ListMetadataFormats" else given_
+    valid(oai.respond(here, [("verb", verb), *asked.items()]))
 
 
 def test_post_is_answered_too(probe: Client) -> None:
