@@ -47,7 +47,8 @@ class ParameterSpec(_Model):
     POS value; ``file`` is sent along with the request (multipart, or DALI UPLOAD)."""
     description: Annotated[str, Field(min_length=1)]
     unit: str = ""
-    ucd: str = ""
+    ucd: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.;-]*$")] = ""
+    """What a VOTable can carry; ``amora scripts check`` says whether it is one."""
     default: Value | None = None
     example: Value | None = None
     """A value to try a required parameter with; for a file, its name in the script's folder."""
@@ -97,7 +98,8 @@ class ProductSpec(_Model):
     """A file a script writes; ``{dataset}`` in its name stands for OBS_CAMERA_EXPOSURE, ``{task}`` for a number."""
 
     name: Annotated[str, Field(min_length=1)]
-    content_type: str
+    content_type: Annotated[str, Field(pattern=r"^[!-~]+/[ -~]+$")]
+    """It becomes the header of an answer."""
     description: str
     required: bool = True
     preview: bool = False

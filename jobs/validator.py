@@ -21,6 +21,8 @@ from jobs.models import Parameter, Upload
 
 MAX_VALUE = 100_000
 """Characters in one value."""
+MAX_CHARACTERS = 500_000
+"""Characters in all values of one job; of polygons, some 25 with 1,000 points, which take 1 s to look at."""
 MAX_PARAMETERS = 1_000
 """Parameters in one job, repetitions counted."""
 MAX_TASKS = 10_000
@@ -71,6 +73,8 @@ def check(script: Script, parameters: Sequence[Parameter], index: Index) -> Valu
     """
     if len(parameters) > MAX_PARAMETERS:
         raise RequestError(f"{len(parameters)} parameters were given; at most {MAX_PARAMETERS} are taken.")
+    if (length := sum(len(item.value) for item in parameters)) > MAX_CHARACTERS:
+        raise RequestError(f"Values of {length} characters were given; at most {MAX_CHARACTERS} together are taken.")
     if not script.combined:
         return _check(script, parameters, index)
     combinations = Combinations(script, parameters)
@@ -198,7 +202,7 @@ def _text(spec: ParameterSpec, text: str) -> str:
 def _interval(spec: ParameterSpec, text: str) -> list[float | None]:
     """Two numbers; the bounds may be infinite (DALI 1.1, section 3.3.5)."""
     low, high = map(_number, parts) if len(parts := text.split()) == 2 else (math.nan, math.nan)
-    if not low <= high:
+    if not low <= high or low == math.inf or high == -math.inf:
         raise ParameterError(
             spec.name, text, f"two numbers separated by a blank are wanted, the smaller first{_range(spec)}."
         )

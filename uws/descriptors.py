@@ -16,7 +16,7 @@ from index.dataset import Dataset
 from jobs.descriptor import ParameterSpec, Script
 from uws.addresses import Addresses
 from uws.asking import Parameter
-from uws.markup import add
+from uws.markup import add, clean
 from uws.services import LINKS, SODA_ASYNC, SODA_SYNC
 
 _TYPES = {
@@ -159,10 +159,8 @@ def of_search(
     name, form, text = _REGION[0]
     add(add(group, "PARAM", name=name, value="", ucd="pos.outline;obs", **form), "DESCRIPTION", f"{text}; repeatable")
     for asked in parameters:
-        param = add(group, "PARAM", name=asked.name, value="", **_ASKED.get(asked.kind, _TYPES["text"]))
-        for key in ("unit", "ucd"):
-            if getattr(asked, key):
-                param.set(key, getattr(asked, key))
+        form = _ASKED.get(asked.kind, _TYPES["text"])
+        param = add(group, "PARAM", name=asked.name, value="", **form, **_meaning(asked))
         add(param, "DESCRIPTION", f"{asked.description}, such as {asked.example}; repeatable")
         _say_limits(param, {}, options.get(asked.name, ()))
     for name, text in (("ID", "Id of a dataset; repeatable"), ("RESPONSEFORMAT", "votable, csv or fits")):
@@ -183,7 +181,7 @@ def _descriptor(identifier: str, name: str, description: str) -> tuple[etree._El
 
 def _fixed(group: etree._Element, name: str, value: str) -> None:
     """Say something of the service itself, before the parameters that a client gives."""
-    group.addprevious(etree.Element("PARAM", name=name, datatype="char", arraysize="*", value=value))
+    group.addprevious(etree.Element("PARAM", name=name, datatype="char", arraysize="*", value=clean(value)))
 
 
 def _parameter(group: etree._Element, spec: ParameterSpec, limits: Mapping[str, str] | None = None) -> None:
@@ -195,13 +193,14 @@ def _parameter(group: etree._Element, spec: ParameterSpec, limits: Mapping[str, 
         return
     default = "" if spec.default is None else _text(spec.default)
     # a value that is not empty would be fixed (section 4.1): the default stands in the description
-    param = add(group, "PARAM", name=spec.name, value="", **_TYPES[spec.type])
-    for key in ("unit", "ucd"):
-        if getattr(spec, key):
-            param.set(key, getattr(spec, key))
+    param = add(group, "PARAM", name=spec.name, value="", **_TYPES[spec.type], **_meaning(spec))
     add(param, "DESCRIPTION", _description(spec, default))
     own = {tag: f"{end:.15g}" for tag, end in (("MIN", spec.minimum), ("MAX", spec.maximum)) if end is not None}
     _say_limits(param, limits or own, spec.options if spec.type != "region" else ())
+
+
+def _meaning(asked: Parameter | ParameterSpec) -> dict[str, str]:
+    return {key: value for key in ("unit", "ucd") if (value := getattr(asked, key))}
 
 
 def _say_limits(param: etree._Element, limits: Mapping[str, str], options: Iterable[str] = ()) -> None:

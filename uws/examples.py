@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from uws import context, pages
 from uws.context import call
+from uws.markup import is_clean
 from uws.routing import Handler
 
 if TYPE_CHECKING:
@@ -41,9 +42,12 @@ def of(service: str, dataset: Dataset) -> list[Example]:
         return [Example("cone", "Datasets around a position", "Whose coverage touches a small cone.", where)]
     pos = ("POS", f"CIRCLE {ra} {dec} {RADIUS}")
     if service == "sia2":
-        narrow = (pos, ("INSTRUMENT", dataset.instrument_name or ""), ("MAXREC", "10"))
+        name = dataset.instrument_name or ""
+        instrument = (("INSTRUMENT", name),) if name and is_clean(name) else ()
+        narrow = (pos, *instrument, ("MAXREC", "10"))
+        of_one = "At most ten of one instrument." if instrument else "At most ten."
         return [
-            Example("region", "Datasets that cover a region", "At most ten of one instrument.", narrow),
+            Example("region", "Datasets that cover a region", of_one, narrow),
             Example("itself", "What the service says of itself", "Its columns and parameters.", (("MAXREC", "0"),)),
         ]
     cut = (("ID", dataset.ivoid), pos, ("BAND", "4e-10 8e-10"))

@@ -45,8 +45,17 @@ ARGUMENTS = {
 }
 """Which arguments a verb must have, and which it may."""
 CONTENT_TYPE = "text/xml; charset=utf-8"
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_SECOND = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_SECOND = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_UNRESERVED = r"[A-Za-z0-9_.!~*'()-]+"
+_SYNTAX = {
+    "metadataPrefix": re.compile(_UNRESERVED),
+    "set": re.compile(rf"{_UNRESERVED}(:{_UNRESERVED})*"),
+    "identifier": re.compile(
+        r"([A-Za-z][A-Za-z0-9+.-]*:(//[A-Za-z0-9._~-]*(?=[/?]|$))?)?[A-Za-z0-9_.!~*'()/?=&+,;@$-]*"
+    ),
+}
+"""What an answer can repeat of an argument, by the schema; of identifiers, a little less."""
 
 
 class OaiError(Exception):
@@ -140,6 +149,9 @@ def _arguments(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     for name in needed:
         if name not in asked:
             raise OaiError("badArgument", f"{verb} needs the argument {name}")
+    for name, syntax in _SYNTAX.items():
+        if not syntax.fullmatch(asked.get(name, "x")):
+            raise OaiError("badArgument", f"{name} is {asked[name][:80]!r}, which none can be")
     _check_times(asked)
     return asked
 
@@ -276,7 +288,7 @@ def _opened(token: str, verb: str) -> dict[str, str]:
         after = texts.pop("after")
         if texts.get("verb") != verb or texts != _arguments(list(texts.items())):
             raise wrong
-    except (binascii.Error, ValueError, AttributeError, KeyError, OaiError) as error:
+    except (binascii.Error, ValueError, AttributeError, KeyError, RecursionError, OaiError) as error:
         raise wrong from error
     return {**texts, "after": after}
 

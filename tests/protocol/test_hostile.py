@@ -472,6 +472,7 @@ def test_ids_without_end_overflow(door: Door) -> None:
         ({"POS": "banana"}, "a region must begin with"),
         ({"BAND": "0.5 2 keV"}, "two numbers separated by a blank are wanted, the smaller first (in m)"),
         ({"BAND": "nan nan"}, "two numbers"),
+        ({"BAND": "inf inf"}, "two numbers"),
         ({"TIME": "yesterday"}, "(in d)"),
         ({"CIRCLE": ["150.12 2.21 0.1"] * 300}, "MultiValuedParamNotSupported: Parameter CIRCLE"),
     ],

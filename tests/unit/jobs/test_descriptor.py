@@ -36,6 +36,8 @@ def write(folder: Path, text: str, *, readme: bool = True) -> Path:
     return folder
 
 
+PRODUCT = '\n[[products]]\nname = "a"\ndescription = "It."\n'
+
 FILE = """
 [[parameters]]
 name = "TABLE"
@@ -98,6 +100,12 @@ def test_a_good_one(tmp_path: Path) -> None:
         (('type = "real"', 'type = "text"\noptions = ["a"]\ndefault = "b"'), "it is none of options = ['a']"),
         (('type = "real"', 'type = "region"\ndefault = "auto"'), "it is none of options = []"),
         (('type = "real"', 'type = "interval"\ndefault = "1 2"'), "an interval has none"),
+        (('type = "real"', 'type = "real"\nucd = "em energy"'), "parameters.LOW.ucd: String should match"),
+        (('"The upper end."', f'"x"{PRODUCT}content_type = "text"'), "products.a.content_type: String should match"),
+        (
+            ('"The upper end."', f'"x"{PRODUCT}content_type = "a/b\\nX: y"'),
+            "products.a.content_type: String should match",
+        ),
         (('version = "1"', 'version = "1"\nurl = "x"'), "url: there is no such field"),
     ],
 )
@@ -146,6 +154,6 @@ def test_every_parameter_is_documented_where_users_read() -> None:
 
 
 def test_product_names() -> None:
-    spec = ProductSpec(name="{dataset}_{task}.fits", content_type="", description="")
+    spec = ProductSpec(name="{dataset}_{task}.fits", content_type="a/b", description="")
     assert spec.file_name("0002970201/M1/S001", 3) == "0002970201_M1_S001_3.fits"
     assert slug(None, 2) == "task_2"

@@ -13,7 +13,7 @@ from index.service import Index
 from jobs.descriptor import Script
 from jobs.errors import RequestError
 from jobs.models import Parameter, Upload
-from jobs.validator import MAX_PARAMETERS, MAX_VALUE, Values, canonical, check, select
+from jobs.validator import MAX_CHARACTERS, MAX_PARAMETERS, MAX_VALUE, Values, canonical, check, select
 
 SCRIPT = Script.model_validate(
     {
@@ -127,6 +127,8 @@ def test_a_background_region(three: Index) -> None:
         ("N", "1_0", "a whole number is wanted"),
         ("N", "9" * 5000, "a whole number is wanted"),
         ("TIME", "1 2 3", "two numbers separated by a blank are wanted"),
+        ("TIME", "inf inf", "two numbers separated by a blank are wanted"),
+        ("TIME", "-inf -inf", "two numbers separated by a blank are wanted"),
         ("TIME", "nan 2", "two numbers separated by a blank are wanted"),
         ("N", "1.5", "Parameter N: '1.5' was given; a whole number is wanted of at least 1."),
         ("N", "0", "Parameter N: '0' was given; a value of at least 1 is wanted."),
@@ -171,6 +173,7 @@ def test_two_regions(three: Index) -> None:
 
 def test_too_much(three: Index) -> None:
     assert f"at most {MAX_VALUE} characters" in refused(three, ("X", "x" * (MAX_VALUE + 1)))
+    assert f"at most {MAX_CHARACTERS} together" in refused(three, *[("X", "x" * MAX_VALUE)] * 6)
     assert f"at most {MAX_PARAMETERS} are taken" in refused(three, *[("X", "x")] * (MAX_PARAMETERS + 1))
 
 

@@ -55,7 +55,7 @@ def status(response: httpx.Response) -> tuple[str, str]:
 
 
 @contextmanager
-def kept(home: Path, file: File, dataset_files: str = "anybody", **about: str) -> Iterator[Client]:
+def kept(home: Path, file: File, dataset_files: str = "anybody", **about: str | None) -> Iterator[Client]:
     """A service with a dataset of one file."""
     settings = Settings(home=home, public_url="https://amora.example/x", dataset_files=dataset_files)
     engine = open_engine(settings)
@@ -322,6 +322,12 @@ def test_the_links_of_an_id_follow_each_other(probe: Client) -> None:
     assert found == sorted(found)
     many = probe.get("datalink", "links", ID=[one] * (datalink.MAX_IDS + 1))
     assert status(many) == ("OK", "")
+
+
+@pytest.mark.parametrize("instrument", [None, "E\x1b"])
+def test_examples_name_no_instrument_that_cannot_be_asked_for(tmp_path: Path, instrument: str | None) -> None:
+    with kept(tmp_path, File("events", tmp_path / "a.fits", "application/fits"), instrument_name=instrument) as here:
+        test_the_examples_are_calls_that_work(here, "sia2")
 
 
 @pytest.mark.parametrize("name", ["sia2", "scs", "soda"])

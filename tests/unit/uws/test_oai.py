@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from lxml import etree
@@ -17,6 +19,7 @@ from mocpy import MOC
 from pyvo.io.vosi import parse_capabilities
 
 from jobs.engine import Engine
+from tests import schemas
 from tests.schemas_registry import valid
 from tests.unit.uws.test_asking import Client, found
 from uws import ledger, oai, registry
@@ -242,9 +245,95 @@ def test_any_token_is_answered(probe: Client, token: str) -> None:
     assert error(root)[0] == "badResumptionToken"
 
 
+def test_a_token_that_cannot_be_unfolded_is_refused(probe: Client) -> None:
+    token = base64.urlsafe_b64encode(b"[" * 30_000).decode()
+    assert error(ask(probe, ("verb", "ListRecords"), ("resumptionToken", token)))[0] == "badResumptionToken"
+
+
+TEXTS = st.text(max_size=12) | st.text("a1:/?#[]%.,;=&<> \"'é\uff12", max_size=12)
+ARGUMENTS = {"metadataPrefix": TEXTS, "set": TEXTS, "identifier": TEXTS | TEXTS.map("ivo://".__add__), "from": TEXTS}
+
+
+@settings_of_hypothesis(max_examples=150, deadline=None)
+@given(st.sampled_from(list(oai.ARGUMENTS)), st.fixed_dictionaries({}, optional=ARGUMENTS))
+@example("ListRecords", {"metadataPrefix": "ivo_vor", "from": "\uff12026-01-01"})
+@example("ListRecords", {"metadataPrefix": ""})
+@example("ListRecords", {"metadataPrefix": "ivo_vor", "set": ""})
+@example("GetRecord", {"metadataPrefix": "ivo_vor", "identifier": "é\U0001f680 ]]>&<"})
+def test_any_argument_has_a_valid_answer(probe: Client, verb: str, given_: dict[str, str]) -> None:
+    here = create_app(probe.engine, probe.engine.settings).state.context  # type: ignore[arg-type]
+    asked = {"metadataPrefix": "ivo_vor", **given_} if verb != "ListMetadataFormats" else given_
+    valid(oai.respond(here, [("verb", verb), *asked.items()]))
+
+
 def test_post_is_answered_too(probe: Client) -> None:
     answer = probe._ask("POST", "/oai", data={"verb": "ListSets"})
     assert valid(answer.content).findtext(".//oai:setSpec", None, NAMES) == "ivo_managed"
+
+
+# ---------------------------------------------------------------------- names that harm
+
+HARMFUL = "A ]]> & <b a='1'>\"q\" --> <?x?> \x01\x1b\x85\ufffe\u2028 \U0001d54f\U0001f680 é "
+LONG = "x" * 20_000 + " ]]>"
+
+
+@pytest.fixture(scope="module", params=[HARMFUL, LONG], ids=["harmful", "long"])
+def harmed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A service whose settings, scripts and datasets have names that documents are hard to make with."""
+    name, home = request.param, tmp_path_factory.mktemp("harmed")
+    folder = home / "scripts" / "evil"
+    folder.mkdir(parents=True)
+    (folder / "README.md").write_text(name)
+    quoted = json.dumps(name, ensure_ascii=False).replace("\x85", "\\u0085")
+    about = f"description = {quoted}\nunit = {quoted}\ndefault = {quoted}\noptions = [{quoted}]\n"
+    (folder / "script.toml").write_text(
+        f"title = {quoted}\nsummary = {quoted}\nversion = {quoted}\ncommand = ['./run']\n"
+        f"[[parameters]]\nname = 'A'\ntype = 'text'\n{about}"
+        f"[[products]]\nname = 'x'\ncontent_type = 'a/b'\ndescription = {quoted}\n"
+    )
+    told = dict.fromkeys(("title", "publisher", "description"), name[:200])
+    settings = Settings(home=home, public_url=BASE, authority="observatory.org", scripts=str(folder.parent), **told)
+    engine = open_engine(settings)
+    about_it = dict.fromkeys(("target_name", "obs_collection", "facility_name", "instrument_name", "filter"), name)
+    engine.index.add([replace(found(0), **about_it)])
+    yield Client(create_app(engine, settings), engine)
+    engine.stop()
+
+
+@pytest.mark.parametrize("prefix", oai.FORMATS)
+def test_no_name_makes_a_record_invalid(harmed: Client, prefix: str) -> None:
+    assert ask(harmed, ("verb", "Identify")) is not None
+    records = every(harmed, "ListRecords", prefix)
+    (evil,) = [record for record in records if "evil" in record.findtext("oai:header/oai:identifier", "", NAMES)]
+    (title,) = [element.text for element in evil.iter("title", f"{{{oai.DC}}}title")]
+    assert "]]>" in title
+    assert "\x01" not in title
+
+
+@pytest.mark.parametrize(
+    ("path", "schema"),
+    [
+        ("capabilities", "capabilities"),
+        ("tables", "VOSITables-v1.1.xsd"),
+        ("scripts/evil/capabilities", "capabilities"),
+        ("tap/tables", "VOSITables-v1.1.xsd"),
+        ("sia2/examples", None),
+        ("scs/examples", None),
+        ("soda/examples", None),
+        ("tap/examples", None),
+        ("sia2/query", "VOTable1.4.xsd"),
+        ("sia2/query?MAXREC=0", "VOTable1.4.xsd"),
+        ("scs?RA=10&DEC=-20&SR=1", "VOTable1.4.xsd"),
+        ("datalink/links?ID=0000000000/M1/S001", "VOTable1.4.xsd"),
+        ("tap/sync?LANG=ADQL&QUERY=SELECT+*+FROM+amora.scripts", "VOTable1.4.xsd"),
+        ("tap/sync?LANG=ADQL&QUERY=SELECT+*+FROM+amora.datasets", "VOTable1.4.xsd"),
+    ],
+)
+def test_no_name_makes_another_document_invalid(harmed: Client, path: str, schema: str | None, shared: Path) -> None:
+    answer = harmed._ask("GET", f"/{path}")
+    assert answer.status_code == 200
+    root = schemas.valid(answer.content, shared, schema) if schema else etree.fromstring(answer.content)
+    assert len(root) > 0
 
 
 # ---------------------------------------------------------------------- what changes
