@@ -214,7 +214,8 @@ def response_format(form: Form, offered: tuple[Format, ...]) -> Format:
     if not asked:
         return offered[0]
     wanted = asked.strip().lower()
-    media_type = wanted.partition(";")[0].strip()
+    # no media type has a blank in it, but many a client writes its + into an address as it is
+    media_type = wanted.partition(";")[0].strip().replace(" ", "+")
     for candidate in offered:
         if wanted == candidate.name or media_type == candidate.content_type.partition(";")[0]:
             return candidate

@@ -54,6 +54,19 @@ def blocks(name: str, language: str, address: str) -> str:
     return "\n".join(found).replace(WRITTEN, address)
 
 
+def test_the_job_of_curl_ends_where_it_fails(here: Service, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        missing("the program curl")
+    code = blocks("curl", "sh", str(here.base_url))
+    job = code[code.index("job=$(") :].replace("9999000101/M1/S001", "9999000101/M1/S999")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", job], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode != 0
+    assert "404" in done.stderr
+    assert not (tmp_path / "from_job.fits").exists()
+
+
 def run(name: str, here: Service, folder: Path) -> str:
     """Run a recipe in a folder, and give what it prints."""
     for program in NEEDED.get(name, ()):

@@ -91,6 +91,7 @@ OFFERED = (Format("json", "application/json"), Format("votable", "application/x-
         ("VOTable", "votable", "application/x-votable+xml"),
         ("application/x-votable+xml;serialization=TABLEDATA", "votable", "application/x-votable+xml"),
         ("text/xml", "votable", "text/xml"),
+        ("application/x-votable xml;x=y", "votable", "application/x-votable+xml"),
     ],
 )
 def test_response_format(asked: str | None, name: str, content_type: str):
