@@ -27,7 +27,8 @@ def main(job: task.Task) -> None:
     events = made.events
     energy, middle = events.column("PI"), electronvolts(split, None)[0] or 0
     inside = [made.inside(shape) for shape in (made.source, made.background)]
-    counts = [[int(np.count_nonzero(m & part)) for m in inside] for part in (energy < middle, energy >= middle)]
+    bands = energy < middle, energy >= middle
+    counts, around = ((int((m & bands[0]).sum()), int((m & bands[1]).sum())) for m in inside)
     task.progress(0.5, "measuring live times and areas")
     exposures = []
     for mask, areas in zip(inside, made.areas, strict=True):
@@ -37,14 +38,14 @@ def main(job: task.Task) -> None:
         raise ScienceError(f"{events.path.name}: a region has no live time in the good times asked for.")
     scale = made.ratio * exposures[0] / exposures[1]
     task.progress(0.7, "drawing from the posterior")
-    draws = posterior((counts[0][0], counts[0][1]), (counts[1][0], counts[1][1]), scale)
+    draws = posterior(counts, around, scale)
     found = draws.summary(LEVEL)
     answer = {
         "dataset": str(job.dataset.get("id", job.slug)),
         "simulated": events.simulated,
         "bands_keV": {"soft": [low, split], "hard": [split, high]},
-        "counts": {"soft": counts[0][0], "hard": counts[1][0]},
-        "background_counts": {"soft": counts[0][1], "hard": counts[1][1]},
+        "counts": dict(zip(("soft", "hard"), counts, strict=True)),
+        "background_counts": dict(zip(("soft", "hard"), around, strict=True)),
         "background_scale": scale,
         "exposure_s": exposures[0],
         "hardness_ratio": found,

@@ -215,6 +215,21 @@ def test_a_band_is_parted_where_it_is_or_at_two_kiloelectronvolts(run_script, si
     assert answer["bands_keV"] == {"soft": [low, pytest.approx(split)], "hard": [pytest.approx(split), high]}
 
 
+def test_the_hardness_is_that_of_the_source_not_of_its_background(run_script, simulated_m1, source):
+    """Some 1400 counts: net counts of both bands give the ratio by themselves, with its error to first order."""
+    run = run_script("hardness", simulated_m1, {}, circle(source))
+    answer = json.loads(next(run.products.glob("*hardness.json")).read_text())
+    seen, around, scale = answer["counts"], answer["background_counts"], answer["background_scale"]
+    soft, hard = (seen[band] - scale * around[band] for band in ("soft", "hard"))
+    error_s, error_h = (np.sqrt(seen[band] + scale**2 * around[band]) for band in ("soft", "hard"))
+    ratio = (hard - soft) / (hard + soft)
+    error = 2 * np.hypot(hard * error_s, soft * error_h) / (hard + soft) ** 2
+    assert seen["soft"] + seen["hard"] > 1000
+    assert answer["hardness_ratio"]["median"] == pytest.approx(ratio, abs=0.2 * error)
+    half = (answer["hardness_ratio"]["high"] - answer["hardness_ratio"]["low"]) / 2
+    assert half == pytest.approx(error, rel=0.1)
+
+
 def test_grouping_has_enough_counts_in_each_good_group(run_script, simulated_m1, source):
     run = run_script("spectrum", simulated_m1, {"GROUP": 25, "EMIN": 0.3, "EMAX": 10.0}, circle(source))
     table = fits.getdata(next(run.products.glob("*spectrum.fits")), "SPECTRUM")
