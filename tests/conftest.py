@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import index.store
 import jobs.tables
@@ -15,6 +16,10 @@ import uws.tables
 from index.database import Database
 from tests.production import Production, production
 from tests.service import VARIANT
+
+# No test fails for being slow: the machine may have something else to do.
+settings.register_profile("untimed", parent=settings(), deadline=None)
+settings.load_profile("untimed")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 REAL = SHARED / "data" / "xmm" / "0002970201"
