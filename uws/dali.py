@@ -214,10 +214,15 @@ def response_format(form: Form, offered: tuple[Format, ...]) -> Format:
     if not asked:
         return offered[0]
     wanted = asked.strip().lower()
+    media_type, mark, rest = wanted.partition(";")
     # no media type has a blank in it, but many a client writes its + into an address as it is
-    media_type = wanted.partition(";")[0].strip().replace(" ", "+")
+    media_type = media_type.strip().replace(" ", "+")
+    whole = media_type + mark + re.sub(r'[\s"]', "", rest)
     for candidate in offered:
-        if wanted == candidate.name or media_type == candidate.content_type.partition(";")[0]:
+        if wanted == candidate.name or whole == candidate.content_type.lower():
+            return candidate
+    for candidate in offered:
+        if media_type == candidate.content_type.partition(";")[0]:
             return candidate
         if media_type in candidate.others:
             return Format(candidate.name, media_type)

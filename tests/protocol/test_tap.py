@@ -48,6 +48,16 @@ def test_the_forms_of_a_result(probe: Probe, given: dict[str, str], content_type
     assert response.headers["content-type"] == content_type
 
 
+def test_each_form_that_the_capabilities_name_is_had_by_its_media_type(probe: Probe) -> None:
+    forms = etree.fromstring(probe.get("tap/capabilities").content).findall(".//outputFormat")
+    assert len(forms) > 5
+    for form in forms:
+        asked = form.findtext("mime")
+        response = _ask(probe, RESPONSEFORMAT=asked)
+        assert response.headers["content-type"].removesuffix("; charset=utf-8") == asked
+        assert response.content == _ask(probe, RESPONSEFORMAT=form.findtext("alias")).content
+
+
 @pytest.mark.parametrize(
     ("query", "given", "words"),
     [

@@ -80,7 +80,11 @@ def test_bad_integers(text: str):
         Form((("WAIT", text),)).integer("WAIT", -1, 100)
 
 
-OFFERED = (Format("json", "application/json"), Format("votable", "application/x-votable+xml", ("text/xml",)))
+OFFERED = (
+    Format("json", "application/json"),
+    Format("votable", "application/x-votable+xml", ("text/xml",)),
+    Format("votable/b2", "application/x-votable+xml;serialization=BINARY2"),
+)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +95,12 @@ OFFERED = (Format("json", "application/json"), Format("votable", "application/x-
         ("VOTable", "votable", "application/x-votable+xml"),
         ("application/x-votable+xml;serialization=TABLEDATA", "votable", "application/x-votable+xml"),
         ("text/xml", "votable", "text/xml"),
+        ("votable/b2", "votable/b2", "application/x-votable+xml;serialization=BINARY2"),
+        (
+            'application/x-votable+xml; serialization="binary2"',
+            "votable/b2",
+            "application/x-votable+xml;serialization=BINARY2",
+        ),
         ("application/x-votable xml;x=y", "votable", "application/x-votable+xml"),
     ],
 )
