@@ -83,6 +83,8 @@ def _bright(ring: Annulus, events: EventList, keep: NDArray[np.bool_], cell: flo
     """Find places in the ring that are far brighter than its median, the brightest first."""
     x, y = (events.column(axis)[keep].astype(np.float64) for axis in "XY")
     inside = ring.contains(x, y)
+    if not inside.any():  # nor is there a source; a ring far larger than the field would have very many cells
+        return []
     n = max(3, int(np.ceil(2 * ring.outer / cell)))
     i = np.clip(((x[inside] - ring.x + ring.outer) / cell).astype(int), 0, n - 1)
     j = np.clip(((y[inside] - ring.y + ring.outer) / cell).astype(int), 0, n - 1)

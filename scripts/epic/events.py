@@ -37,6 +37,9 @@ RING, RING_LEAST = 2.7, 100.0
 
 COARSEST = 0.1
 """Degrees of a step of X or Y above which a list's world coordinates cannot be right: of known missions, 0.0007."""
+FARTHEST = 2.0
+"""Degrees from the pointing beyond which no EPIC list is centred; the field is half a degree wide."""
+
 SAMPLE = 50_000
 """Of longer lists at most so many events, evenly spread, are kept for fitting the geometry if only a part is read."""
 
@@ -237,12 +240,23 @@ class EventList:
                 values.append(self.number(name if self.keyword(name) is not None else f"{narrow}{index}"))
         ra, x, dx, dec, y, dy = values
         sound = np.isfinite(values).all() and abs(ra) <= 360 and abs(dec) <= 90
-        if not (sound and 0 < abs(dx) <= COARSEST and 0 < abs(dy) <= COARSEST):
+        square = not self.epic or (dx < 0 and abs(dx + dy) < 0.01 * dy)
+        if not (sound and square and 0 < abs(dx) <= COARSEST and 0 < abs(dy) <= COARSEST):
             raise EventFileError(
                 f"{self.path.name}[EVENTS]: the world coordinates of X and Y make no sense: centre {ra:g}, {dec:g}, "
-                f"pixel {x:g}, {y:g}, step {dx:g}, {dy:g} degrees (REFXCRVL, ... or TCRVLn, ...)"
+                f"pixel {x:g}, {y:g}, step {dx:g}, {dy:g} degrees (REFXCRVL, ... or TCRVLn, ...); "
+                "take the list as the pipeline wrote it"
             )
-        return Projection(ra, dec, (x, y), (dx, dy))
+        made = Projection(ra, dec, (x, y), (dx, dy))
+        if self.epic and self.keyword("RA_PNT") is not None and self.keyword("DEC_PNT") is not None:
+            pointing = self.number("RA_PNT"), self.number("DEC_PNT")
+            if not made.depth(*pointing) >= np.cos(np.radians(FARTHEST)):
+                raise EventFileError(
+                    f"{self.path.name}[EVENTS]: the centre of X and Y, {ra:g}, {dec:g}, is more than {FARTHEST:g} "
+                    f"degrees from where the telescope pointed (RA_PNT, DEC_PNT), {pointing[0]:g}, {pointing[1]:g}; "
+                    "take the list as the pipeline wrote it"
+                )
+        return made
 
     @cached_property
     def grid(self) -> tuple[float, float, float, float]:

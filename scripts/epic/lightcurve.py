@@ -48,10 +48,15 @@ class Bins(NamedTuple):
 def bins(events: EventList, width: float) -> Bins:
     """Return the bins from TSTART to TSTOP of an event list; the last one may reach beyond.
 
-    :raises ScienceError: there would be too many.
+    :raises ScienceError: there would be too many, or the list ends before it begins.
     """
     start, stop = events.number("TSTART"), events.number("TSTOP")
-    number = max(1, int(np.ceil((stop - start) / width)))
+    if not start < stop:
+        raise ScienceError(
+            f"{events.path.name}[EVENTS]: TSTOP = {stop:.3f} is not after TSTART = {start:.3f} s, so there is no time "
+            "to be divided into bins; take the list as the pipeline wrote it."
+        )
+    number = int(np.ceil((stop - start) / width))
     if number > MOST:
         raise ScienceError(
             f"BINSIZE = {width:g} s makes {number} bins of the {stop - start:.0f} s of {events.path.name}; "

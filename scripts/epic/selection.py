@@ -151,6 +151,12 @@ def select(events: EventList, parameters: Parameters) -> Selection:
             f"{events.path.name} has no good time: the good times of all its CCDs (STDGTInn) are empty, so nothing can "
             "be made of it; take another exposure."
         )
+    # of a list read in part the sample speaks for all of it; where events are near, it is not asked
+    if not any((of.column("X") > 0).any() for of in (events, events.sample)) and len(events.sample):
+        raise ScienceError(
+            f"{events.path.name}[EVENTS]: none of its {events.header['NAXIS2']} events has a place on the sky (X, Y), "
+            "so that nothing can be said of a region; take a list with the attitude applied."
+        )
     flags = parameters.text("FLAGS", "standard")
     rule = {"strict": "FLAG==0", "none": ""}.get(flags, None if events.epic else "")
     if not events.epic and (flags == "strict" or parameters.text("GTI", "none") == "flare"):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+
+from scripts.epic import background, region
+from scripts.epic.events import EventList
+from scripts.epic.selection import select
+from scripts.epic.task import Parameters
 
 REGION = {"shape": "circle", "ra": 150.236, "dec": 2.268, "radius": 0.00833}
 
@@ -61,6 +68,12 @@ def without_place(hdus):
         hdus["EVENTS"].header.remove(name, ignore_missing=True)
 
 
+def nowhere(hdus):
+    """All positions null: no event lies in any region, which is no reason for a limit."""
+    for axis in "XY":
+        hdus["EVENTS"].data[axis][:] = -99999999
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -70,7 +83,12 @@ def without_place(hdus):
         ),
         (set_keyword("REFYCDLT", 0.0), "damaged.fits[EVENTS]: the world coordinates of X and Y make no sense"),
         (set_keyword("REFXCDLT", -1.0), "damaged.fits[EVENTS]: the world coordinates of X and Y make no sense"),
-        (set_keyword("REFXCRVL", 10.0), "The region 'CIRCLE 150.236 2.268 0.00833' lies outside the field"),
+        (set_keyword("REFXCDLT", 0.05 / 3600), "damaged.fits[EVENTS]: the world coordinates of X and Y make no sense"),
+        (
+            set_keyword("REFXCRVL", 10.0),
+            "damaged.fits[EVENTS]: the centre of X and Y, 10, 2.21, is more than 2 degrees",
+        ),
+        (nowhere, "damaged.fits[EVENTS]: none of its 29812 events has a place on the sky"),
         (endless_times, "damaged.fits has no good time"),
         (set_keyword("XMMEA_EM", "FLAG < 3"), "damaged.fits[EVENTS]: the header does not define the event selection"),
         (set_keyword("REFXCDLT", "none"), "damaged.fits[EVENTS]: the keyword REFXCDLT is 'none', not a number"),
@@ -105,3 +123,25 @@ def test_photometry_of_a_list_that_was_never_exposed_has_no_value(damaged, run_j
     row = Table.read(run.products / "photometry.vot")[0]
     assert "has no live time in the good times" in row["problem"]
     assert np.ma.is_masked(row["rate_limit"])
+
+
+def test_a_list_that_ends_before_it_begins_has_no_light_curve(damaged, run_script):
+    run = run_script("lightcurve", damaged(set_keyword("TSTOP", 8.9e8)), {}, REGION)
+    assert run.code == 1
+    assert run.message.startswith("damaged.fits[EVENTS]: TSTOP = 890000000.000 is not after TSTART")
+
+
+def test_another_part_of_the_sky_is_told_from_a_region_too_wide(simulated_m1, run_script):
+    run = run_script("profile", simulated_m1, {}, {**REGION, "ra": 330.0, "dec": -2.0})
+    assert (run.code, "lies outside the field, in another part of the sky" in run.message) == (1, True)
+
+
+def test_a_ring_without_events_is_not_cut_into_cells(simulated_m1):
+    """A circle of 5 degrees has a ring of 12.5: its cells of 8 arcsec would take 1 GB."""
+    events = EventList(simulated_m1)
+    source = region.place({**REGION, "radius": 5.0}, events.projection)
+    keep = select(events, Parameters({})).mask(events)
+    tracemalloc.start()
+    assert background.automatic(events, source, keep).holes == ()
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
