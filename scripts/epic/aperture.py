@@ -113,8 +113,8 @@ def measure(job: Task, name: str, least: float) -> Measurement:
         return made
     return replace(
         made,
-        problem=f"{events.path.name} has no live time in the good times asked for: FRACEXP of the frames (EXPOSUnn) or "
-        "LIVETInn is 0; take other times or leave the exposure out",
+        problem=f"{events.path.name} has no live time in the good times asked for: they hold no frame (EXPOSUnn), or "
+        "FRACEXP or LIVETInn is 0; take other times or leave the exposure out",
     )
 
 

@@ -7,13 +7,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.epic import area, background, exposure, region, task
+from scripts.epic import area, background, exposure, nothing, region, task
 from scripts.epic.ccd import Geometry
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
 from scripts.epic.region import Shape
 from scripts.epic.selection import Selection, select
 from scripts.epic.spectrum import check_area
+from scripts.epic.spectrum import exposure as exposure_of
 
 
 class Extraction:
@@ -43,15 +44,20 @@ class Extraction:
     def areas(self) -> tuple[dict[int, float], dict[int, float]]:
         """The live areas of source and background by CCD, (0.05 arcsec)^2.
 
-        :raises ScienceError: one of them has none.
+        :raises ScienceError: one of them has none, or lies on CCDs without live time.
         """
         geometry = Geometry(self.events) if self.events.epic else None
         source, sky = (
             area.live_area(shape, self.events, geometry, self.selection.flags)
             for shape in (self.source, self.background)
         )
-        check_area(source, self.events, self.source)
-        check_area(sky, self.events, self.background)
+        for shape, live_area in ((self.source, source), (self.background, sky)):
+            check_area(live_area, self.events, shape)
+            if not exposure_of({}, live_area, self.live):
+                raise ScienceError(
+                    f"{self.events.path.name}: the CCDs under the region '{shape.text}' have no live time in the good "
+                    "times asked for (STDGTInn, EXPOSUnn, LIVETInn); take another exposure or other times."
+                )
         return source, sky
 
     @property
@@ -59,6 +65,11 @@ class Extraction:
         """The area of the source region over that of the background."""
         source, sky = (sum(one.values()) for one in self.areas)
         return source / sky
+
+    @property
+    def nothing(self) -> str:
+        """What it means that the source region has no count."""
+        return nothing.words(exposure_of({}, self.areas[0], self.live))
 
 
 def prepare(job: task.Task) -> Extraction:
@@ -84,7 +95,7 @@ def prepare(job: task.Task) -> Extraction:
     made = Extraction(events, selection, source, sky)
     if not any(made.live.values()):
         raise ScienceError(
-            f"{events.path.name} has no live time in the good times asked for: FRACEXP of the frames (EXPOSUnn) or "
-            "LIVETInn is 0; take another exposure or other times."
+            f"{events.path.name} has no live time in the good times asked for: they hold no frame (EXPOSUnn), or "
+            "FRACEXP or LIVETInn is 0; take another exposure or other times."
         )
     return made

@@ -47,10 +47,10 @@ def quality(events: EventList, pi: tuple[int | None, int | None]) -> NDArray[np.
 def exposure(counts_per_ccd: dict[int, int], area: dict[int, float], live: dict[int, float]) -> float:
     """Return the live time of a region, s: the mean over CCDs weighted by events, as in SAS ``evselect``.
 
-    Without an event the weights are the areas.
+    Without an event on a CCD that has live time the weights are the areas.
     """
     weights: dict[int, float] = {ccd: float(counts_per_ccd.get(ccd, 0)) for ccd in live}
-    if not any(weights.values()):
+    if not any(weights[ccd] * live[ccd] for ccd in live):
         weights = {ccd: area.get(ccd, 0.0) for ccd in live}
     total = sum(weights.values())
     return sum(weights[ccd] * live[ccd] for ccd in live) / total if total else 0.0

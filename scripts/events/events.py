@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
-from scripts.epic import exposure, fits, hdu, image, preview, region, task
+from scripts.epic import exposure, fits, hdu, image, nothing, preview, region, task
 from scripts.epic.events import EventList
 from scripts.epic.hdu import HDU
 from scripts.epic.selection import select
 from scripts.epic.stream import Rows
 
-CREATOR = "events 1.0"
+CREATOR = "events 1.1"
 SUBSPACE = re.compile(r"\d*DS(TYP|VAL|UNI|FORM|REF)\d+$")
 
 
@@ -40,6 +38,9 @@ def main(job: task.Task) -> None:
     fits.live(table.header, selection, live)
     if live:
         table.header["LIVETIME"] = (max(live.values()), "[s] largest live time of a CCD")
+    none = "" if keep.any() else nothing.told(events, selection, live, shape)
+    if none:
+        table.header["HISTORY"] = none
     primary = hdu.primary()
     fits.observation(primary.header, events, CREATOR)
     # frames and bad pixels go along, so that the cut-out is worked on as the whole list is
@@ -52,8 +53,8 @@ def main(job: task.Task) -> None:
     picture = image.counts(events, keep, grid)
     preview.picture(picture, job.product("events.png"), f"{events.keyword('OBJECT', '')} {job.slug}")
     print(f"{path.name}: {len(rows)} of {events.header['NAXIS2']} events ({selection.expression})")
-    if not np.count_nonzero(keep):
-        print("0 counts: no event of this list is in what was asked for")
+    if none:
+        print(none)
     task.done(simulated=events.simulated)
 
 

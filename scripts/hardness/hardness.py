@@ -34,8 +34,6 @@ def main(job: task.Task) -> None:
     for mask, areas in zip(inside, made.areas, strict=True):
         ccds, numbers = np.unique(events.column("CCDNR")[mask], return_counts=True)
         exposures.append(spectrum.exposure(dict(zip(ccds.tolist(), numbers.tolist(), strict=True)), areas, made.live))
-    if not exposures[0] or not exposures[1]:
-        raise ScienceError(f"{events.path.name}: a region has no live time in the good times asked for.")
     scale = made.ratio * exposures[0] / exposures[1]
     task.progress(0.7, "drawing from the posterior")
     draws = posterior(counts, around, scale)
@@ -55,6 +53,9 @@ def main(job: task.Task) -> None:
         "background_region": made.background.text,
         "selection": made.selection.expression,
     }
+    if not any(counts):
+        answer["note"] = f"{made.nothing}; HR is the prior, even from -1 to 1"
+        print(answer["note"])
     job.product("hardness.json").write_text(json.dumps(answer, indent=1), encoding="utf-8")
     edges = np.linspace(-1, 1, 101)
     density = np.histogram(draws.ratio, edges, density=True)[0]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.epic import exposure, fits, hdu, image, preview, region, task
+from scripts.epic import exposure, fits, hdu, image, nothing, preview, region, task
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
 from scripts.epic.hdu import HDU
@@ -17,7 +17,7 @@ from scripts.epic.image import Grid
 from scripts.epic.region import Shape
 from scripts.epic.selection import Selection, electronvolts, in_kev, select
 
-CREATOR = "image 2.0"
+CREATOR = "image 2.1"
 MOST_BANDS = 20
 
 
@@ -77,16 +77,22 @@ def main(job: task.Task) -> None:
 
     task.progress(0.5, "writing the image")
 
+    none = "" if any(n.any() for n in counts) else nothing.told(events, selection, made.live, area)
+
     def counted(header: Header, number: int) -> None:
         header["HDUCLAS2"] = ("TOTAL", "gross counts")
         header["BUNIT"] = ("count", "unit of the pixels")
         header["TOTCTS"] = (int(counts[number].sum()), "counts in the image")
+        if none:
+            header["HISTORY"] = none
 
     made.write("image.fits", list(counts), bands, counted)
     title = f"{events.keyword('OBJECT', '')} {job.slug}"
     preview.picture(counts[0], job.product("image.png"), title)
     words = f"{grid.shape[0]} x {grid.shape[1]} pixels, {counts[0].sum()} counts ({selection.expression})"
     print(f"{job.product('image.fits').name}: {words}")
+    if none:
+        print(none)
     for band, number in zip(kev[1:], counts[1:], strict=True):
         print(f"{_range(band)}: {number.sum()} counts")
     seconds = _corrected(made, counts, kev, bands) if job.parameters.any("CORRECT") else None
@@ -157,7 +163,7 @@ def _corrected(made: Made, counts: list[Any], kev: list[Any], bands: list[Any]) 
     made.write("exposure.fits", list(seconds), bands, exposed)
     made.write("rate.fits", list(rates), bands, rated)
     if not seconds[0].any():
-        print("the exposure is 0 everywhere in the image: no place of it was seen in the good times asked for")
+        print("the exposure is 0 everywhere in the image: no pixel's centre in the region was seen in the good times")
     return seconds
 
 

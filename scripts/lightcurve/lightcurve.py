@@ -13,7 +13,7 @@ from scripts.epic.extraction import Extraction
 from scripts.epic.lightcurve import Bins, Blocks
 from scripts.epic.selection import electronvolts, parting
 
-CREATOR = "lightcurve 1.1"
+CREATOR = "lightcurve 1.2"
 
 
 def main(job: task.Task) -> None:
@@ -63,6 +63,8 @@ def main(job: task.Task) -> None:
     table.header["ESPLIT"] = (split, "[eV] soft below, hard from there on")
     table.header["BKGRATIO"] = (1 / made.ratio, "background area over source area")
     fits.put_text(table.header, "BACKREG", made.background.text, "background region")
+    if not counts[0].sum():
+        table.header["HISTORY"] = made.nothing
     _write(job.product("lightcurve.fits"), made, [table, _blocks(made, blocks)], made.source)
     for kind, name, shape, number in (
         ("TOTAL", "source", made.source, counts[0]),
@@ -88,13 +90,7 @@ def main(job: task.Task) -> None:
         f"{len(blocks.counts)} block(s) of constant rate"
     )
     if not counts[0].sum():
-        from scripts.epic.poisson import upper_limit  # noqa: PLC0415 - it loads scipy, which is slow
-
-        seconds = live[0].sum()
-        if not seconds:
-            raise ScienceError(f"{events.path.name}: the source region has no live time in the good times asked for.")
-        limit = float(upper_limit(0, 0, 0.9973)) / seconds
-        print(f"0 counts: the rate is below {limit:.3g} ct/s (99.73 %, Bayesian)")
+        print(made.nothing)
     task.done(simulated=events.simulated)
 
 

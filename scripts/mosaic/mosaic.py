@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.epic import fits, gather, hdu, mosaic, preview, task
+from scripts.epic import fits, gather, hdu, mosaic, nothing, preview, task
 from scripts.epic.errors import ScienceError
 from scripts.epic.header import Header
 
-CREATOR = "mosaic 1.2"
+CREATOR = "mosaic 1.3"
 PORTION = "portion.npz"
 """What the task of one dataset hands on."""
 
@@ -47,6 +47,7 @@ def main(parts: list[gather.Part]) -> None:
         print(history[-1])
     simulated, total = any(made.simulated for _, made in portions), int(counts.sum())
     task.progress(0.9, "writing the images")
+    history += unseen(total, seconds)
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(seconds > 0, counts / seconds, np.nan).astype(np.float32)
     task.PRODUCTS.mkdir(exist_ok=True)
@@ -64,6 +65,18 @@ def main(parts: list[gather.Part]) -> None:
     preview.write(plot, task.PRODUCTS / "mosaic_coverage.png", task.PRODUCTS / "mosaic_coverage.json")
     print(f"mosaic: {nx} x {ny} pixels, {total} counts of {len(portions)} datasets")
     task.done(simulated=simulated)
+
+
+def unseen(total: int, seconds: NDArray[np.float32]) -> list[str]:
+    """Tell, also in the log, of a mosaic without a count or without any exposure."""
+    words = []
+    if not total:
+        words.append(nothing.words(float(np.median(seconds[seconds > 0])) if seconds.any() else 0.0))
+    elif not seconds.any():
+        words.append("no place of the mosaic was exposed in the good times, so that there is no rate")
+    for line in words:
+        print(line)
+    return words
 
 
 def coverage(seconds: NDArray[np.float32], pixel: float) -> preview.Plot:

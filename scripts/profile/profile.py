@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scripts.epic import exposure, fits, hdu, preview, psf, region, task, vignetting
+from scripts.epic import exposure, fits, hdu, nothing, preview, psf, region, task, vignetting
 from scripts.epic.bintable import Column, bintable
 from scripts.epic.ccd import Geometry
 from scripts.epic.errors import ScienceError
@@ -13,7 +13,7 @@ from scripts.epic.exposure_map import Modelled
 from scripts.epic.region import bounding_circle
 from scripts.epic.selection import select
 
-CREATOR = "profile 1.0"
+CREATOR = "profile 1.1"
 
 
 def main(job: task.Task) -> None:  # noqa: PLR0915 - one step after the other
@@ -85,6 +85,9 @@ def main(job: task.Task) -> None:  # noqa: PLR0915 - one step after the other
         ("OFFAXIS", theta, "[arcmin] from the optical axis"), ("PSFTABLE", psf.TABLES[events.camera.name], ""),
     ):  # fmt: skip
         table.header[key] = (value, comment)
+    if not counts.any():
+        table.header["HISTORY"] = none = nothing.words(float(seconds[seconds > 0].mean()))
+        print(none)
     primary = hdu.primary()
     fits.observation(primary.header, events, CREATOR)
     fits.write(job.product("profile.fits"), [primary, table, *fits.gti_tables(events, selection)])

@@ -9,7 +9,7 @@ import numpy as np
 from scripts.epic import extraction, fits, hdu, preview, response, spectrum, task
 from scripts.epic.header import Header
 
-CREATOR = "spectrum 1.0"
+CREATOR = "spectrum 1.1"
 
 
 def main(job: task.Task) -> None:
@@ -50,6 +50,9 @@ def main(job: task.Task) -> None:
         fits.put_text(table.header, "SKYREG", shape.text, "region, ICRS degrees")
         if kind == "TOTAL":
             fits.put_text(table.header, "BACKREG", background.text, "background region")
+            if not mine.any():
+                table.header["HISTORY"] = made.nothing
+                print(made.nothing)
         primary = hdu.primary()
         fits.observation(primary.header, events, CREATOR)
         path = job.product(name)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
 import tracemalloc
 
 import numpy as np
@@ -145,3 +148,55 @@ def test_a_ring_without_events_is_not_cut_into_cells(simulated_m1):
     assert background.automatic(events, source, keep).holes == ()
     assert tracemalloc.get_traced_memory()[1] < 50e6
     tracemalloc.stop()
+
+
+LIMIT = -math.log(1 - 0.9973)
+"""Counts of a source that leaves none with a chance of 0.27 %."""
+
+
+@pytest.mark.parametrize("name", ["events", "image", "spectrum", "lightcurve", "hardness", "profile", "mosaic"])
+def test_nothing_counted_is_said_with_its_limit_in_log_and_product(name, simulated_m1, run_script, run_job):
+    """In a band where there is no event; live time is that of the region's CCD."""
+    run = run_script if name != "mosaic" else lambda one, path, *more: run_job(one, [path], *more)
+    done = run(name, simulated_m1, {"EMIN": 14.9, "EMAX": 14.95, "ESPLIT": 14.92}, REGION)
+    assert done.code == 0, done.err
+    found = re.search(r"0 counts: the rate is below (\S+) ct/s", done.out)
+    assert found
+    header = fits.getheader(simulated_m1, "EVENTS")
+    # mosaic: seconds of pn on its axis, of which the vignetted mirrors of MOS have less than a third
+    seconds = (
+        (0.1 * header["LIVETI01"], 0.32 * header["LIVETI01"])
+        if name == "mosaic"
+        else [0.99 * header["LIVETI01"], 1.01 * header["LIVETI01"]]
+    )
+    assert LIMIT / seconds[1] <= float(found[1]) <= LIMIT / seconds[0]
+    if name == "hardness":
+        assert found[0] in json.loads(next(done.products.glob("*hardness.json")).read_text())["note"]
+        return
+    texts = []
+    for path in done.products.glob("*.fits"):
+        with fits.open(path) as hdus:
+            texts += ["".join(map(str, hdu.header.get("HISTORY", ""))) for hdu in hdus]
+    assert any(found[0] in text for text in texts)
+
+
+@pytest.mark.parametrize("name", ["events", "image"])
+def test_a_place_that_was_not_exposed_has_no_limit(name, simulated_m1, run_script):
+    """Beside the field of view, where a list has no event of the sky."""
+    outside = {"shape": "circle", "ra": 150.0215, "dec": 1.9309, "radius": 0.004}
+    done = run_script(name, simulated_m1, {"FLAGS": "standard"}, outside)
+    assert done.code == 0, done.err
+    assert "0 counts, and no upper limit: no place of what was asked for was exposed" in done.out
+
+
+def without_times(hdus):
+    """The central CCD has no good time, the others have theirs."""
+    hdus["STDGTI01"].data = hdus["STDGTI01"].data[:0]
+
+
+@pytest.mark.parametrize("name", ["spectrum", "lightcurve", "hardness"])
+def test_a_region_on_a_ccd_without_live_time_is_refused(name, damaged, run_script):
+    middle = {"shape": "circle", "ra": 150.12, "dec": 2.21, "radius": 0.008}
+    run = run_script(name, damaged(without_times), {}, middle)
+    assert run.code == 1
+    assert "damaged.fits: the CCDs under the region 'CIRCLE 150.12 2.21 0.008' have no live time" in run.message
