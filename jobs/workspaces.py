@@ -27,13 +27,8 @@ class Workspaces:
     def __init__(self, home: Path) -> None:
         self.keeping = False
         """Whether working folders stay when their tasks have ended."""
-        self._folder = home / "work"
-        self._folder.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def _work(self) -> Path:
-        self._folder.mkdir(parents=True, exist_ok=True)  # somebody may have cleared up
-        return self._folder
+        self._work = home / "work"
+        self._work.mkdir(parents=True, exist_ok=True)
 
     def workspace(self, task_id: str, attempt: int) -> Path:
         """Make the fresh working folder of an attempt, with its ``products`` folder."""

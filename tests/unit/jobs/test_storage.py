@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,14 +80,6 @@ def test_an_old_attempt_cannot_touch_a_newer_one(storage: Storage) -> None:
 def test_a_workspace_is_fresh(storage: Storage) -> None:
     write(storage.workspace("job.1", 1), a=b"left by a crash")
     assert list((storage.workspace("job.1", 1) / "products").iterdir()) == []
-
-
-def test_the_folder_of_workspaces_is_made_again_where_somebody_cleared_up(storage: Storage, tmp_path: Path) -> None:
-    shutil.rmtree(tmp_path / "work")
-    assert list(storage.workspaces()) == []
-    assert storage.free() > 0
-    shutil.rmtree(tmp_path / "work")
-    assert storage.workspace("task", 1).is_dir()
 
 
 @pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
