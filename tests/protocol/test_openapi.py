@@ -68,7 +68,11 @@ def test_every_address_is_described(document: dict[str, Any]):
 
 @pytest.mark.timeout(300)  # some 500 requests, on a machine that may be busy
 @pytest.mark.parametrize("mode", list(GenerationMode))
-def test_no_request_makes_a_500(document: dict[str, Any], probe: Probe, mode: GenerationMode):
+def test_no_request_makes_a_500(
+    request: pytest.FixtureRequest, document: dict[str, Any], probe: Probe, mode: GenerationMode
+):
+    if mode is GenerationMode.NEGATIVE and "embedded" in request.node.callspec.params.values():
+        pytest.skip("what is wrong takes minutes to make, and PostgreSQL takes less of it than SQLite")
     # What is below /tap/async is what is below every other job list, by the same handlers. Events never end.
     schema = described(probe, document, mode).exclude(path_regex="^/tap/async/|/events$")
     operations = [found.ok() for found in schema.get_all_operations()]

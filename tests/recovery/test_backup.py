@@ -100,12 +100,19 @@ def _everything(url: str, job: str) -> object:
         database.close()
 
 
-@pytest.mark.parametrize("damage", ["no manifest", "manifest", "rows", "version"])
-def test_a_damaged_backup_is_refused_and_nothing_is_restored(tmp_path: Path, damage: str) -> None:
-    with Service(tmp_path / "home") as service:
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backup with one job."""
+    folder = tmp_path_factory.mktemp("sound")
+    with Service(folder / "home") as service:
         service.end(service.post("probe"))
-    backup = tmp_path / "backup"
-    assert amora("db", "backup", str(backup), AMORA_HOME=str(tmp_path / "home")).returncode == 0
+    assert amora("db", "backup", str(folder / "backup"), AMORA_HOME=str(folder / "home")).returncode == 0
+    return folder / "backup"
+
+
+@pytest.mark.parametrize("damage", ["no manifest", "manifest", "rows", "version"])
+def test_a_damaged_backup_is_refused_and_nothing_is_restored(sound: Path, tmp_path: Path, damage: str) -> None:
+    backup = shutil.copytree(sound, tmp_path / "backup")
     manifest = backup / "amora.json"
     if damage == "no manifest":
         manifest.unlink()
