@@ -1,6 +1,7 @@
 """Energy conversion factors: from a count rate to a flux, for one assumed spectrum.
 
-The table and its spectral model: ``ecf.toml`` beside this file. Another spectrum changes the flux by up to 30 %.
+The table and its spectral model: ``ecf.toml`` beside this file. How much another spectrum
+changes fluxes is told in the documentation of ``photometry``.
 """
 
 from __future__ import annotations

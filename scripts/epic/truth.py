@@ -9,7 +9,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.epic import aperture, constancy, detection, evli, exposure_map, image, lightcurve, poisson, psf, simulate
+from scripts.epic import (
+    aperture,
+    constancy,
+    detection,
+    evli,
+    exposure_map,
+    hardness,
+    image,
+    lightcurve,
+    poisson,
+    profile,
+    psf,
+    simulate,
+)
 from scripts.epic.cameras import CAMERAS
 from scripts.epic.events import EventList
 from scripts.epic.exposure import live_times
@@ -331,3 +344,51 @@ def position_truth(camera: str = "M2", *, lists: int = 4, seed: int = 9) -> Plac
     mean = float(np.sum(east * weight) / weight.sum()), float(np.sum(north * weight) / weight.sum())
     pulls = np.concatenate([np.array(east) / errors, np.array(north) / errors])
     return Placed(len(errors), mean, float(weight.sum() ** -0.5), float(np.sqrt(np.mean(pulls**2))))
+
+
+@dataclass(frozen=True)
+class Hardness:
+    """What the posterior made of simulated pairs of soft and hard counts."""
+
+    within: float
+    """Share of true ratios within the interval of 68.27 %."""
+    bias: float
+    """Mean of median less true."""
+    bias_error: float
+
+
+def hardness_truth(
+    soft: float, hard: float, background: float, *, scale: float = 0.2, trials: int = 2000, seed: int = 10
+) -> Hardness:
+    """Draw counts of source and background and measure their hardness ratio.
+
+    :param soft: true counts of the source in the soft band, ``hard`` in the hard one.
+    :param background: true counts of background in each band in the source's region.
+    :param scale: area of the source's region over that of the background.
+    """
+    random = np.random.default_rng([seed, trials, int(10 * soft), int(10 * hard)])
+    within, off = [], []
+    for number in range(trials):
+        on = int(random.poisson(soft + background)), int(random.poisson(hard + background))
+        around = int(random.poisson(background / scale)), int(random.poisson(background / scale))
+        found = hardness.posterior(on, around, scale, 4000, number).summary(0.6827)
+        true = (hard - soft) / (hard + soft)
+        within.append(found["low"] <= true <= found["high"])
+        off.append(found["median"] - true)
+    return Hardness(float(np.mean(within)), float(np.mean(off)), float(np.std(off) / np.sqrt(trials)))
+
+
+def profile_truth(rate: float, *, trials: int = 2000, seed: int = 11) -> tuple[float, float]:
+    """Return mean and scatter of (fitted - true rate) / error of profiles of 30 rings of 4 arcsec; 0 and 1 are right.
+
+    :param rate: true counts of the source, on a background of 0.02 counts in a square arcsec.
+    """
+    random = np.random.default_rng([seed, trials, int(rate)])
+    edges: Floats = np.arange(31, dtype=np.float64) * 4.0
+    area = np.pi * np.diff(edges**2)
+    shape = np.diff(psf.king("M1", 1.0, 4.0).encircled(edges)) / area
+    pulls = []
+    for counts in random.poisson((rate * shape + 0.02) * area, (trials, len(area))):
+        (found, _), (error, _) = profile.fit(counts, area, shape)
+        pulls.append((found - rate) / error)
+    return float(np.mean(pulls)), float(np.std(pulls))

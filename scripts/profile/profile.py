@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scripts.epic import exposure, fits, hdu, nothing, preview, psf, region, task, vignetting
+from scripts.epic import exposure, fits, hdu, nothing, preview, profile, psf, region, task, vignetting
 from scripts.epic.bintable import Column, bintable
 from scripts.epic.ccd import Geometry
 from scripts.epic.errors import ScienceError
@@ -13,7 +13,7 @@ from scripts.epic.exposure_map import Modelled
 from scripts.epic.region import bounding_circle
 from scripts.epic.selection import select
 
-CREATOR = "profile 1.1"
+CREATOR = "profile 1.2"
 
 
 def main(job: task.Task) -> None:  # noqa: PLR0915 - one step after the other
@@ -60,9 +60,7 @@ def main(job: task.Task) -> None:  # noqa: PLR0915 - one step after the other
     king = psf.king(events.camera.name, energy, theta)
     area = np.pi * (edges[1:] ** 2 - edges[:-1] ** 2)
     shape = (king.encircled(edges[1:]) - king.encircled(edges[:-1])) / area
-    # counts of each ring = (rate * shape + level) * collected, by least squares with the errors of the counts
-    base = np.column_stack([shape, np.ones(rings)]) * collected[:, None] / np.sqrt(np.maximum(counts, 1))[:, None]
-    (rate, level), *_ = np.linalg.lstsq(base, counts / np.sqrt(np.maximum(counts, 1)), rcond=None)
+    (rate, level), (rate_error, level_error) = profile.fit(counts, np.asarray(collected, dtype=np.float64), shape)
     model = rate * shape + level
 
     task.progress(0.8, "writing the profile")
@@ -79,12 +77,15 @@ def main(job: task.Task) -> None:  # noqa: PLR0915 - one step after the other
     centre = [float(value) for value in events.projection.to_sky(x, y)]
     for key, value, comment in (
         ("RA_CEN", centre[0], "[deg] centre"), ("DEC_CEN", centre[1], "[deg] centre"),
-        ("KINGRATE", rate, "[ct/s] of the King"),
-        ("KINGBKG", level, "[ct/s/arcsec2] constant"), ("KINGCORE", king.core, "[arcsec] core radius"),
+        ("KINGRATE", rate, "[ct/s] of the King"), ("KINGRERR", rate_error, "[ct/s] error of KINGRATE, 1 sigma"),
+        ("KINGBKG", level, "[ct/s/arcsec2] constant"),
+        ("KINGBERR", level_error, "[ct/s/arcsec2] error of KINGBKG, 1 sigma"),
+        ("KINGCORE", king.core, "[arcsec] core radius"),
         ("KINGSLOP", king.slope, "slope"), ("KINGENER", energy, "[keV] energy of the profile"),
         ("OFFAXIS", theta, "[arcmin] from the optical axis"), ("PSFTABLE", psf.TABLES[events.camera.name], ""),
     ):  # fmt: skip
-        table.header[key] = (value, comment)
+        if not isinstance(value, float) or np.isfinite(value):
+            table.header[key] = (value, comment)
     if not counts.any():
         table.header["HISTORY"] = none = nothing.words(float(seconds[seconds > 0].mean()))
         print(none)
@@ -92,7 +93,7 @@ def main(job: task.Task) -> None:  # noqa: PLR0915 - one step after the other
     fits.observation(primary.header, events, CREATOR)
     fits.write(job.product("profile.fits"), [primary, table, *fits.gti_tables(events, selection)])
     plot = preview.Plot(
-        f"{events.keyword('OBJECT', '')} {job.slug}",
+        f"{events.keyword('OBJECT', '')} {job.slug}: King rate {rate:.4g} +- {rate_error:.2g} ct/s",
         preview.Axis("distance", "arcsec"),
         preview.Axis("surface brightness", "count/s/arcsec2", log=True),
         [
@@ -103,7 +104,7 @@ def main(job: task.Task) -> None:  # noqa: PLR0915 - one step after the other
     preview.write(plot, job.product("profile.png"), job.product("profile.json"))
     print(
         f"{counts.sum()} counts in {rings} rings around RA {centre[0]:.6f}, Dec {centre[1]:.6f}; "
-        f"King rate {rate:.4g} ct/s"
+        f"King rate {rate:.4g} +- {rate_error:.2g} ct/s"
     )
     task.done(simulated=events.simulated)
 

@@ -14,6 +14,8 @@ def figures() -> Iterator[Figure]:
     yield from _rates()
     yield from _detection()
     yield from _blocks()
+    yield from _hardness()
+    yield from _profile()
 
 
 def _limits() -> Iterator[Figure]:
@@ -82,3 +84,27 @@ def _blocks() -> Iterator[Figure]:
             share = truth.block_false_alarms(observations, mean, 1.0, 0.05, trials=trials)
             name = f"constant sources of {mean:g} counts in {observations} observations cut into blocks"
             yield Figure(name, f"{share:.1%}", "5 % stated", "", "at most 8 %")
+
+
+def _hardness() -> Iterator[Figure]:
+    for soft, hard, background in (
+        (2.0, 2.0, 1.0),
+        (8.0, 2.0, 1.0),
+        (20.0, 10.0, 2.0),
+        (200.0, 100.0, 5.0),
+        (1000.0, 200.0, 5.0),
+    ):
+        found = truth.hardness_truth(soft, hard, background)
+        name = f"hardness of {soft:g} soft and {hard:g} hard counts on {background:g}: interval holds it, 2,000 trials"
+        yield Figure(name, f"{found.within:.1%}", "68.27% stated", f"{found.within - 0.6827:+.1%}", "55 to 75 %")
+        name = "its median less the true ratio"
+        yield Figure(name, f"{found.bias:+.4f}", f"+- {found.bias_error:.4f}", "", "within 0.15")
+
+
+def _profile() -> Iterator[Figure]:
+    for rate in (50.0, 500.0, 5000.0):
+        mean, scatter = truth.profile_truth(rate)
+        name = (
+            f"rate fitted to a profile of {rate:g} counts less the true one, in errors: mean and scatter, 2,000 trials"
+        )
+        yield Figure(name, f"{mean:+.2f}, {scatter:.2f}", "0, 1", "", "scatter 0.8 to 1.25")

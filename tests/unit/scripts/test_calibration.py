@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from scripts.epic import ecf, psf, vignetting
+from scripts.epic import ecf, mosaic, psf, vignetting
 from scripts.epic.projection import Projection
 
 
@@ -95,3 +95,52 @@ def test_a_wide_band_lies_between_its_parts_weighted_by_flux():
     wide = ecf.factor("PN", "Thin1", 0.5, 2.0)
     assert 5.867e11 < wide < 8.121e11
     assert wide == pytest.approx((8.121e11 * 0.44 + 5.867e11 * 0.56), rel=0.03)
+
+
+@pytest.mark.parametrize(("band", "low", "high"), [((0.5, 12.0), 0.298, 0.303), ((0.5, 2.0), 0.283, 0.287)])
+def test_the_relative_area_of_mos_by_the_conversion_factors(band, low, high):
+    """Counts of one source in MOS over those in pn; scripts/mosaic/README.md states them beside the number it takes."""
+    assert mosaic.AREA == {"M1": 0.32, "M2": 0.32, "PN": 1.0}
+    for camera in ("M1", "M2"):
+        for optical_filter in ("Thin1", "Medium"):
+            factors = (ecf.factor(one, optical_filter, *band) for one in (camera, "PN"))
+            assert low < np.divide(*factors) < high
+
+
+@pytest.mark.parametrize(
+    ("band", "share"),
+    [
+        ((0.5, 2.0), 0.042), ((0.5, 1.0), 0.023), ((1.0, 2.0), 0.023), ((2.0, 4.5), 0.046), ((4.5, 12.0), 0.164),
+        ((0.2, 0.5), 0.400), ((0.2, 12.0), 0.482),
+    ],
+)  # fmt: skip
+def test_how_much_another_spectrum_changes_fluxes(shared, band, share):
+    """The greatest change for photon indices 1.4 to 2.5 and NH 1e20 to 1e21; scripts/photometry/README.md states it."""
+    fold = Response(shared / "data" / "xmm" / "0916810801" / "0916810801_PN1spec")
+    assumed = fold.factor(1.7, 3e20, *band)
+    changes = [assumed / fold.factor(i, nh, *band) - 1 for i in (1.4, 1.7, 2.0, 2.5) for nh in (1e20, 3e20, 1e21)]
+    assert max(map(abs, changes)) == pytest.approx(share, abs=0.002)
+
+
+class Response:
+    """The redistribution and effective area of a real pn spectrum (Medium filter)."""
+
+    def __init__(self, stem):
+        with fits.open(f"{stem}.arf.gz") as arf, fits.open(f"{stem}.rmf.gz") as rmf:
+            area, matrix, channels = arf["SPECRESP"].data, rmf["MATRIX"].data, rmf["EBOUNDS"].data
+            low, high = (area[name].astype(float) for name in ("ENERG_LO", "ENERG_HI"))
+            self.energy, self.width = np.sqrt(np.maximum(low, 1e-3) * high), high - low
+            self.low, self.high = (channels[name].astype(float) for name in ("E_MIN", "E_MAX"))
+            self.rows = np.zeros((len(low), len(self.low)), dtype=np.float32)
+            for row, line, surface in zip(self.rows, matrix, area["SPECRESP"], strict=True):
+                start = 0
+                for first, number in zip(*(np.atleast_1d(line[name]) for name in ("F_CHAN", "N_CHAN")), strict=True):
+                    row[first : first + number] = line["MATRIX"][start : start + number] * surface
+                    start += number
+        self.cross = 1e-24 * np.array([ecf._cross_section(max(one, 0.1)) for one in self.energy.tolist()])
+
+    def factor(self, index, column, low, high):
+        """Return counts in a band over energy flux in it, for an absorbed power law."""
+        photons = self.energy**-index * self.width * np.exp(-column * self.cross)
+        seen = (photons @ self.rows)[(self.low >= low - 1e-6) & (self.high <= high + 1e-6)].sum()
+        return seen / np.sum((photons * self.energy)[(self.energy >= low) & (self.energy < high)])

@@ -246,6 +246,10 @@ def test_the_profile_finds_the_rate_that_was_put_in(run_script, simulated_m1, so
     (entry,) = [e for name, e in truth["lists"].items() if name == simulated_m1.name]
     expected = entry["source_counts"]["SIM 1"] / header["LIVETI01"]
     assert header["KINGRATE"] == pytest.approx(expected, rel=0.15)
+    # least squares can know no better than the source's own counts
+    assert expected**0.5 / header["LIVETI01"] ** 0.5 < header["KINGRERR"] < 0.05 * expected
+    plot = json.loads(next(run.products.glob("*profile.json")).read_text())
+    assert f"+- {header['KINGRERR']:.2g} ct/s" in json.dumps(plot)
 
 
 @pytest.mark.parametrize("name", NAMES)

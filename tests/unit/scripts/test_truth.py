@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from scripts.epic import poisson, truth
+from scripts.epic import poisson, profile, truth
 
 
 @pytest.mark.parametrize("level", [0.6827, 0.9, 0.9973])
@@ -59,3 +59,31 @@ def test_intervals_of_one_brightness_hold_as_the_readme_says(source, share):
     theirs = poisson_conf_interval(n[1:60].astype(int), "kraft-burrows-nousek", background=5.0, confidence_level=0.6827)
     held = (theirs[0] <= source) & (source <= theirs[1])
     assert float(chance[1:60][held].sum()) + chance[0] * (source <= high[0]) == pytest.approx(exact, abs=0.0005)
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "background", "low", "high"),
+    [(2.0, 2.0, 1.0, 0.53, 0.63), (20.0, 10.0, 2.0, 0.63, 0.72), (200.0, 100.0, 5.0, 0.64, 0.72)],
+)
+def test_intervals_of_hardness_hold_as_the_readme_says(soft, hard, background, low, high):
+    found = truth.hardness_truth(soft, hard, background, trials=800)
+    assert low < found.within < high
+    assert abs(found.bias) < 0.01 + 4 * found.bias_error
+
+
+def test_medians_of_hardness_lie_toward_nought_for_few_counts():
+    assert truth.hardness_truth(8.0, 2.0, 1.0, trials=800).bias == pytest.approx(0.11, abs=0.035)
+
+
+@pytest.mark.parametrize(("rate", "mean"), [(50.0, -0.55), (500.0, -0.23), (5000.0, -0.13)])
+def test_the_error_of_a_fitted_profile_is_its_scatter(rate, mean):
+    """Few counts in a ring weigh more where they are fewer still: the fit lies low by a part of its error."""
+    found, scatter = truth.profile_truth(rate)
+    assert found == pytest.approx(mean, abs=0.1)
+    assert 0.9 < scatter < 1.25
+
+
+def test_an_error_that_the_rings_do_not_determine_is_infinite():
+    collected = np.array([10.0, 10.0, 10.0])
+    assert profile.fit(np.array([3, 4, 5]), collected, np.full(3, 0.1))[1] == (np.inf, np.inf)
+    assert profile.fit(np.array([0, 0, 0]), np.zeros(3), np.array([0.3, 0.2, 0.1]))[1] == (np.inf, np.inf)
