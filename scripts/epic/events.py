@@ -6,7 +6,7 @@ Structure: XMM-Newton Data Files Handbook, "EPIC MOS/pn imaging mode event list"
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from pathlib import Path
@@ -73,6 +73,7 @@ class EventList:
         self._columns: dict[str, NDArray[Any]] = {}
         self.derived: dict[tuple[Any, ...], Any] = {}
         """What was worked out from this list and is asked for again, by who worked it out."""
+        self._timeless = 0
         self._parts: dict[str, list[stream.Rows]] = {"sample": [], "hard": []}
         self._units = {unit.name: unit for unit in reversed(stream.read(path, "EVENTS", self._open))}
         self._hdus: dict[str, Any] = {}
@@ -104,7 +105,16 @@ class EventList:
             instrument, instrument, "", 255, np.inf, (10001, None), 4096
         )
         self._check_columns()
-        return self._sieve() if self._near else None
+        near = self._sieve() if self._near else None
+
+        def timed(rows: stream.Rows) -> NDArray[np.intp] | None:
+            has = _with_time(rows)
+            if has is None:
+                return None if near is None else near(rows)
+            self._timeless += len(rows) - len(has)
+            return has if near is None else has[near(rows[has])]
+
+        return timed
 
     def _check_columns(self) -> None:
         mode = str(self.header.get("DATAMODE", "IMAGING")).strip().upper()
@@ -121,7 +131,7 @@ class EventList:
                     "an imaging mode event list is needed"
                 )
 
-    def _sieve(self) -> stream.Sieve | None:
+    def _sieve(self) -> Callable[[stream.Rows], NDArray[np.intp]] | None:
         """Return what keeps the events near the regions; None keeps all."""
         boxes = [region.place(one, self.projection).bounds for one in self._near]
         known = np.array([box for box in boxes if box is not None])
@@ -383,8 +393,7 @@ class EventList:
         named = self._standard_gti_names()
         result: dict[int, Intervals] = {}
         for ccd in self.ccds:
-            name = named.get(ccd, f"STDGTI{ccd:02d}")
-            times = self.columns_of(name if name in self._units else "GTI", "START", "STOP")
+            times = self.columns_of(self._good_times_of(ccd), "START", "STOP")
             if times is None and any(ccd in self.ccds for ccd in named):
                 # the list names good times, but none of this CCD: SAS gives it no exposure either
                 result[ccd] = np.empty((0, 2))
@@ -394,6 +403,45 @@ class EventList:
                 rows = np.column_stack(times).astype(np.float64)
                 result[ccd] = gti.normal(rows[np.isfinite(rows).all(axis=1)])  # a time without an end is none
         return result
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What of the list was left out because it cannot be right, in words: events without a time, good times."""
+        said: list[str] = []
+        if self._timeless:
+            said.append(
+                f"{self.path.name}[EVENTS]: {self._timeless} of {self.header['NAXIS2']} events have no time (TIME is "
+                "not a number), so that they lie in no good time: LEFT OUT"
+            )
+        for name in sorted({name for ccd in self.ccds if (name := self._good_times_of(ccd)) in self._units}):
+            rows = np.column_stack(self.columns_of(name, "START", "STOP") or ())
+            for bad, what in (
+                (~np.isfinite(rows).all(axis=1), "no beginning or no end (START or STOP is not a number)"),
+                (rows[:, 1] < rows[:, 0], "an end before the beginning (STOP < START)"),
+            ):
+                if number := int(np.count_nonzero(bad)):
+                    said.append(f"{self.path.name}[{name}]: {number} of {len(rows)} good times have {what}: LEFT OUT")
+        return tuple(said)
+
+    def _good_times_of(self, ccd: int) -> str:
+        """Return the extension with the good times of a CCD; there may be none."""
+        name = self._standard_gti_names().get(ccd, f"STDGTI{ccd:02d}")
+        return name if name in self._units else "GTI"
+
+
+def _with_time(rows: stream.Rows) -> NDArray[np.intp] | None:
+    """Return which rows have a time that is a number; None for all, which a look at one byte of each mostly tells.
+
+    The exponent of what is not finite is all ones, and so are the seven lower bits of its first byte.
+    """
+    form, offset = rows.dtype.fields["TIME"][:2]  # type: ignore[index]
+    if form.kind != "f":
+        return None
+    byte = rows.view("u1").reshape(len(rows), -1)[:, offset]
+    if not ((byte & 0x7F) == 0x7F).any():
+        return None
+    finite = np.isfinite(rows["TIME"])
+    return None if finite.all() else np.flatnonzero(finite)
 
 
 def _perhaps(

@@ -144,8 +144,12 @@ def electronvolts(low: float | None, high: float | None) -> tuple[int | None, in
 def select(events: EventList, parameters: Parameters) -> Selection:
     """Build the selection that a task's parameters ask for: EMIN, EMAX, PATTERN, FLAGS, GTI, FLARE_RATE.
 
+    What was left out of the list is told in the log.
+
     :raises ScienceError: there is no good time, or the flare filter or TIME leave none.
     """
+    for line in events.remarks:
+        print(line)
     if not any(gti.duration(times) for times in events.standard_gti.values()):
         raise ScienceError(
             f"{events.path.name} has no good time: the good times of all its CCDs (STDGTInn) are empty, so nothing can "

@@ -71,6 +71,20 @@ def without_place(hdus):
         hdus["EVENTS"].header.remove(name, ignore_missing=True)
 
 
+def without_time(hdus):
+    """Every seventh event, among them some in the region."""
+    hdus["EVENTS"].data["TIME"][::7] = np.nan
+    hdus["EVENTS"].data["TIME"][7::49] = np.inf
+
+
+def in_flawed_times(hdus):
+    """One good time without an end and one that ends before it begins."""
+    table = hdus["STDGTI01"]
+    first = hdus["EVENTS"].header["TSTART"]
+    table.data = np.concatenate([table.data, table.data[:1], table.data[:1]]).view(table.data.dtype)
+    table.data["START"][-2:], table.data["STOP"][-2:] = (first, first + 100), (np.nan, first)
+
+
 def nowhere(hdus):
     """All positions null: no event lies in any region, which is no reason for a limit."""
     for axis in "XY":
@@ -112,6 +126,50 @@ def test_events_without_a_place_are_in_no_product(damaged, run_script, simulated
     assert part.code == 0, part.err
     counts = [fits.getheader(next(run.products.glob("*_spectrum.fits")), 1)["TOTCTS"] for run in (whole, part)]
     assert counts[1] == pytest.approx(counts[0] * 6 / 7, rel=0.1)
+
+
+COUNTS = {
+    "events": ("_events.fits", lambda hdus: len(hdus["EVENTS"].data)),
+    "image": ("_image.fits", lambda hdus: hdus[0].data.sum()),
+    "spectrum": ("_spectrum.fits", lambda hdus: hdus["SPECTRUM"].header["TOTCTS"]),
+    "lightcurve": ("_lightcurve.fits", lambda hdus: hdus["RATE"].data["COUNTS"].sum()),
+    "profile": ("_profile.fits", lambda hdus: hdus["PROFILE"].data["COUNTS"].sum()),
+    "photometry": ("photometry.fits", lambda hdus: hdus[1].data["counts"][0]),
+    "mosaic": ("mosaic_counts.fits", lambda hdus: hdus[0].data.sum()),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_events_without_a_time_are_in_no_product(name, damaged, run_script, run_job, tmp_path):
+    """The same as of a list that does not have them, and their number is told."""
+
+    def counted(path):
+        run = (
+            run_script if name not in ("photometry", "mosaic") else lambda one, path, *rest: run_job(one, [path], *rest)
+        )
+        done = run(name, path, {"EMIN": 0.5, "EMAX": 2.0, "FLAGS": "standard"}, REGION)
+        assert done.code == 0, done.err
+        assert done.err == ""
+        end, count = COUNTS[name]
+        with fits.open(next(path for path in done.products.iterdir() if path.name.endswith(end))) as hdus:
+            return int(count(hdus)), done.out
+
+    with fits.open(damaged(without_time)) as hdus:
+        hdus["EVENTS"].data = hdus["EVENTS"].data[np.isfinite(hdus["EVENTS"].data["TIME"])]
+        hdus.writeto(tmp_path / "clean.fits")
+    found, told = counted(tmp_path / "damaged.fits")
+    assert found == counted(tmp_path / "clean.fits")[0] > 50
+    assert "damaged.fits[EVENTS]: 4259 of 29812 events have no time" in told
+
+
+def test_good_times_that_are_none_are_told(damaged, run_script, simulated_m1):
+    whole, part = (run_script("spectrum", path, {}, REGION) for path in (simulated_m1, damaged(in_flawed_times)))
+    assert part.code == 0, part.err
+    for what in ("no beginning or no end", "an end before the beginning"):
+        assert re.search(rf"damaged.fits\[STDGTI01\]: 1 of \d+ good times have {what}.*: LEFT OUT", part.out)
+    headers = [fits.getheader(next(run.products.glob("*_spectrum.fits")), 1) for run in (whole, part)]
+    assert headers[0]["EXPOSURE"] == headers[1]["EXPOSURE"]
+    assert "STDGTI01" in str(headers[1]["HISTORY"])
 
 
 def test_an_image_says_nothing_of_them(damaged, run_script):
