@@ -238,6 +238,22 @@ def test_nothing_counted_is_said_with_its_limit_in_log_and_product(name, simulat
     assert any(found[0] in text for text in texts)
 
 
+@pytest.mark.parametrize("name", ["image", "lightcurve", "hardness"])
+def test_a_band_without_a_count_has_its_own_note(name, simulated_m1, run_script):
+    """Where another band has counts: beside its name in the log, and in the part of the product that is of it."""
+    bands = {"EMIN": 0.5, "EMAX": 14.95, "ESPLIT": 14.9, "BANDS": [[0.5, 2.0], [14.9, 14.95]]}
+    done = run_script(name, simulated_m1, bands, REGION)
+    assert done.code == 0, done.err
+    found = re.findall(r"14.9 to 14.95 keV: (0 counts: the rate is below \S+ ct/s)", done.out)
+    assert len(found) == done.out.count("0 counts:") == 1
+    if name == "hardness":
+        assert found[0] in json.loads(next(done.products.glob("*hardness.json")).read_text())["note"]
+        return
+    with fits.open(next(done.products.glob(f"*_{name}.fits"))) as hdus:
+        texts = {hdu.name: "".join(map(str, hdu.header.get("HISTORY", ""))) for hdu in hdus}
+    assert [part for part, text in texts.items() if found[0] in text] == ["BAND2" if name == "image" else "RATE"]
+
+
 @pytest.mark.parametrize("name", ["events", "image"])
 def test_a_place_that_was_not_exposed_has_no_limit(name, simulated_m1, run_script):
     """Beside the field of view, where a list has no event of the sky."""
