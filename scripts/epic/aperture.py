@@ -114,7 +114,7 @@ def measure(job: Task, name: str, least: float) -> Measurement:
     return replace(
         made,
         problem=f"{events.path.name} has no live time in the good times asked for: they hold no frame (EXPOSUnn), or "
-        "FRACEXP or LIVETInn is 0; take other times or leave the exposure out",
+        "FRACEXP, TIMEDEL or LIVETInn is 0; take other times or leave the exposure out",
     )
 
 

@@ -128,6 +128,97 @@ def test_events_without_a_place_are_in_no_product(damaged, run_script, simulated
     assert counts[1] == pytest.approx(counts[0] * 6 / 7, rel=0.1)
 
 
+def typed(column, form, values):
+    """Another form and other values of a column of EVENTS."""
+
+    def change(hdus):
+        old = hdus["EVENTS"]
+        columns = [
+            fits.Column(one.name, form if one.name == column else one.format, array=old.data[one.name])
+            if one.name != column
+            else fits.Column(one.name, form, array=values(old.data[one.name]))
+            for one in old.columns
+        ]
+        number = old.columns.names.index(column) + 1
+        hdus["EVENTS"] = fits.BinTableHDU.from_columns(columns, header=old.header, name="EVENTS")
+        hdus["EVENTS"].header.remove(f"TNULL{number}", ignore_missing=True)
+
+    return change
+
+
+def holed(values):
+    """Every seventh value is none."""
+    return np.where(np.arange(len(values)) % 7, values, np.nan)
+
+
+def flawed(extension, column, values):
+    """Another column, of floating-point numbers, in an extension other than EVENTS."""
+
+    def change(hdus):
+        old = hdus[extension]
+        columns = [
+            fits.Column(one.name, "D", array=values) if one.name == column else one.copy() for one in old.columns
+        ]
+        hdus[extension] = fits.BinTableHDU.from_columns(columns, header=old.header, name=extension)
+
+    return change
+
+
+def set_in(extension, name, value):
+    def change(hdus):
+        hdus[extension].header[name] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (typed("PI", "8A", lambda pi: pi.astype("U8")), "[EVENTS]: the column PI has the form TFORM9 = '8A', but must"),
+        (typed("X", "2J", lambda x: np.stack([x, x], 1)), "[EVENTS]: the column X has the form TFORM6 = '2J', but"),
+        (typed("PI", "E", lambda pi: pi / 1000), "[EVENTS]: the energies PI of its events go from "),
+        (typed("X", "D", lambda x: x * 1e200), "[EVENTS]: none of its 29812 events has a place on the sky"),
+        (typed("TIME", "D", lambda t: t + np.nan), "[EVENTS]: 29812 of 29812 events have no time"),
+        (flawed("BADPIX01", "RAWX", [np.nan] * 9), "[BADPIX01]: 9 of 13 bad pixels have no place (RAWX, RAWY or"),
+        (set_in("EXPOSU01", "WINDOWDX", "wide"), "[EXPOSU01]: the window of the CCD makes no sense"),
+        (set_in("EXPOSU01", "WINDOWDY", -5), "[EXPOSU01]: the window of the CCD makes no sense"),
+        (set_keyword("LIVETI01", "long"), "[EVENTS]: the keyword LIVETI01 is 'long', not a number"),
+        (set_keyword("LIVETI01", -5.0), "[EVENTS]: the keyword LIVETI01 is -5 s; a live time is not negative"),
+        (set_keyword("MJDREF", "NaN"), "[EVENTS]: the keyword MJDREF is 'NaN', not a number"),
+    ],
+)
+def test_damage_is_named_by_every_kind_of_script(damaged, run_script, run_job, change, message):
+    path = damaged(change)
+    if "MJDREF" not in message:
+        run = run_script("spectrum", path, {"EMIN": 0.5}, REGION)
+        assert (run.code, run.message.startswith(f"damaged.fits{message}")) == (1, True), run.err
+    run = run_job("photometry", [path], {}, REGION)
+    assert (run.code, f"damaged.fits{message}" in run.message) == (1, True), run.err
+
+
+@pytest.mark.parametrize("column", ["RAWX", "DETX", "X", "PI", "FLAG", "PATTERN", "CCDNR"])
+def test_an_event_without_a_number_is_none(damaged, run_script, simulated_m1, column):
+    whole, part = (
+        run_script("spectrum", path, {}, REGION) for path in (simulated_m1, damaged(typed(column, "E", holed)))
+    )
+    assert (part.code, part.err) == (0, "")
+    headers = [fits.getheader(next(run.products.glob("*_spectrum.fits")), 1) for run in (whole, part)]
+    assert headers[1]["TOTCTS"] == pytest.approx(headers[0]["TOTCTS"] * 6 / 7, rel=0.1)
+    assert headers[1]["BACKSCAL"] == pytest.approx(headers[0]["BACKSCAL"], rel=0.01)
+    assert (f"4259 of 29812 events have no {column}: LEFT OUT" in part.out) == (column != "X")
+
+
+def test_a_frame_of_unknown_width_collects_nothing(damaged, run_script):
+    def change(hdus):
+        for hdu in hdus:
+            if hdu.name.startswith("EXPOSU"):
+                hdu.data["TIMEDEL"] = np.nan
+
+    run = run_script("spectrum", damaged(change), {}, REGION)
+    assert (run.code, run.err.count("\n")) == (1, 1)
+    assert "has no live time" in run.message
+
+
 COUNTS = {
     "events": ("_events.fits", lambda hdus: len(hdus["EVENTS"].data)),
     "image": ("_image.fits", lambda hdus: hdus[0].data.sum()),
