@@ -277,6 +277,14 @@ def test_photometry_of_a_list_that_was_never_exposed_has_no_value(damaged, run_j
     assert np.ma.is_masked(row["rate_limit"])
 
 
+def test_a_background_without_area_gives_no_value(simulated_m1, run_job):
+    run = run_job("photometry", [simulated_m1], {"BACKGROUND": {**REGION, "radius": 0.0}}, REGION)
+    assert (run.code, run.err) == (0, "")
+    row = Table.read(run.products / "photometry.vot")[0]
+    assert row["problem"].startswith("the background region has no live detector area; name another with BACKGROUND")
+    assert np.ma.is_masked(row["rate_limit"])
+
+
 def test_a_list_that_ends_before_it_begins_has_no_light_curve(damaged, run_script):
     run = run_script("lightcurve", damaged(set_keyword("TSTOP", 8.9e8)), {}, REGION)
     assert run.code == 1
