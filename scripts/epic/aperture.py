@@ -114,7 +114,7 @@ def measure(job: Task, name: str, least: float) -> Measurement:
     return replace(
         made,
         problem=f"{events.path.name} has no live time in the good times asked for: they hold no frame (EXPOSUnn), or "
-        "FRACEXP or LIVETInn is 0; take other times or leave the exposure out",
+        "FRACEXP, TIMEDEL or LIVETInn is 0; take other times or leave the exposure out",
     )
 
 
@@ -166,11 +166,11 @@ def _measure(
     else:
         around, other = _points(ring)
         there = model.live(*around)
-        alpha = float(here.sum() * cell / (there.sum() * other)) if there.any() else 0.0
+        alpha = float(here.sum() * cell / (there.sum() * other)) if there.any() and other else 0.0
         wings = king.density(np.hypot(around[0] - x, around[1] - y) * unit) * other * unit**2 * point
         own = float(np.sum(wings * seconds.vignetted(*around)))
         number = int(np.count_nonzero(ring.contains(*columns)))
-        sky = _Sky(ring.text, alpha * number, number, alpha, alpha * own, live=bool(there.any()))
+        sky = _Sky(ring.text, alpha * number, number, alpha, alpha * own, live=bool(there.any() and other))
     effective = float(np.sum(weight * seconds.vignetted(*inside))) - sky.own
     fraction = float(np.sum(weight * (here > 0)) / max(float(weight.sum()), 1e-300))
     problem = ""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.epic.ccd import Chip, Geometry
+from scripts.epic.errors import EventFileError
 from scripts.epic.events import EventList
 from scripts.epic.region import Shape
 
@@ -35,6 +36,12 @@ def _bad_pixels(events: EventList, chip: Chip, strict: bool) -> NDArray[np.bool_
     bad[x0 : x1 + 1, y0 : y1 + 1] = False
     known = events.columns_of(f"BADPIX{chip.ccd:02d}", "RAWX", "RAWY", "YEXTENT")
     if known is not None:
+        if bad_rows := int(np.count_nonzero(~np.isfinite(np.column_stack(known)).all(axis=1))):
+            raise EventFileError(
+                f"{events.path.name}[BADPIX{chip.ccd:02d}]: {bad_rows} of {len(known[0])} bad pixels have no place "
+                "(RAWX, RAWY or YEXTENT is not a number); take the list as the pipeline wrote it"
+            )
+        known = [np.clip(column, -32768, 32767).astype(np.int64) for column in known]
         for x, y, extent in zip(*(column.tolist() for column in known), strict=True):
             if 0 <= x < len(bad):
                 bad[x, max(0, y) : max(0, y + extent)] = True

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.epic.errors import ScienceError
+from scripts.epic.errors import EventFileError, ScienceError
 from scripts.epic.events import EventList
 
 Floats = NDArray[np.float64]
@@ -198,7 +198,7 @@ class Geometry:
             name: events.sample.column(name)[::step] for name in ("RAWX", "RAWY", "DETX", "DETY", "X", "Y", "CCDNR")
         }
         self.chips = tuple(Chip(ccd, self._to_det(ccd, columns), _window(events, ccd)) for ccd in events.ccds)
-        self.to_sky = self._to_sky(events, columns)
+        self.to_sky = self._to_sky(events, columns, events.sample.placed[::step])
 
     def _to_det(self, ccd: int, columns: dict[str, NDArray[np.int64]]) -> Affine:
         mine = columns["CCDNR"] == ccd
@@ -210,8 +210,7 @@ class Geometry:
             return nominal
         return Affine.fit(raw, (columns["DETX"][mine].astype(float), columns["DETY"][mine].astype(float)))
 
-    def _to_sky(self, events: EventList, columns: dict[str, NDArray[np.int64]]) -> Affine:
-        placed = columns["X"] > 0
+    def _to_sky(self, events: EventList, columns: dict[str, NDArray[np.int64]], placed: NDArray[np.bool_]) -> Affine:
         det = columns["DETX"][placed].astype(float), columns["DETY"][placed].astype(float)
         if len(det[0]) < ENOUGH or min(np.std(det[0]), np.std(det[1])) < 2000:
             pointing = events.projection.to_pixel(events.number("RA_PNT"), events.number("DEC_PNT"))
@@ -256,9 +255,20 @@ class Geometry:
 def _window(events: EventList, ccd: int) -> tuple[int, int, int, int]:
     """The part of a CCD that was read out: WINDOWX0, ... of EXPOSUnn, which count from 1."""
     width, height = (64, 200) if events.camera.name == "PN" else (600, 600)
-    header = events.header_of(f"EXPOSU{ccd:02d}")
-    x0, y0 = max(1, int(header.get("WINDOWX0", 1))), max(1, int(header.get("WINDOWY0", 1)))
-    dx, dy = int(header.get("WINDOWDX", width)), int(header.get("WINDOWDY", height))
+    name = f"EXPOSU{ccd:02d}"
+    header = events.header_of(name)
+    asked = [header.get(f"WINDOW{key}", usual) for key, usual in (("X0", 1), ("Y0", 1), ("DX", width), ("DY", height))]
+    try:
+        x0, y0, dx, dy = (int(value) for value in asked)
+    except (TypeError, ValueError, OverflowError):
+        dx = dy = 0
+    if dx < 1 or dy < 1:
+        words = ", ".join(map(str, asked))
+        raise EventFileError(
+            f"{events.path.name}[{name}]: the window of the CCD makes no sense: WINDOWX0, WINDOWY0, WINDOWDX, "
+            f"WINDOWDY = {words}; whole numbers of pixels are needed; take the list as the pipeline wrote it"
+        )
+    x0, y0 = max(1, x0), max(1, y0)
     return x0, min(width, x0 + dx - 1), y0, min(height, y0 + dy - 1)
 
 

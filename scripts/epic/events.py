@@ -5,8 +5,9 @@ Structure: XMM-Newton Data Files Handbook, "EPIC MOS/pn imaging mode event list"
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,13 @@ from scripts.epic.stream import DAMAGED
 COLUMNS = ("TIME", "RAWX", "RAWY", "DETX", "DETY", "X", "Y", "PI", "FLAG", "PATTERN", "CCDNR")
 """The columns that every imaging event list must have."""
 
+NEEDED = tuple(name for name in COLUMNS if name not in "XY")
+"""The columns without whose number an event is none; one without X, Y is an event without a place on the sky."""
+
+NOWHERE = -99999999
+"""X and Y of an event without a place, as the pipeline writes it (TNULL)."""
+
+_SCALAR = re.compile(r"1?[BIJKED]")
 _MACRO = re.compile(r"^\(?\s*FLAG\s*&\s*0x([0-9a-fA-F]+)\s*\)?\s*(==|!=)\s*0$")
 
 
@@ -73,6 +81,7 @@ class EventList:
         self._columns: dict[str, NDArray[Any]] = {}
         self.derived: dict[tuple[Any, ...], Any] = {}
         """What was worked out from this list and is asked for again, by who worked it out."""
+        self._lacking: dict[str, int] = {}
         self._parts: dict[str, list[stream.Rows]] = {"sample": [], "hard": []}
         self._units = {unit.name: unit for unit in reversed(stream.read(path, "EVENTS", self._open))}
         self._hdus: dict[str, Any] = {}
@@ -104,7 +113,27 @@ class EventList:
             instrument, instrument, "", 255, np.inf, (10001, None), 4096
         )
         self._check_columns()
-        return self._sieve() if self._near else None
+        near = self._sieve() if self._near else None
+
+        def complete(rows: stream.Rows) -> NDArray[np.intp] | None:
+            left = self._complete(rows)
+            if left is None or not len(left):
+                return left if near is None or left is not None else near(rows)
+            return left if near is None else left[near(rows[left])]
+
+        return complete
+
+    def _complete(self, rows: stream.Rows) -> NDArray[np.intp] | None:
+        """Return which rows have a number in every column that needs one, None for all; count those that have not."""
+        left: NDArray[np.bool_] | None = None
+        for column in NEEDED:
+            finite = _finite(rows, column)
+            if finite is None:
+                continue
+            gone = ~finite if left is None else left & ~finite
+            self._lacking[column] = self._lacking.get(column, 0) + int(np.count_nonzero(gone))
+            left = finite if left is None else left & finite
+        return None if left is None else np.flatnonzero(left)
 
     def _check_columns(self) -> None:
         mode = str(self.header.get("DATAMODE", "IMAGING")).strip().upper()
@@ -120,8 +149,16 @@ class EventList:
                     f"{self.path.name}[EVENTS]: has no column {column}, it has {', '.join(names)}; "
                     "an imaging mode event list is needed"
                 )
+        for n, column in enumerate(names, 1):
+            form = str(self.header.get(f"TFORM{n}", "")).strip()
+            mine = column in (COLUMNS if self.epic else ("TIME", "X", "Y", *OTHER, *OTHER.values()))
+            if mine and not _SCALAR.fullmatch(form):
+                raise EventFileError(
+                    f"{self.path.name}[EVENTS]: the column {column} has the form TFORM{n} = '{form}', but must have "
+                    "one number in a row (B, I, J, K, E or D); take the list as the pipeline wrote it"
+                )
 
-    def _sieve(self) -> stream.Sieve | None:
+    def _sieve(self) -> Callable[[stream.Rows], NDArray[np.intp]] | None:
         """Return what keeps the events near the regions; None keeps all."""
         boxes = [region.place(one, self.projection).bounds for one in self._near]
         known = np.array([box for box in boxes if box is not None])
@@ -200,7 +237,10 @@ class EventList:
         """
         value = self.keyword(name)
         try:
-            return float(value)
+            number = float(value)
+            if not math.isfinite(number):
+                raise ValueError
+            return number
         except (TypeError, ValueError):
             raise EventFileError(
                 f"{self.path.name}[EVENTS]: the keyword {name} "
@@ -219,6 +259,8 @@ class EventList:
                 stored = "ENERGY"
             if stored in self.names:
                 data = stream.physical(self._rows[stored], self.header, self.names.index(stored) + 1)
+                if data.dtype.kind == "f" and name in ("X", "Y"):
+                    data = np.where(np.isfinite(data), data, NOWHERE)
             else:
                 data = np.zeros(len(self), dtype=np.int32)
             self._columns[name] = data
@@ -269,6 +311,15 @@ class EventList:
             index = self.names.index(axis) + 1
             bounds += [self.number(f"TLMIN{index}"), self.number(f"TLMAX{index}")]
         return bounds[0], bounds[1], bounds[2], bounds[3]
+
+    @property
+    def placed(self) -> NDArray[np.bool_]:
+        """Tell which events have a place on the sky: X, Y in their legal range; those without attitude have none."""
+        x, y = self.column("X"), self.column("Y")
+        if not self.epic:
+            return np.asarray((x > 0) & (y > 0), dtype=bool)
+        x0, x1, y0, y1 = self.grid
+        return np.asarray((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1), dtype=bool)
 
     def macro(self, name: str) -> tuple[int, bool]:
         """Return an event attribute macro (XMMEA_EM, XMMEA_16, ...): its bits, and whether they must be 0.
@@ -361,6 +412,14 @@ class EventList:
                 "take the list as the pipeline wrote it"
             )
         header = self.header_of(extension)
+        for name in names:
+            if rows.dtype[name].kind not in "iuf" or rows.dtype[name].shape:
+                n = there.index(name) + 1
+                raise EventFileError(
+                    f"{self.path.name}[{extension}]: the column {name} has the form TFORM{n} = "
+                    f"'{header.get(f'TFORM{n}')}', but must have one number in a row; take the list as the pipeline "
+                    "wrote it"
+                )
         return [stream.physical(rows[name][part], header, there.index(name) + 1) for name in names]
 
     def _standard_gti_names(self) -> dict[int, str]:
@@ -383,8 +442,7 @@ class EventList:
         named = self._standard_gti_names()
         result: dict[int, Intervals] = {}
         for ccd in self.ccds:
-            name = named.get(ccd, f"STDGTI{ccd:02d}")
-            times = self.columns_of(name if name in self._units else "GTI", "START", "STOP")
+            times = self.columns_of(self._good_times_of(ccd), "START", "STOP")
             if times is None and any(ccd in self.ccds for ccd in named):
                 # the list names good times, but none of this CCD: SAS gives it no exposure either
                 result[ccd] = np.empty((0, 2))
@@ -394,6 +452,50 @@ class EventList:
                 rows = np.column_stack(times).astype(np.float64)
                 result[ccd] = gti.normal(rows[np.isfinite(rows).all(axis=1)])  # a time without an end is none
         return result
+
+    @property
+    def emptied(self) -> bool:
+        """Whether the list has events, and none of them could be kept."""
+        return 0 < int(self.header["NAXIS2"]) <= sum(self._lacking.values())
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What of the list was left out because it cannot be right, in words: events without a time, good times."""
+        said: list[str] = []
+        for column, number in self._lacking.items():
+            what = "time (TIME is not a number), so that they lie in no good time" if column == "TIME" else column
+            said += [f"{self.path.name}[EVENTS]: {number} of {self.header['NAXIS2']} events have no {what}: LEFT OUT"]
+        for name in sorted({name for ccd in self.ccds if (name := self._good_times_of(ccd)) in self._units}):
+            rows = np.column_stack(self.columns_of(name, "START", "STOP") or ())
+            for bad, what in (
+                (~np.isfinite(rows).all(axis=1), "no beginning or no end (START or STOP is not a number)"),
+                (rows[:, 1] < rows[:, 0], "an end before the beginning (STOP < START)"),
+            ):
+                if number := int(np.count_nonzero(bad)):
+                    said.append(f"{self.path.name}[{name}]: {number} of {len(rows)} good times have {what}: LEFT OUT")
+        return tuple(said)
+
+    def _good_times_of(self, ccd: int) -> str:
+        """Return the extension with the good times of a CCD; there may be none."""
+        name = self._standard_gti_names().get(ccd, f"STDGTI{ccd:02d}")
+        return name if name in self._units else "GTI"
+
+
+def _finite(rows: stream.Rows, column: str) -> NDArray[np.bool_] | None:
+    """Tell which rows have a number in a column; None for all, which a look at one byte of each mostly tells.
+
+    The exponent of what is not finite is all ones, and so are the seven lower bits of its first byte.
+    """
+    if column not in (rows.dtype.names or ()) or not len(rows):
+        return None
+    form, offset = rows.dtype.fields[column][:2]  # type: ignore[index]
+    if form.kind != "f":
+        return None
+    byte = rows.view("u1").reshape(len(rows), -1)[:, offset]
+    if not ((byte & 0x7F) == 0x7F).any():
+        return None
+    finite: NDArray[np.bool_] = np.isfinite(rows[column])
+    return None if finite.all() else finite
 
 
 def _perhaps(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.epic import gti
+from scripts.epic.errors import EventFileError
 from scripts.epic.events import EventList
 from scripts.epic.frames import Frames
 from scripts.epic.gti import Intervals
@@ -30,8 +31,7 @@ def live_time(events: EventList, ccd: int, times: Intervals) -> float:
     to 0.05 % after a flare filter (0002970201), where SAS drops about one frame at each edge.
     """
     part, whole = collected(events, ccd, times), collected(events, ccd, events.standard_gti[ccd])
-    header = events.keyword(f"LIVETI{ccd:02d}")
-    return part * float(header) / whole if header is not None and whole > 0 else part
+    return part * _scale(events, ccd, whole)
 
 
 def collected(events: EventList, ccd: int, times: Intervals) -> float:
@@ -55,9 +55,21 @@ def live_per_bin(events: EventList, ccd: int, times: Intervals, edges: NDArray[n
     part = level(np.clip(edges, times[inside, 0], times[inside, 1])) - level(times[inside, 0])
     reached = gained[inside] + np.where(index > 0, part, 0.0)
     whole = collected(events, ccd, events.standard_gti[ccd])
-    header = events.keyword(f"LIVETI{ccd:02d}")
-    scale = float(header) / whole if header is not None and whole > 0 else 1.0
-    return np.maximum(np.diff(reached), 0.0) * scale
+    return np.maximum(np.diff(reached), 0.0) * _scale(events, ccd, whole)
+
+
+def _scale(events: EventList, ccd: int, whole: float) -> float:
+    """Return the header's live time over what the frames collected; 1 where the header has none."""
+    name = f"LIVETI{ccd:02d}"
+    if events.keyword(name) is None or whole <= 0:
+        return 1.0
+    live = events.number(name)
+    if live < 0:
+        raise EventFileError(
+            f"{events.path.name}[EVENTS]: the keyword {name} is {live:g} s; a live time is not negative; take the list "
+            "as the pipeline wrote it"
+        )
+    return live / whole
 
 
 def _frames(events: EventList, ccd: int) -> Frames:

@@ -96,6 +96,6 @@ def prepare(job: task.Task) -> Extraction:
     if not any(made.live.values()):
         raise ScienceError(
             f"{events.path.name} has no live time in the good times asked for: they hold no frame (EXPOSUnn), or "
-            "FRACEXP or LIVETInn is 0; take another exposure or other times."
+            "FRACEXP, TIMEDEL or LIVETInn is 0; take another exposure or other times."
         )
     return made

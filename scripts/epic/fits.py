@@ -64,6 +64,8 @@ def observation(header: Header, events: EventList, creator: str) -> None:
     if events.keyword("RADECSYS") is not None:
         header["RADESYS"] = (str(events.keyword("RADECSYS")).strip(), "coordinate system")
     header["EVTFILE"] = (events.path.name, "event list this was made from")
+    for line in events.remarks:
+        header["HISTORY"] = line
     if events.simulated:
         header["COMMENT"] = "SIMULATED DATA: made from a simulated event list, not an observation."
 

@@ -72,6 +72,7 @@ class Frames:
         width = self._columns(part, "TIMEDEL")[0] if self._width is None else np.full(len(middle), self._width)
         # FRACEXP may pass 1 by rounding; NaN stands for a frame without telemetry
         fraction = np.clip(np.nan_to_num(fraction), 0.0, 1.0)
+        width = np.maximum(np.nan_to_num(width), 0.0)  # nor has a frame of no width collected anything
         first = middle - width / 2
         last = np.minimum(middle + width / 2, np.append(first[1:], np.inf))
         first, last, fraction = first[:BLOCK], last[:BLOCK], fraction[:BLOCK]

@@ -133,8 +133,7 @@ def portion(job: Task) -> Portion:
     selection = select(events, job.parameters)
     keep = selection.mask(events)
     x, y = (events.column(axis) for axis in "XY")
-    # events without a place on the sky (X = TNULL) are in no image
-    placed = (x > 0) & (y > 0)
+    placed = events.placed
     keep &= placed
     area = None if job.region is None else region.place(job.region, events.projection)
     if area is not None:

@@ -72,6 +72,8 @@ class Selection(NamedTuple):
 
 LARGEST_KEV = 40.0
 """No EPIC event has more."""
+ENOUGH = 20
+"""Events whose energies tell their unit."""
 SPLIT_KEV = 2.0
 """Where soft ends and hard begins in most catalogues, keV."""
 
@@ -141,22 +143,42 @@ def electronvolts(low: float | None, high: float | None) -> tuple[int | None, in
     )
 
 
-def select(events: EventList, parameters: Parameters) -> Selection:
-    """Build the selection that a task's parameters ask for: EMIN, EMAX, PATTERN, FLAGS, GTI, FLARE_RATE.
+def _check(events: EventList) -> None:
+    """Tell what was left out of a list.
 
-    :raises ScienceError: there is no good time, or the flare filter or TIME leave none.
+    :raises ScienceError: nothing can be selected of it.
     """
+    for line in events.remarks:
+        print(line)
+    if events.emptied:
+        raise ScienceError(f"{events.remarks[0]}. None is left; take the list as the pipeline wrote it.")
+    energy = events.sample.column("PI")
+    if events.epic and len(energy) >= ENOUGH and energy.max() <= LARGEST_KEV:
+        raise ScienceError(
+            f"{events.path.name}[EVENTS]: the energies PI of its events go from {energy.min():g} to {energy.max():g}; "
+            "they must be in eV, and EPIC sees none below 100 eV. If they are in keV, multiply the column by 1000."
+        )
     if not any(gti.duration(times) for times in events.standard_gti.values()):
         raise ScienceError(
             f"{events.path.name} has no good time: the good times of all its CCDs (STDGTInn) are empty, so nothing can "
             "be made of it; take another exposure."
         )
     # of a list read in part the sample speaks for all of it; where events are near, it is not asked
-    if not any((of.column("X") > 0).any() for of in (events, events.sample)) and len(events.sample):
+    if not any(of.placed.any() for of in (events, events.sample)) and len(events.sample):
         raise ScienceError(
             f"{events.path.name}[EVENTS]: none of its {events.header['NAXIS2']} events has a place on the sky (X, Y), "
             "so that nothing can be said of a region; take a list with the attitude applied."
         )
+
+
+def select(events: EventList, parameters: Parameters) -> Selection:
+    """Build the selection that a task's parameters ask for: EMIN, EMAX, PATTERN, FLAGS, GTI, FLARE_RATE.
+
+    What was left out of the list is told in the log.
+
+    :raises ScienceError: there is no good time, or the flare filter or TIME leave none.
+    """
+    _check(events)
     flags = parameters.text("FLAGS", "standard")
     rule = {"strict": "FLAG==0", "none": ""}.get(flags, None if events.epic else "")
     if not events.epic and (flags == "strict" or parameters.text("GTI", "none") == "flare"):

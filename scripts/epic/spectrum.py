@@ -27,8 +27,8 @@ WIDTH = 5
 
 def counts(events: EventList, keep: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Return the kept events per channel; those beyond the last channel are left out, as in SAS."""
-    channel = events.column("PI")[keep].astype(np.int64) // WIDTH
     channels = events.camera.channels
+    channel = np.clip(events.column("PI")[keep], -WIDTH, channels * WIDTH).astype(np.int64) // WIDTH
     return np.bincount(channel[(channel >= 0) & (channel < channels)], minlength=channels).astype(np.int32)
 
 

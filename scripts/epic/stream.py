@@ -23,7 +23,7 @@ from scripts.epic.header import BLOCK, CARD, Header
 
 Rows = NDArray[np.void]
 Sieve = Callable[[Rows], Any]
-"""Takes rows, gives an index of those that are kept; the rows are gone after the call."""
+"""Takes rows, gives an index of those that are kept, None for all; the rows are gone after the call."""
 
 UNPACKING: type[Exception] = isal_zlib.error  # type: ignore[assignment]
 CHUNK = 1 << 21
@@ -211,7 +211,8 @@ class _Reader:
                 self._cut(unit, done + filled, size)
             done += filled
             rows = np.frombuffer(view, dtype=dtype)
-            kept.append(copied(rows) if sieve is None else rows.view(plain)[sieve(rows)].view(dtype))
+            index = None if sieve is None else sieve(rows)
+            kept.append(copied(rows) if index is None else rows.view(plain)[index].view(dtype))
         unit.rows = joined(kept, dtype)
         unit.content = b""
         self._take(size - whole, unit)

@@ -38,10 +38,11 @@ def main(job: task.Task) -> None:
     task.progress(0.7, "drawing from the posterior")
     draws = posterior(counts, around, scale)
     found = draws.summary(LEVEL)
+    bounds = {"soft": [low, split], "hard": [split, high]}
     answer = {
         "dataset": str(job.dataset.get("id", job.slug)),
         "simulated": events.simulated,
-        "bands_keV": {"soft": [low, split], "hard": [split, high]},
+        "bands_keV": bounds,
         "counts": dict(zip(("soft", "hard"), counts, strict=True)),
         "background_counts": dict(zip(("soft", "hard"), around, strict=True)),
         "background_scale": scale,
@@ -53,8 +54,13 @@ def main(job: task.Task) -> None:
         "background_region": made.background.text,
         "selection": made.selection.expression,
     }
-    if not any(counts):
-        answer["note"] = f"{made.nothing}; HR is the prior, even from -1 to 1"
+    empty = [
+        f"{name} band, {band[0]:g} to {band[1]:g} keV: {made.nothing}"
+        for number, (name, band) in zip(counts, bounds.items(), strict=True)
+        if not number
+    ]
+    if empty:
+        answer["note"] = "; ".join(empty) if any(counts) else f"{made.nothing}; HR is the prior, even from -1 to 1"
         print(answer["note"])
     job.product("hardness.json").write_text(json.dumps(answer, indent=1), encoding="utf-8")
     edges = np.linspace(-1, 1, 101)

@@ -30,6 +30,8 @@ class Made(NamedTuple):
     area: Shape | None
     grid: Grid
     live: dict[int, float]
+    nothing: list[str]
+    """Of each band what it means that nothing was counted; empty where something was."""
 
     def hdu(self, values: NDArray[Any], band: tuple[int | None, int | None], number: int) -> HDU:
         """Return an image: number 0 as the primary one, others as extensions BANDn."""
@@ -44,6 +46,11 @@ class Made(NamedTuple):
         fits.live(header, self.selection, self.live)
         header["EXPOSURE"] = (max(self.live.values(), default=0.0), "[s] largest live time of a CCD")
         return made
+
+    def tell(self, header: Header, number: int) -> None:
+        """Say in the header of a band that nothing was counted in it."""
+        if self.nothing[number]:
+            header["HISTORY"] = self.nothing[number]
 
     def write(
         self, name: str, images: list[NDArray[Any]], bands: list[Any], mark: Callable[[Header, int], None]
@@ -73,28 +80,27 @@ def main(job: task.Task) -> None:
         keep[keep] = area.contains(events.column("X")[keep], events.column("Y")[keep])
     energy = events.column("PI")
     counts = [image.counts(events, keep & _within(energy, band), grid) for band in bands]
-    made = Made(job, events, selection, area, grid, exposure.live_times(events, selection.times))
+    live = exposure.live_times(events, selection.times)
+    none = "" if all(n.any() for n in counts) else nothing.told(events, selection, live, area)
+    made = Made(job, events, selection, area, grid, live, ["" if n.any() else none for n in counts])
 
     task.progress(0.5, "writing the image")
-
-    none = "" if any(n.any() for n in counts) else nothing.told(events, selection, made.live, area)
 
     def counted(header: Header, number: int) -> None:
         header["HDUCLAS2"] = ("TOTAL", "gross counts")
         header["BUNIT"] = ("count", "unit of the pixels")
         header["TOTCTS"] = (int(counts[number].sum()), "counts in the image")
-        if none:
-            header["HISTORY"] = none
+        made.tell(header, number)
 
     made.write("image.fits", list(counts), bands, counted)
     title = f"{events.keyword('OBJECT', '')} {job.slug}"
     preview.picture(counts[0], job.product("image.png"), title)
     words = f"{grid.shape[0]} x {grid.shape[1]} pixels, {counts[0].sum()} counts ({selection.expression})"
     print(f"{job.product('image.fits').name}: {words}")
-    if none:
-        print(none)
-    for band, number in zip(kev[1:], counts[1:], strict=True):
-        print(f"{_range(band)}: {number.sum()} counts")
+    if made.nothing[0]:
+        print(made.nothing[0])
+    for band, number, empty in zip(kev[1:], counts[1:], made.nothing[1:], strict=True):
+        print(f"{_range(band)}: {empty or f'{number.sum()} counts'}")
     seconds = _corrected(made, counts, kev, bands) if job.parameters.any("CORRECT") else None
     if job.parameters.text("SMOOTH", "none") != "none":
         _smoothed(made, counts, seconds, bands, title)
@@ -155,6 +161,7 @@ def _corrected(made: Made, counts: list[Any], kev: list[Any], bands: list[Any]) 
         header["HDUCLAS2"] = ("TOTAL", "gross counts over exposure")
         header["BUNIT"] = ("count/s", "unit of the pixels: rate on the optical axis")
         told(header, number)
+        made.tell(header, number)
 
     rates = [
         smoothing.quotient(n.astype(np.float64), e.astype(np.float64), float(e.max(initial=0.0))).astype(np.float32)
@@ -193,6 +200,7 @@ def _smoothed(made: Made, counts: list[Any], seconds: list[Any] | None, bands: l
         header["HISTORY"] = f"smoothed: {words[number][0]}"
         header["SMFACTOR"] = (words[number][1], "what all pixels were multiplied by for the sum")
         header["TOTCTS"] = (int(counts[number].sum()), "counts that were smoothed")
+        made.tell(header, number)
 
     made.write("smoothed.fits", list(images), bands, smooth)
     preview.picture(images[0], made.job.product("smoothed.png"), f"{title}, smoothed")

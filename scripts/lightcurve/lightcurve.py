@@ -40,6 +40,13 @@ def main(job: task.Task) -> None:
         ratio = (hard.rate - soft.rate) / total
         # of HR = (H - S) / (H + S): dHR = 2 sqrt((H dS)^2 + (S dH)^2) / (H + S)^2
         ratio_error = 2 * np.hypot(hard.rate * soft.error, soft.rate * hard.error) / total**2
+    halves = (("soft", ends[0], split / 1000, bands[0][0]), ("hard", split / 1000, ends[1], bands[1][0]))
+    if counts[0].any():
+        empty = [
+            f"{half} band, {low:g} to {high:g} keV: {made.nothing}" for half, low, high, n in halves if not n.any()
+        ]
+    else:
+        empty = [made.nothing]
     blocks = lightcurve.bayesian_blocks(counts[0], live[0], where.edges, job.parameters.real("FALSE_ALARM", 0.01))
 
     task.progress(0.8, "writing the light curves")
@@ -63,8 +70,8 @@ def main(job: task.Task) -> None:
     table.header["ESPLIT"] = (split, "[eV] soft below, hard from there on")
     table.header["BKGRATIO"] = (1 / made.ratio, "background area over source area")
     fits.put_text(table.header, "BACKREG", made.background.text, "background region")
-    if not counts[0].sum():
-        table.header["HISTORY"] = made.nothing
+    for line in empty:
+        table.header["HISTORY"] = line
     _write(job.product("lightcurve.fits"), made, [table, _blocks(made, blocks)], made.source)
     for kind, name, shape, number in (
         ("TOTAL", "source", made.source, counts[0]),
@@ -89,8 +96,8 @@ def main(job: task.Task) -> None:
         f"{counts[0].sum()} source counts, {counts[1].sum()} background counts, {where.number} bins of {width:g} s, "
         f"{len(blocks.counts)} block(s) of constant rate"
     )
-    if not counts[0].sum():
-        print(made.nothing)
+    for line in empty:
+        print(line)
     task.done(simulated=events.simulated)
 
 

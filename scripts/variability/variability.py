@@ -42,6 +42,19 @@ def sample(found: Sequence[Measurement]) -> tuple[list[Measurement], constancy.S
     return usable, constancy.Sample(*(np.array(column) for column in (*columns, worth))), unit
 
 
+def tested(verdict: constancy.Verdict) -> dict[str, str]:
+    """Return what the tests for constancy say, or why they say nothing."""
+    alone = "none: a single dataset has a value, and there is nothing to compare it with"
+    few = "none: it needs three datasets with values, brighter than the background in their mean"
+    return {
+        "chi2": f"{verdict.chi2:.6g} with {verdict.freedom} degrees of freedom" if verdict.freedom else alone,
+        "chance_if_constant": f"{verdict.probability:.6g}" if verdict.freedom else alone,
+        "excess_variance": f"{verdict.excess:.6g} +- {verdict.excess_error:.6g} (normalised)"
+        if np.isfinite(verdict.excess)
+        else few,
+    }
+
+
 def main(parts: list[gather.Part]) -> None:
     """Make the light curve and test it."""
     parameters = parts[0].task.parameters
@@ -66,9 +79,7 @@ def main(parts: list[gather.Part]) -> None:
         **rates.facts(found, failures, interval, limit),
         "compared": f"{len(usable)} datasets, brightness in {unit}",
         "constant_brightness": f"{verdict.mean:.6g} {unit}",
-        "chi2": f"{verdict.chi2:.6g} with {verdict.freedom} degrees of freedom",
-        "chance_if_constant": f"{verdict.probability:.6g}",
-        "excess_variance": f"{verdict.excess:.6g} +- {verdict.excess_error:.6g} (normalised)",
+        **tested(verdict),
         "bayesian_blocks": f"{len(pieces)}, false alarm {false_alarm:g}",
     }
     rows = [rates.row(one, interval, limit) for one in sorted(found, key=lambda one: (one.start, one.camera))]

@@ -71,6 +71,20 @@ def without_place(hdus):
         hdus["EVENTS"].header.remove(name, ignore_missing=True)
 
 
+def without_time(hdus):
+    """Every seventh event, among them some in the region."""
+    hdus["EVENTS"].data["TIME"][::7] = np.nan
+    hdus["EVENTS"].data["TIME"][7::49] = np.inf
+
+
+def in_flawed_times(hdus):
+    """One good time without an end and one that ends before it begins."""
+    table = hdus["STDGTI01"]
+    first = hdus["EVENTS"].header["TSTART"]
+    table.data = np.concatenate([table.data, table.data[:1], table.data[:1]]).view(table.data.dtype)
+    table.data["START"][-2:], table.data["STOP"][-2:] = (first, first + 100), (np.nan, first)
+
+
 def nowhere(hdus):
     """All positions null: no event lies in any region, which is no reason for a limit."""
     for axis in "XY":
@@ -114,6 +128,141 @@ def test_events_without_a_place_are_in_no_product(damaged, run_script, simulated
     assert counts[1] == pytest.approx(counts[0] * 6 / 7, rel=0.1)
 
 
+def typed(column, form, values):
+    """Another form and other values of a column of EVENTS."""
+
+    def change(hdus):
+        old = hdus["EVENTS"]
+        columns = [
+            fits.Column(one.name, form if one.name == column else one.format, array=old.data[one.name])
+            if one.name != column
+            else fits.Column(one.name, form, array=values(old.data[one.name]))
+            for one in old.columns
+        ]
+        number = old.columns.names.index(column) + 1
+        hdus["EVENTS"] = fits.BinTableHDU.from_columns(columns, header=old.header, name="EVENTS")
+        hdus["EVENTS"].header.remove(f"TNULL{number}", ignore_missing=True)
+
+    return change
+
+
+def holed(values):
+    """Every seventh value is none."""
+    return np.where(np.arange(len(values)) % 7, values, np.nan)
+
+
+def flawed(extension, column, values):
+    """Another column, of floating-point numbers, in an extension other than EVENTS."""
+
+    def change(hdus):
+        old = hdus[extension]
+        columns = [
+            fits.Column(one.name, "D", array=values) if one.name == column else one.copy() for one in old.columns
+        ]
+        hdus[extension] = fits.BinTableHDU.from_columns(columns, header=old.header, name=extension)
+
+    return change
+
+
+def set_in(extension, name, value):
+    def change(hdus):
+        hdus[extension].header[name] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (typed("PI", "8A", lambda pi: pi.astype("U8")), "[EVENTS]: the column PI has the form TFORM9 = '8A', but must"),
+        (typed("X", "2J", lambda x: np.stack([x, x], 1)), "[EVENTS]: the column X has the form TFORM6 = '2J', but"),
+        (typed("PI", "E", lambda pi: pi / 1000), "[EVENTS]: the energies PI of its events go from "),
+        (typed("X", "D", lambda x: x * 1e200), "[EVENTS]: none of its 29812 events has a place on the sky"),
+        (typed("TIME", "D", lambda t: t + np.nan), "[EVENTS]: 29812 of 29812 events have no time"),
+        (flawed("BADPIX01", "RAWX", [np.nan] * 9), "[BADPIX01]: 9 of 13 bad pixels have no place (RAWX, RAWY or"),
+        (set_in("EXPOSU01", "WINDOWDX", "wide"), "[EXPOSU01]: the window of the CCD makes no sense"),
+        (set_in("EXPOSU01", "WINDOWDY", -5), "[EXPOSU01]: the window of the CCD makes no sense"),
+        (set_keyword("LIVETI01", "long"), "[EVENTS]: the keyword LIVETI01 is 'long', not a number"),
+        (set_keyword("LIVETI01", -5.0), "[EVENTS]: the keyword LIVETI01 is -5 s; a live time is not negative"),
+        (set_keyword("MJDREF", "NaN"), "[EVENTS]: the keyword MJDREF is 'NaN', not a number"),
+    ],
+)
+def test_damage_is_named_by_every_kind_of_script(damaged, run_script, run_job, change, message):
+    path = damaged(change)
+    if "MJDREF" not in message:
+        run = run_script("spectrum", path, {"EMIN": 0.5}, REGION)
+        assert (run.code, run.message.startswith(f"damaged.fits{message}")) == (1, True), run.err
+    run = run_job("photometry", [path], {}, REGION)
+    assert (run.code, f"damaged.fits{message}" in run.message) == (1, True), run.err
+
+
+@pytest.mark.parametrize("column", ["RAWX", "DETX", "X", "PI", "FLAG", "PATTERN", "CCDNR"])
+def test_an_event_without_a_number_is_none(damaged, run_script, simulated_m1, column):
+    whole, part = (
+        run_script("spectrum", path, {}, REGION) for path in (simulated_m1, damaged(typed(column, "E", holed)))
+    )
+    assert (part.code, part.err) == (0, "")
+    headers = [fits.getheader(next(run.products.glob("*_spectrum.fits")), 1) for run in (whole, part)]
+    assert headers[1]["TOTCTS"] == pytest.approx(headers[0]["TOTCTS"] * 6 / 7, rel=0.1)
+    assert headers[1]["BACKSCAL"] == pytest.approx(headers[0]["BACKSCAL"], rel=0.01)
+    assert (f"4259 of 29812 events have no {column}: LEFT OUT" in part.out) == (column != "X")
+
+
+def test_a_frame_of_unknown_width_collects_nothing(damaged, run_script):
+    def change(hdus):
+        for hdu in hdus:
+            if hdu.name.startswith("EXPOSU"):
+                hdu.data["TIMEDEL"] = np.nan
+
+    run = run_script("spectrum", damaged(change), {}, REGION)
+    assert (run.code, run.err.count("\n")) == (1, 1)
+    assert "has no live time" in run.message
+
+
+COUNTS = {
+    "events": ("_events.fits", lambda hdus: len(hdus["EVENTS"].data)),
+    "image": ("_image.fits", lambda hdus: hdus[0].data.sum()),
+    "spectrum": ("_spectrum.fits", lambda hdus: hdus["SPECTRUM"].header["TOTCTS"]),
+    "lightcurve": ("_lightcurve.fits", lambda hdus: hdus["RATE"].data["COUNTS"].sum()),
+    "profile": ("_profile.fits", lambda hdus: hdus["PROFILE"].data["COUNTS"].sum()),
+    "photometry": ("photometry.fits", lambda hdus: hdus[1].data["counts"][0]),
+    "mosaic": ("mosaic_counts.fits", lambda hdus: hdus[0].data.sum()),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_events_without_a_time_are_in_no_product(name, damaged, run_script, run_job, tmp_path):
+    """The same as of a list that does not have them, and their number is told."""
+
+    def counted(path):
+        run = (
+            run_script if name not in ("photometry", "mosaic") else lambda one, path, *rest: run_job(one, [path], *rest)
+        )
+        done = run(name, path, {"EMIN": 0.5, "EMAX": 2.0, "FLAGS": "standard"}, REGION)
+        assert done.code == 0, done.err
+        assert done.err == ""
+        end, count = COUNTS[name]
+        with fits.open(next(path for path in done.products.iterdir() if path.name.endswith(end))) as hdus:
+            return int(count(hdus)), done.out
+
+    with fits.open(damaged(without_time)) as hdus:
+        hdus["EVENTS"].data = hdus["EVENTS"].data[np.isfinite(hdus["EVENTS"].data["TIME"])]
+        hdus.writeto(tmp_path / "clean.fits")
+    found, told = counted(tmp_path / "damaged.fits")
+    assert found == counted(tmp_path / "clean.fits")[0] > 50
+    assert "damaged.fits[EVENTS]: 4259 of 29812 events have no time" in told
+
+
+def test_good_times_that_are_none_are_told(damaged, run_script, simulated_m1):
+    whole, part = (run_script("spectrum", path, {}, REGION) for path in (simulated_m1, damaged(in_flawed_times)))
+    assert part.code == 0, part.err
+    for what in ("no beginning or no end", "an end before the beginning"):
+        assert re.search(rf"damaged.fits\[STDGTI01\]: 1 of \d+ good times have {what}.*: LEFT OUT", part.out)
+    headers = [fits.getheader(next(run.products.glob("*_spectrum.fits")), 1) for run in (whole, part)]
+    assert headers[0]["EXPOSURE"] == headers[1]["EXPOSURE"]
+    assert "STDGTI01" in str(headers[1]["HISTORY"])
+
+
 def test_an_image_says_nothing_of_them(damaged, run_script):
     run = run_script("image", damaged(without_place), {})
     assert run.code == 0, run.err
@@ -125,6 +274,14 @@ def test_photometry_of_a_list_that_was_never_exposed_has_no_value(damaged, run_j
     assert run.code == 0, run.err
     row = Table.read(run.products / "photometry.vot")[0]
     assert "has no live time in the good times" in row["problem"]
+    assert np.ma.is_masked(row["rate_limit"])
+
+
+def test_a_background_without_area_gives_no_value(simulated_m1, run_job):
+    run = run_job("photometry", [simulated_m1], {"BACKGROUND": {**REGION, "radius": 0.0}}, REGION)
+    assert (run.code, run.err) == (0, "")
+    row = Table.read(run.products / "photometry.vot")[0]
+    assert row["problem"].startswith("the background region has no live detector area; name another with BACKGROUND")
     assert np.ma.is_masked(row["rate_limit"])
 
 
@@ -178,6 +335,22 @@ def test_nothing_counted_is_said_with_its_limit_in_log_and_product(name, simulat
         with fits.open(path) as hdus:
             texts += ["".join(map(str, hdu.header.get("HISTORY", ""))) for hdu in hdus]
     assert any(found[0] in text for text in texts)
+
+
+@pytest.mark.parametrize("name", ["image", "lightcurve", "hardness"])
+def test_a_band_without_a_count_has_its_own_note(name, simulated_m1, run_script):
+    """Where another band has counts: beside its name in the log, and in the part of the product that is of it."""
+    bands = {"EMIN": 0.5, "EMAX": 14.95, "ESPLIT": 14.9, "BANDS": [[0.5, 2.0], [14.9, 14.95]]}
+    done = run_script(name, simulated_m1, bands, REGION)
+    assert done.code == 0, done.err
+    found = re.findall(r"14.9 to 14.95 keV: (0 counts: the rate is below \S+ ct/s)", done.out)
+    assert len(found) == done.out.count("0 counts:") == 1
+    if name == "hardness":
+        assert found[0] in json.loads(next(done.products.glob("*hardness.json")).read_text())["note"]
+        return
+    with fits.open(next(done.products.glob(f"*_{name}.fits"))) as hdus:
+        texts = {hdu.name: "".join(map(str, hdu.header.get("HISTORY", ""))) for hdu in hdus}
+    assert [part for part, text in texts.items() if found[0] in text] == ["BAND2" if name == "image" else "RATE"]
 
 
 @pytest.mark.parametrize("name", ["events", "image"])
