@@ -19,6 +19,7 @@ from uws.terminal import FAILED, Mistake, engine_of, mistakes, plural, read_sett
 
 if TYPE_CHECKING:
     from jobs.checkup import Finding, Sample
+    from jobs.descriptor import Script
     from jobs.engine import Engine
     from jobs.models import Job
     from jobs.registry import Registry
@@ -154,6 +155,7 @@ def scripts_run(
         settings = read_settings()
         script = registry_of(settings).get(name)
         given, files = _parameters(parameters)
+        _check_names(script, [*files, *(name for name, _ in given)])
         with _sample(settings, data, wanted=sample) as source, trial(settings, keep=keep) as engine:
             given += [("ID", id_) for id_ in datasets]
             if pos is None and sample and script.accepts.region != "none":
@@ -162,6 +164,9 @@ def scripts_run(
             if script.accepts.datasets:
                 region = source.index.region(pos) if pos is not None else None
                 ids = [source.index.short_id(id_) for id_ in datasets]
+                known = [source.index.short_id(id_) for id_ in source.ids]
+                if known and (unknown := [id_ for id_ in ids if id_ not in known]):
+                    raise Mistake(f"there is no dataset {unknown[0]}; there are {', '.join(known[:8])}")
                 found = [match.dataset.id for match in source.index.search(region, ids=ids)]
                 if not source.ids:
                     raise Mistake("the index is empty: name observations with --data FOLDER, or try --sample")
@@ -173,6 +178,16 @@ def scripts_run(
                     click.echo(f"working folder: {workspace}")
     if not succeeded(job):
         raise click.exceptions.Exit(FAILED)
+
+
+def _check_names(script: Script, names: Sequence[str]) -> None:
+    """Refuse what a service leaves out, as the standard asks: here it is a slip of the hand."""
+    from jobs.descriptor import SHARED
+
+    known = [*(spec.name for spec in script.parameters), *SHARED]
+    for name in names:
+        if name.upper() not in known:
+            raise Mistake(f"-p {name}: {script.name} has no such parameter; it has {', '.join(known)}")
 
 
 def _parameters(texts: Sequence[str]) -> tuple[list[tuple[str, str]], dict[str, Sent]]:

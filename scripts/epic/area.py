@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.epic.ccd import Chip, Geometry
+from scripts.epic.ccd import Chip, Geometry, hidden
 from scripts.epic.errors import EventFileError
 from scripts.epic.events import EventList
 from scripts.epic.region import Shape
@@ -17,20 +17,21 @@ AT_ONCE = 8_000
 """So many of them together stay in the processor's cache."""
 
 
-def bad_pixels(events: EventList, chip: Chip, strict: bool) -> NDArray[np.bool_]:
+def bad_pixels(events: EventList, chip: Chip, flags: str) -> NDArray[np.bool_]:
     """Return the pixels of a CCD that give no selected event, indexed [RAWX, RAWY] from 0, with a margin that is bad.
 
-    From BADPIXnn: RAWX, RAWY and the YEXTENT pixels from there on. ``strict`` adds the neighbours of bad
-    pixels and of the edges of the window, whose events have FLAG != 0.
+    From BADPIXnn: RAWX, RAWY and the YEXTENT pixels from there on. ``flags`` is that of the selection: ``strict`` adds
+    the neighbours of bad pixels and of the edges of the window, whose events have FLAG != 0; but for ``none`` the
+    strips that never see the sky are bad.
     """
-    key = (__name__, chip.ccd, chip.window, strict)
+    key = (__name__, chip.ccd, chip.window, flags)
     if key not in events.derived:
-        events.derived[key] = _bad_pixels(events, chip, strict)
+        events.derived[key] = _bad_pixels(events, chip, flags)
     bad: NDArray[np.bool_] = events.derived[key]
     return bad
 
 
-def _bad_pixels(events: EventList, chip: Chip, strict: bool) -> NDArray[np.bool_]:
+def _bad_pixels(events: EventList, chip: Chip, flags: str) -> NDArray[np.bool_]:
     x0, x1, y0, y1 = chip.window
     bad = np.ones((x1 + 3, y1 + 3), dtype=bool)
     bad[x0 : x1 + 1, y0 : y1 + 1] = False
@@ -45,17 +46,24 @@ def _bad_pixels(events: EventList, chip: Chip, strict: bool) -> NDArray[np.bool_
         for x, y, extent in zip(*(column.tolist() for column in known), strict=True):
             if 0 <= x < len(bad):
                 bad[x, max(0, y) : max(0, y + extent)] = True
-    if strict:
+    if flags == "strict":
         grown = bad.copy()
         for dx in (-1, 0, 1):
             for dy in (-1, 0, 1):
                 grown |= np.roll(bad, (dx, dy), (0, 1))
         bad = grown
+    if flags != "none":
+        bad |= hidden(events.camera.name, chip.ccd, *np.ogrid[: bad.shape[0], : bad.shape[1]])
     return bad
 
 
 def live_area(region: Shape, events: EventList, geometry: Geometry | None, flags: str) -> dict[int, float]:
-    """Return the area of ``region`` that each CCD saw, in sky pixels of (0.05 arcsec)^2.
+    """Return the area of ``region`` that each CCD saw, in sky pixels of (0.05 arcsec)^2, as :func:`areas` does."""
+    return areas(region, events, geometry, flags)[0]
+
+
+def areas(region: Shape, events: EventList, geometry: Geometry | None, flags: str) -> tuple[dict[int, float], float]:
+    """Return the area of ``region`` that each CCD saw, and all of it, in sky pixels of (0.05 arcsec)^2.
 
     A place seen by two CCDs counts for the first. ``flags`` is that of the selection: events out of the
     field of view are kept with ``none``, so there the edge of the field does not count.
@@ -65,30 +73,32 @@ def live_area(region: Shape, events: EventList, geometry: Geometry | None, flags
     """
     x0, x1, y0, y1 = events.grid
     if geometry is None:
-        return _drawn_area(region, events)
-    areas = dict.fromkeys((chip.ccd for chip in geometry.chips), 0.0)
+        seen = _drawn_area(region, events)
+        return seen, sum(seen.values())
+    seen = dict.fromkeys((chip.ccd for chip in geometry.chips), 0.0)
     if region.bounds is None:
-        return areas
+        return seen, 0.0
     u0, u1, v0, v1 = region.bounds
     u0, u1, v0, v1 = max(u0, x0), min(u1, x1), max(v0, y0), min(v1, y1)
     if u0 >= u1 or v0 >= v1:
-        return areas
+        return seen, 0.0
     step = np.sqrt((u1 - u0) * (v1 - v0) / SAMPLES)
     nx, ny = (max(8, int(np.ceil((b - a) / step))) for a, b in ((u0, u1), (v0, v1)))
     cell = (u1 - u0) / nx * (v1 - v0) / ny
     across, up = u0 + (np.arange(nx) + 0.5) * (u1 - u0) / nx, v0 + (np.arange(ny) + 0.5) * (v1 - v0) / ny
     box, to_det = (u0, u1, v0, v1), geometry.to_sky.inverse
     chips = [
-        (chip.ccd, chip.to_det.inverse.after(to_det), bad_pixels(events, chip, flags == "strict"))
+        (chip.ccd, chip.to_det.inverse.after(to_det), bad_pixels(events, chip, flags))
         for chip in geometry.chips
         if geometry.touches(chip, box)
     ]
     anywhere = flags == "none" or geometry.sees(box)
-    number = dict.fromkeys(areas, 0)
+    number, drawn = dict.fromkeys(seen, 0), 0
     lines = max(1, AT_ONCE // nx)
     for first in range(0, ny, lines):
         x, y = (axis.ravel() for axis in np.meshgrid(across, up[first : first + lines]))
         left = region.contains(x, y)
+        drawn += int(np.count_nonzero(left))
         if not anywhere:
             left[left] = geometry.in_field(*to_det(x[left], y[left]))
         x, y = x[left], y[left]
@@ -99,7 +109,7 @@ def live_area(region: Shape, events: EventList, geometry: Geometry | None, flags
             number[ccd] += int(np.count_nonzero(live))
             if len(chips) > 1:
                 x, y = x[~live], y[~live]
-    return {ccd: points * cell for ccd, points in number.items()}
+    return {ccd: points * cell for ccd, points in number.items()}, drawn * cell
 
 
 def _drawn_area(region: Shape, events: EventList) -> dict[int, float]:

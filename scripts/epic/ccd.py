@@ -95,6 +95,38 @@ FIELD: dict[str, tuple[Disc | Box, ...]] = {
 }
 """The field of view of each camera. MOS: where OUT_OF_FOV begins in complete lists; pn: of ESAS images."""
 
+HIDDEN: dict[str, dict[int, tuple[tuple[int, int, int, int], ...]]] = {
+    "M1": {
+        1: (
+            (1, 3, 1, 179), (1, 5, 180, 347), (1, 4, 348, 480), (1, 3, 481, 600),
+            (1, 292, 592, 600), (293, 600, 586, 600),
+        ),
+        2: ((595, 600, 1, 297), (1, 600, 590, 600)),
+        4: ((1, 223, 588, 600), (224, 600, 589, 600)),
+        6: ((1, 2, 1, 414), (1, 7, 415, 600)),
+    },
+    "M2": {
+        1: ((1, 297, 593, 600), (298, 600, 592, 600)),
+        2: ((596, 600, 1, 160), (594, 600, 161, 300), (1, 600, 1, 9), (1, 600, 600, 600)),
+        4: ((1, 600, 1, 9), (1, 600, 598, 600)),
+        6: ((1, 1, 1, 600),),
+        7: ((1, 600, 1, 4),),
+    },
+}  # fmt: skip
+"""Edges of CCDs that never see the sky, for the MOS CCDs hide one another: first and last RAWX, first and last RAWY.
+
+Measured in complete lists: the events here are flagged OUT_OF_FOV, those beside are not. With these edges left out the
+CCDs have the area that SAS wrote down (IN_FOV), within 1.1 %."""
+
+
+def hidden(camera: str, ccd: int, rawx: NDArray[np.int64], rawy: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which pixels of a CCD never see the sky, of RAWX and RAWY that numpy can broadcast to one shape."""
+    lost = np.zeros(np.broadcast_shapes(rawx.shape, rawy.shape), dtype=bool)
+    for x0, x1, y0, y1 in HIDDEN.get(camera, {}).get((ccd - 1) % 10 + 1, ()):
+        lost |= (rawx >= x0) & (rawx <= x1) & (rawy >= y0) & (rawy <= y1)
+    return lost
+
+
 _AT_POINTING = {"M1": (-1417.7, -1351.3), "M2": (1174.5, -1639.7), "PN": (-1082.2, 1490.1)}
 """DETX, DETY of the pointing RA_PNT, DEC_PNT, measured on event lists."""
 

@@ -87,7 +87,10 @@ class EventList:
         self._hdus: dict[str, Any] = {}
         self.primary: Header = next(reversed(self._units.values())).header
         if "EVENTS" not in self._units:
-            raise EventFileError(f"{path.name}: has no extension EVENTS, so it is not an EPIC event list")
+            raise EventFileError(
+                f"{path.name}: has no extension EVENTS, so it is not an EPIC event list; files of these are named "
+                "P*MIEVLI*.FTZ and P*PIEVLI*.FTZ"
+            )
         rows = self._units["EVENTS"].rows
         self._rows: stream.Rows = np.empty(0, dtype=[]) if rows is None else rows
         for name in self._standard_gti_names().values():

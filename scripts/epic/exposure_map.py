@@ -53,7 +53,7 @@ class Modelled:
         self.events, self.geometry, self.flags, self.mask = events, geometry, flags, mask
         self.band = vignetting.band_of(*band)
         self._live = dict(live)
-        self._dead = {chip.ccd: bad_pixels(events, chip, flags == "strict") for chip in geometry.chips}
+        self._dead = {chip.ccd: bad_pixels(events, chip, flags) for chip in geometry.chips}
 
     @property
     def origin(self) -> str:

@@ -47,18 +47,20 @@ class Extraction:
         :raises ScienceError: one of them has none, or lies on CCDs without live time.
         """
         geometry = Geometry(self.events) if self.events.epic else None
-        source, sky = (
-            area.live_area(shape, self.events, geometry, self.selection.flags)
-            for shape in (self.source, self.background)
-        )
-        for shape, live_area in ((self.source, source), (self.background, sky)):
-            check_area(live_area, self.events, shape)
+        found: list[dict[int, float]] = []
+        for shape, name in ((self.source, ""), (self.background, "BACKGROUND: ")):
+            live_area, drawn = area.areas(shape, self.events, geometry, self.selection.flags)
+            whole = check_area(live_area, self.events, shape, name)
             if not exposure_of({}, live_area, self.live):
                 raise ScienceError(
-                    f"{self.events.path.name}: the CCDs under the region '{shape.text}' have no live time in the good "
-                    "times asked for (STDGTInn, EXPOSUnn, LIVETInn); take another exposure or other times."
+                    f"{name}{self.events.path.name}: the CCDs under the region '{shape.text}' have no live time in the "
+                    "good times asked for (STDGTInn, EXPOSUnn, LIVETInn); take another exposure or other times."
                 )
-        return source, sky
+            if geometry is not None:
+                share = f"{100 * min(1.0, whole / drawn):.1f} %"
+                print(f"{share} of the {'background' if name else 'source'} region lies on live detector")
+            found.append(live_area)
+        return found[0], found[1]
 
     @property
     def ratio(self) -> float:

@@ -266,7 +266,9 @@ def bounding_circle(shape: Shape) -> tuple[float, float, float]:
     if isinstance(shape, Circle):
         return shape.x, shape.y, shape.radius
     if shape.bounds is None:
-        raise ScienceError(f"The region '{shape.text}' lies outside the field, in another part of the sky.")
+        raise ScienceError(
+            f"The region '{shape.text}' lies outside the field, in another part of the sky; take another dataset."
+        )
     if not shape.outlines:
         raise ScienceError(
             f"The region '{shape.text}' is too wide for an automatic background; name one with BACKGROUND."

@@ -98,7 +98,9 @@ def in_kev(parameters: Parameters) -> tuple[float | None, float | None]:
         if shortest is not None and shortest > 0:
             high = min(np.inf if high is None else high, KEV_METRES / shortest)
     if low is not None and high is not None and low > high:
-        raise ScienceError(f"The energies asked for leave nothing: from {low:g} to {high:g} keV.")
+        raise ScienceError(
+            f"The energies asked for leave nothing: from {low:g} to {high:g} keV; give EMIN < EMAX, BAND within them."
+        )
     return low, high
 
 

@@ -28,7 +28,7 @@ from scripts.epic.simulated import ChipData, Exposure
 
 Floats = NDArray[np.float64]
 
-VERSION = 3
+VERSION = 4
 """Of the simulation; another version makes other bytes from the same seed."""
 
 CENTRE = (150.12, 2.21)
@@ -161,6 +161,7 @@ class _Camera:
 
     def __init__(self, pointing: Pointing, camera: Camera, random: np.random.Generator) -> None:
         step = 0.05 / 3600
+        self.name = camera.name
         self.projection = Projection(pointing.ra, pointing.dec, (25921.0, 25921.0), (-step, step))
         self.to_sky = geometry.nominal_to_sky(camera.name, self.projection.crpix, pointing.position_angle)
         self.pointing = vignetting.Pointing(self.projection, pointing.ra, pointing.dec, pointing.position_angle)
@@ -359,7 +360,11 @@ def _derive(columns: dict[str, NDArray[Any]], model: _Camera, random: np.random.
     columns["PATTERN"][columns["PI"] > 10000] = 0
     border = (rawx <= 1) | (rawx >= model.size[0]) | (rawy <= model.first_row) | (rawy >= model.size[1])
     flag = np.where(border, 0x4 if model.pn else 0x2, 0) | np.where(close, 0x100, 0)
-    flag |= np.where(model.in_field(columns["DETX"].astype(float), columns["DETY"].astype(float)), 0, OUT_OF_FIELD)
+    seen = model.in_field(columns["DETX"].astype(float), columns["DETY"].astype(float))
+    for n in model.to_det:
+        mine = ccd == n
+        seen[mine] &= ~geometry.hidden(model.name, n, rawx[mine], rawy[mine])
+    flag |= np.where(seen, 0, OUT_OF_FIELD)
     flag |= np.where(random.random(number) < 0.01, REJECTED, 0)
     columns["FLAG"] = flag.astype(np.int32)
     if model.pn:

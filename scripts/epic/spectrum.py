@@ -56,17 +56,18 @@ def exposure(counts_per_ccd: dict[int, int], area: dict[int, float], live: dict[
     return sum(weights[ccd] * live[ccd] for ccd in live) / total if total else 0.0
 
 
-def check_area(area: dict[int, float], events: EventList, region: Shape) -> float:
+def check_area(area: dict[int, float], events: EventList, region: Shape, name: str = "") -> float:
     """Return the whole live area.
 
+    :param name: what the error begins with.
     :raises ScienceError: there is none.
     """
     total = sum(area.values())
     if total <= 0:
         raise ScienceError(
-            f"The region '{region.text}' has no live detector area in {events.path.name}: it lies outside "
+            f"{name}The region '{region.text}' has no live detector area in {events.path.name}: it lies outside "
             f"the field of view (centre RA {events.projection.ra:.4f}, Dec {events.projection.dec:.4f} deg), "
-            "between CCDs or on bad pixels."
+            "between CCDs or on bad pixels; take a larger or another region."
         )
     return total
 

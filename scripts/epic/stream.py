@@ -252,7 +252,8 @@ def row_type(header: Header, path: Path) -> np.dtype[np.void]:
         found = _FORM.match(str(header.get(f"TFORM{n}", "")))
         if found is None:
             raise EventFileError(
-                f"{path.name}[EVENTS]: the form of column {n}, '{header.get(f'TFORM{n}')}', is unknown"
+                f"{path.name}[EVENTS]: the form of column {n}, '{header.get(f'TFORM{n}')}', is unknown; take the list "
+                "as the pipeline wrote it"
             )
         repeat, letter = int(found[1] or 1), found[2]
         names.append(str(header.get(f"TTYPE{n}", f"COLUMN{n}")).strip().upper())
@@ -263,6 +264,7 @@ def row_type(header: Header, path: Path) -> np.dtype[np.void]:
     dtype = np.dtype({"names": names, "formats": forms})
     if dtype.itemsize != int(header["NAXIS1"]):
         raise EventFileError(
-            f"{path.name}[EVENTS]: a row has {header['NAXIS1']} bytes, its columns have {dtype.itemsize}"
+            f"{path.name}[EVENTS]: a row has {header['NAXIS1']} bytes, its columns have {dtype.itemsize}; "
+            "take the list as the pipeline wrote it"
         )
     return np.dtype(list(zip(names, (dtype[name] for name in names), strict=True)))

@@ -10,7 +10,7 @@ from scripts.epic.hdu import HDU
 from scripts.epic.selection import select
 from scripts.epic.stream import Rows
 
-CREATOR = "events 1.1"
+CREATOR = "events 1.2"
 SUBSPACE = re.compile(r"\d*DS(TYP|VAL|UNI|FORM|REF)\d+$")
 
 

@@ -17,7 +17,7 @@ from scripts.epic.image import Grid
 from scripts.epic.region import Shape
 from scripts.epic.selection import Selection, electronvolts, in_kev, select
 
-CREATOR = "image 2.1"
+CREATOR = "image 2.2"
 MOST_BANDS = 20
 
 

@@ -107,4 +107,4 @@ def _profile() -> Iterator[Figure]:
         name = (
             f"rate fitted to a profile of {rate:g} counts less the true one, in errors: mean and scatter, 2,000 trials"
         )
-        yield Figure(name, f"{mean:+.2f}, {scatter:.2f}", "0, 1", "", "scatter 0.8 to 1.25")
+        yield Figure(name, f"{mean:+.2f}, {scatter:.2f}", "0, 1", "", "within 0.15, scatter 0.9 to 1.1")

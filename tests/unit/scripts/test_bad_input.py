@@ -322,7 +322,7 @@ def test_nothing_counted_is_said_with_its_limit_in_log_and_product(name, simulat
     header = fits.getheader(simulated_m1, "EVENTS")
     # mosaic: seconds of pn on its axis, of which the vignetted mirrors of MOS have less than a third
     seconds = (
-        (0.1 * header["LIVETI01"], 0.32 * header["LIVETI01"])
+        (0.1 * header["LIVETI01"], 0.30 * header["LIVETI01"])
         if name == "mosaic"
         else [0.99 * header["LIVETI01"], 1.01 * header["LIVETI01"]]
     )

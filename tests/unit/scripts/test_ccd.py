@@ -39,6 +39,33 @@ def test_the_field_of_view_is_that_of_the_flags(real_events):
     assert np.count_nonzero(outside & ~seen) / np.count_nonzero(~seen) < 0.02
 
 
+def test_strips_at_the_edges_of_ccds_have_no_event_in_the_field(real_events):
+    """Where neighbours hide a CCD all is flagged as out of the field; elsewhere within the field next to nothing is."""
+    geometry = ccd.Geometry(real_events)
+    column = real_events.column
+    hidden = np.zeros(len(real_events), dtype=bool)
+    for chip in geometry.chips:
+        mine = column("CCDNR") == chip.ccd
+        hidden[mine] = ccd.hidden(geometry.camera, chip.ccd, column("RAWX")[mine], column("RAWY")[mine])
+    out = (column("FLAG") & 0x10000) != 0
+    within = np.hypot(column("DETX") - 100.0, column("DETY") + 240.0) < 16_300
+    assert np.count_nonzero(hidden & within) > 150
+    assert np.count_nonzero(hidden & within & ~out) <= 1
+    assert np.count_nonzero(out & within & ~hidden) < 0.04 * np.count_nonzero(out & within)
+
+
+def test_the_area_of_each_ccd_is_the_one_sas_wrote_down(real_events):
+    """IN_FOV of EXPOSUnn, arcmin2, for which SAS takes bad pixels for good ones."""
+    geometry = ccd.Geometry(real_events)
+    for chip in geometry.chips:
+        x0, x1, y0, y1 = chip.window
+        rawx, rawy = (axis.ravel() for axis in np.mgrid[x0 : x1 + 1, y0 : y1 + 1])
+        seen = geometry.in_field(*chip.to_det(rawx.astype(float), rawy.astype(float)))
+        seen &= ~ccd.hidden(geometry.camera, chip.ccd, rawx, rawy)
+        mine = np.count_nonzero(seen) * abs(np.linalg.det(chip.to_det.matrix)) / 1200**2
+        assert mine / real_events.extension("EXPOSU", chip.ccd).header["IN_FOV"] == pytest.approx(1, abs=0.012)
+
+
 def test_live_area_is_that_of_the_header_less_bad_pixels(real_events):
     areas = area.live_area(WHOLE_FIELD, real_events, ccd.Geometry(real_events), "standard")
     header = sum(real_events.extension("EXPOSU", n).header["IN_FOV"] for n in real_events.ccds)
@@ -53,7 +80,7 @@ def test_selected_events_lie_on_live_pixels(real_events, flags):
     )
     dead = 0
     for chip in geometry.chips:
-        bad = area.bad_pixels(real_events, chip, flags == "strict")
+        bad = area.bad_pixels(real_events, chip, flags)
         mine = good & (real_events.column("CCDNR") == chip.ccd)
         dead += np.count_nonzero(bad[real_events.column("RAWX")[mine], real_events.column("RAWY")[mine]])
     assert dead / np.count_nonzero(good) < (1e-5 if flags == "standard" else 2e-3)
@@ -63,7 +90,7 @@ def test_live_area_of_a_circle_on_a_whole_ccd_is_its_geometric_area(simulated_m1
     events = EventList(simulated_m1)
     geometry = ccd.Geometry(events)
     x, y = geometry.to_sky(geometry.chips[0].to_det(300, 300)[0], geometry.chips[0].to_det(300, 300)[1])
-    bad = area.bad_pixels(events, geometry.chips[0], strict=False)[1:601, 1:601]
+    bad = area.bad_pixels(events, geometry.chips[0], "none")[1:601, 1:601]
     areas = area.live_area(Circle("", x, y, 2000), events, geometry, "standard")
     assert abs(areas[1] / (np.pi * 2000**2) - 1) < 0.02
     assert 0 < np.count_nonzero(bad) < 600 + 13

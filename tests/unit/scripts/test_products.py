@@ -11,6 +11,7 @@ import pytest
 from astropy.io import fits
 
 from scripts.epic import gti, hardness, lightcurve
+from scripts.epic.ccd import Geometry
 from scripts.epic.errors import EventFileError
 from scripts.epic.events import EventList
 from scripts.epic.lightcurve import Bins
@@ -345,3 +346,17 @@ def test_a_cut_compressed_list_is_named(run_script, simulated_m1, tmp_path, sour
     run = run_script("lightcurve", cut, {}, circle(source))
     assert run.code == 1
     assert re.match(r"cut\.FTZ\[EVENTS\]: the file is cut off: \d+ of \d+ bytes of data are there", run.message)
+
+
+@pytest.mark.parametrize("script", ["spectrum", "lightcurve", "hardness"])
+def test_how_much_of_a_region_across_a_gap_is_live_is_told(script, simulated_m1, run_script):
+    events = EventList(simulated_m1)
+    x, y = Geometry(events).to_sky(np.array([6600.0]), np.array([0.0]))
+    ra, dec = (float(axis[0]) for axis in events.projection.to_sky(x, y))
+    done = run_script(script, simulated_m1, {}, {"shape": "circle", "ra": ra, "dec": dec, "radius": 40 / 3600})
+    assert done.code == 0, done.err
+    source, sky = (
+        float(re.search(rf"([\d.]+) % of the {kind} region lies on live detector", done.out)[1])
+        for kind in ("source", "background")
+    )
+    assert 40 < source < sky < 100

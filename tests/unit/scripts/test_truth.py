@@ -75,12 +75,11 @@ def test_medians_of_hardness_lie_toward_nought_for_few_counts():
     assert truth.hardness_truth(8.0, 2.0, 1.0, trials=800).bias == pytest.approx(0.11, abs=0.035)
 
 
-@pytest.mark.parametrize(("rate", "mean"), [(50.0, -0.55), (500.0, -0.23), (5000.0, -0.13)])
-def test_the_error_of_a_fitted_profile_is_its_scatter(rate, mean):
-    """Few counts in a ring weigh more where they are fewer still: the fit lies low by a part of its error."""
-    found, scatter = truth.profile_truth(rate)
-    assert found == pytest.approx(mean, abs=0.1)
-    assert 0.9 < scatter < 1.25
+@pytest.mark.parametrize("rate", [50.0, 500.0, 5000.0])
+def test_a_fitted_profile_is_right_within_its_error(rate):
+    off, scatter = truth.profile_truth(rate)
+    assert abs(off) < 0.12
+    assert 0.93 < scatter < 1.07
 
 
 def test_an_error_that_the_rings_do_not_determine_is_infinite():

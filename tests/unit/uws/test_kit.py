@@ -141,10 +141,14 @@ def test_each_fault_is_found(simulated_home: Path, tmp_path: Path, monkeypatch: 
         (["run", "probe", "-p", "SECONDS"], "-p SECONDS: NAME=VALUE is wanted"),
         (["run", "probe", "-p", "TABLE=@nosuch"], "-p TABLE=@nosuch: there is no file nosuch"),
         (["run", "probe", "-p", "SECONDS=x"], "Parameter SECONDS: 'x'"),
+        (["run", "image", "-p", "EMIM=1"], "-p EMIM: image has no such parameter; it has EMIN, EMAX, "),
         (["run", "image", "--pos", "CIRCLE 1 2 3"], "the index is empty: name observations with --data FOLDER"),
         (["run", "image", "--data", "scripts"], "no dataset was found in scripts"),
         (["run", "image", "--sample", "--pos", "CIRCEL 1 2 3"], "CIRCEL"),
-        (["run", "image", "--sample", "--dataset", "1/M1/S001", "--pos", "CIRCLE 150 2 1"], "1/M1/S001"),
+        (
+            ["run", "image", "--sample", "--dataset", "1/M1/S001", "--pos", "CIRCLE 150 2 1"],
+            "there is no dataset 1/M1/S001; there are 9999000101/M1/S001, ",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(
