@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.epic.ccd import Chip, Geometry, hidden
+from scripts.epic.ccd import Chip, Geometry, hidden_parts
 from scripts.epic.errors import EventFileError
 from scripts.epic.events import EventList
 from scripts.epic.region import Shape
@@ -53,7 +53,8 @@ def _bad_pixels(events: EventList, chip: Chip, flags: str) -> NDArray[np.bool_]:
                 grown |= np.roll(bad, (dx, dy), (0, 1))
         bad = grown
     if flags != "none":
-        bad |= hidden(events.camera.name, chip.ccd, *np.ogrid[: bad.shape[0], : bad.shape[1]])
+        for x0, x1, y0, y1 in hidden_parts(events.camera.name, chip.ccd):
+            bad[x0 : x1 + 1, y0 : y1 + 1] = True
     return bad
 
 

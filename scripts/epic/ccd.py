@@ -119,10 +119,15 @@ Measured in complete lists: the events here are flagged OUT_OF_FOV, those beside
 CCDs have the area that SAS wrote down (IN_FOV), within 1.1 %."""
 
 
+def hidden_parts(camera: str, ccd: int) -> tuple[tuple[int, int, int, int], ...]:
+    """Return the parts of a CCD that never see the sky: first and last RAWX, first and last RAWY."""
+    return HIDDEN.get(camera, {}).get((ccd - 1) % 10 + 1, ())
+
+
 def hidden(camera: str, ccd: int, rawx: NDArray[np.int64], rawy: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which pixels of a CCD never see the sky, of RAWX and RAWY that numpy can broadcast to one shape."""
-    lost = np.zeros(np.broadcast_shapes(rawx.shape, rawy.shape), dtype=bool)
-    for x0, x1, y0, y1 in HIDDEN.get(camera, {}).get((ccd - 1) % 10 + 1, ()):
+    """Tell which pixels of a CCD never see the sky, given RAWX and RAWY of shape (n,)."""
+    lost = np.zeros(len(rawx), dtype=bool)
+    for x0, x1, y0, y1 in hidden_parts(camera, ccd):
         lost |= (rawx >= x0) & (rawx <= x1) & (rawy >= y0) & (rawy <= y1)
     return lost
 
