@@ -68,7 +68,7 @@ def test_a_coverage_comes_back_as_it_was(stored: list[tuple[int, Ranges]]) -> No
         assert moc_of(postings.ranges(key), order) == moc_of(ranges, order)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(
     st.lists(coverages(deepest=16), max_size=6),
     st.lists(coverages(deepest=16), min_size=1, max_size=6),
