@@ -166,7 +166,9 @@ def scripts_run(
                 ids = [source.index.short_id(id_) for id_ in datasets]
                 known = [source.index.short_id(id_) for id_ in source.ids]
                 if known and (unknown := [id_ for id_ in ids if id_ not in known]):
-                    raise Mistake(f"there is no dataset {unknown[0]}; there are {', '.join(known[:8])}")
+                    raise Mistake(
+                        f"there is no dataset {unknown[0]}; there are {len(known)}, such as {', '.join(known[:5])}"
+                    )
                 found = [match.dataset.id for match in source.index.search(region, ids=ids)]
                 if not source.ids:
                     raise Mistake("the index is empty: name observations with --data FOLDER, or try --sample")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from scripts.epic import gti, region, stream
 from scripts.epic.cameras import CAMERAS, Camera
+from scripts.epic.complete import Complete
 from scripts.epic.errors import EventFileError
 from scripts.epic.gti import Intervals
 from scripts.epic.header import Header
@@ -26,9 +27,6 @@ from scripts.epic.stream import DAMAGED
 
 COLUMNS = ("TIME", "RAWX", "RAWY", "DETX", "DETY", "X", "Y", "PI", "FLAG", "PATTERN", "CCDNR")
 """The columns that every imaging event list must have."""
-
-NEEDED = tuple(name for name in COLUMNS if name not in "XY")
-"""The columns without whose number an event is none; one without X, Y is an event without a place on the sky."""
 
 NOWHERE = -99999999
 """X and Y of an event without a place, as the pipeline writes it (TNULL)."""
@@ -81,7 +79,7 @@ class EventList:
         self._columns: dict[str, NDArray[Any]] = {}
         self.derived: dict[tuple[Any, ...], Any] = {}
         """What was worked out from this list and is asked for again, by who worked it out."""
-        self._lacking: dict[str, int] = {}
+        self._complete = Complete()
         self._parts: dict[str, list[stream.Rows]] = {"sample": [], "hard": []}
         self._units = {unit.name: unit for unit in reversed(stream.read(path, "EVENTS", self._open))}
         self._hdus: dict[str, Any] = {}
@@ -118,25 +116,13 @@ class EventList:
         self._check_columns()
         near = self._sieve() if self._near else None
 
-        def complete(rows: stream.Rows) -> NDArray[np.intp] | None:
-            left = self._complete(rows)
-            if left is None or not len(left):
-                return left if near is None or left is not None else near(rows)
-            return left if near is None else left[near(rows[left])]
+        def kept(rows: stream.Rows) -> NDArray[np.intp] | None:
+            whole = self._complete.rows(rows)
+            if near is None or (whole is not None and not len(whole)):
+                return whole
+            return near(rows) if whole is None else whole[near(rows[whole])]
 
-        return complete
-
-    def _complete(self, rows: stream.Rows) -> NDArray[np.intp] | None:
-        """Return which rows have a number in every column that needs one, None for all; count those that have not."""
-        left: NDArray[np.bool_] | None = None
-        for column in NEEDED:
-            finite = _finite(rows, column)
-            if finite is None:
-                continue
-            gone = ~finite if left is None else left & ~finite
-            self._lacking[column] = self._lacking.get(column, 0) + int(np.count_nonzero(gone))
-            left = finite if left is None else left & finite
-        return None if left is None else np.flatnonzero(left)
+        return kept
 
     def _check_columns(self) -> None:
         mode = str(self.header.get("DATAMODE", "IMAGING")).strip().upper()
@@ -459,17 +445,14 @@ class EventList:
     @property
     def emptied(self) -> bool:
         """Whether the list has events, and none of them could be kept."""
-        return 0 < int(self.header["NAXIS2"]) <= sum(self._lacking.values())
+        return 0 < int(self.header["NAXIS2"]) <= sum(self._complete.lacking.values())
 
     @cached_property
     def remarks(self) -> tuple[str, ...]:
         """What of the list was left out because it cannot be right, in words: events without a time, good times."""
-        said: list[str] = []
-        for column, number in self._lacking.items():
-            what = "time (TIME is not a number), so that they lie in no good time" if column == "TIME" else column
-            said += [f"{self.path.name}[EVENTS]: {number} of {self.header['NAXIS2']} events have no {what}: LEFT OUT"]
+        said = self._complete.told(f"{self.path.name}[EVENTS]", int(self.header["NAXIS2"]))
         for name in sorted({name for ccd in self.ccds if (name := self._good_times_of(ccd)) in self._units}):
-            rows = np.column_stack(self.columns_of(name, "START", "STOP") or ())
+            rows = np.column_stack(self.columns_of(name, "START", "STOP") or [np.empty(0)] * 2)
             for bad, what in (
                 (~np.isfinite(rows).all(axis=1), "no beginning or no end (START or STOP is not a number)"),
                 (rows[:, 1] < rows[:, 0], "an end before the beginning (STOP < START)"),
@@ -482,23 +465,6 @@ class EventList:
         """Return the extension with the good times of a CCD; there may be none."""
         name = self._standard_gti_names().get(ccd, f"STDGTI{ccd:02d}")
         return name if name in self._units else "GTI"
-
-
-def _finite(rows: stream.Rows, column: str) -> NDArray[np.bool_] | None:
-    """Tell which rows have a number in a column; None for all, which a look at one byte of each mostly tells.
-
-    The exponent of what is not finite is all ones, and so are the seven lower bits of its first byte.
-    """
-    if column not in (rows.dtype.names or ()) or not len(rows):
-        return None
-    form, offset = rows.dtype.fields[column][:2]  # type: ignore[index]
-    if form.kind != "f":
-        return None
-    byte = rows.view("u1").reshape(len(rows), -1)[:, offset]
-    if not ((byte & 0x7F) == 0x7F).any():
-        return None
-    finite: NDArray[np.bool_] = np.isfinite(rows[column])
-    return None if finite.all() else finite
 
 
 def _perhaps(

@@ -40,27 +40,36 @@ class Extraction:
         """The live time of each CCD in the good times, s."""
         return exposure.live_times(self.events, self.selection.times)
 
-    @cached_property
+    @property
     def areas(self) -> tuple[dict[int, float], dict[int, float]]:
-        """The live areas of source and background by CCD, (0.05 arcsec)^2.
+        """The live areas of source and background by CCD, (0.05 arcsec)^2."""
+        (source, _), (sky, _) = self._measured
+        return source, sky
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """How much of the source and of the background region is live detector."""
+        source, sky = (min(1.0, sum(live.values()) / drawn) for live, drawn in self._measured)
+        return source, sky
+
+    @cached_property
+    def _measured(self) -> list[tuple[dict[int, float], float]]:
+        """The live area of source and background by CCD, and what is drawn of them.
 
         :raises ScienceError: one of them has none, or lies on CCDs without live time.
         """
         geometry = Geometry(self.events) if self.events.epic else None
-        found: list[dict[int, float]] = []
+        found: list[tuple[dict[int, float], float]] = []
         for shape, name in ((self.source, ""), (self.background, "BACKGROUND: ")):
             live_area, drawn = area.areas(shape, self.events, geometry, self.selection.flags)
-            whole = check_area(live_area, self.events, shape, name)
+            check_area(live_area, self.events, shape, name)
             if not exposure_of({}, live_area, self.live):
                 raise ScienceError(
                     f"{name}{self.events.path.name}: the CCDs under the region '{shape.text}' have no live time in the "
                     "good times asked for (STDGTInn, EXPOSUnn, LIVETInn); take another exposure or other times."
                 )
-            if geometry is not None:
-                share = f"{100 * min(1.0, whole / drawn):.1f} %"
-                print(f"{share} of the {'background' if name else 'source'} region lies on live detector")
-            found.append(live_area)
-        return found[0], found[1]
+            found.append((live_area, drawn))
+        return found
 
     @property
     def ratio(self) -> float:
@@ -77,7 +86,7 @@ class Extraction:
 def prepare(job: task.Task) -> Extraction:
     """Read, select, and choose the background that a task asks for.
 
-    :raises ScienceError: there is no region, or what the steps raise.
+    :raises ScienceError: there is no region, it has no live area or no live time, or what the steps raise.
     """
     if job.region is None:
         raise ScienceError("This script needs a region: give CIRCLE, POLYGON or POS.")
@@ -100,4 +109,7 @@ def prepare(job: task.Task) -> Extraction:
             f"{events.path.name} has no live time in the good times asked for: they hold no frame (EXPOSUnn), or "
             "FRACEXP, TIMEDEL or LIVETInn is 0; take another exposure or other times."
         )
+    if events.epic:
+        for name, share in zip(("source", "background"), made.shares, strict=True):
+            print(f"{100 * share:.1f} % of the {name} region lies on live detector")
     return made

@@ -71,12 +71,13 @@ def test_every_address_is_described(document: dict[str, Any]):
 def test_no_request_makes_a_500(
     request: pytest.FixtureRequest, document: dict[str, Any], probe: Probe, mode: GenerationMode
 ):
-    if mode is GenerationMode.NEGATIVE and "embedded" in request.node.callspec.params.values():
-        pytest.skip("what is wrong takes minutes to make, and PostgreSQL takes less of it than SQLite")
     # Below /tap/async and /soda/async are the handlers of every other job list. Events never end.
     schema = described(probe, document, mode).exclude(path_regex="^/(tap|soda)/async/|/events$")
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) > 30
+    if mode is GenerationMode.NEGATIVE:
+        # What is wrong takes minutes to make: half for SQLite, half for PostgreSQL.
+        operations = operations["embedded" in request.node.callspec.params.values() :: 2]
     for operation in operations:
         _fuzz(operation, mode, probe)
 

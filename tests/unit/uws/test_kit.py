@@ -147,7 +147,7 @@ def test_each_fault_is_found(simulated_home: Path, tmp_path: Path, monkeypatch: 
         (["run", "image", "--sample", "--pos", "CIRCEL 1 2 3"], "CIRCEL"),
         (
             ["run", "image", "--sample", "--dataset", "1/M1/S001", "--pos", "CIRCLE 150 2 1"],
-            "there is no dataset 1/M1/S001; there are 9999000101/M1/S001, ",
+            "there is no dataset 1/M1/S001; there are 6, such as 9999000101/M1/S001, ",
         ),
     ],
 )
