@@ -316,7 +316,7 @@ BOMB = _zeros(2**30)
         (GOOD.replace('name="a"', 'name="a" ' + "x" * 20_000_000), "more than 1048576 bytes"),
         ("<VOTABLE><RESOURCE><TABLE>" + '<FIELD name="a" datatype="int"/>' * 300_000, "more than 200 columns"),
         (GOOD.replace('"int"', '"char" arraysize="99999"').replace(ROW, ROW * 90_000), "are allowed"),
-        (GOOD.replace('"int"', '"char" arraysize="*"').replace(">1<", f">{'x' * 30_000_000}<"), "3e+07 characters"),
+        (GOOD.replace('"int"', '"char" arraysize="*"').replace(">1<", f">{'x' * 30_000_000}<"), "more than 1048576"),
         (GOOD.replace("<TABLEDATA>", '<BINARY><STREAM href="file:///etc/passwd"/></BINARY><TABLEDATA>'), "elsewhere"),
         (GOOD.replace(">1<", f">{'9' * 100_000}<"), "cannot be read"),
         (GOOD.replace(">1<", ">one<"), "'one'"),
@@ -329,7 +329,7 @@ BOMB = _zeros(2**30)
 )
 def test_an_upload_that_harms_is_refused(door: Door, table: bytes | str, words: str) -> None:
     text = told(door.upload(table))
-    assert text.startswith("UPLOAD MINE: ") or "characters" in text
+    assert text.startswith("UPLOAD MINE: ")
     assert words in text
 
 

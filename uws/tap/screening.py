@@ -27,6 +27,9 @@ MAX_ELEMENTS = 20_000
 MAX_DEPTH = 50
 MAX_MARKUP = 2**20
 """Bytes of a tag with its attributes, or of a comment."""
+MAX_TEXT = 2**20
+"""Characters of a text, such as a cell. A library holds a text several times over while it reads it; a query could not
+have a longer one in its result anyway."""
 
 SIZES = {"unsignedByte": 1, "short": 2, "int": 4, "long": 8, "boolean": 1, "float": 4, "double": 8}
 """Bytes of each type of one value in a binary stream."""
@@ -99,7 +102,7 @@ class _Watch:
         self._fields: list[Field] = []
         self._columns = self._rows = self._cells = self._elements = self._depth = 0
         self._told_rows = 0
-        self._in_row = 0
+        self._in_row = self._characters = 0
         self._stream: list[str] | None = None
         self._actions = {
             **{"TR": self._add_row, "TD": self._add_cell, "TABLE": self._begin_table, "FIELD": self._add_field},
@@ -112,6 +115,7 @@ class _Watch:
 
     def start(self, tag: str, given: dict[str, str]) -> None:
         kind = tag.rpartition(":")[2]
+        self._characters = 0
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise QueryError(f"it has more than {MAX_DEPTH} elements in one another")
@@ -123,6 +127,7 @@ class _Watch:
             action(given)
 
     def end(self, tag: str) -> None:
+        self._characters = 0
         self._depth -= 1
         kind = tag.rpartition(":")[2]
         if kind in ("BINARY", "BINARY2") and self._stream is not None:
@@ -136,6 +141,10 @@ class _Watch:
     def text(self, text: str) -> None:
         if self._stream is not None:
             self._stream.append(text)
+            return
+        self._characters += len(text)
+        if self._characters > MAX_TEXT:
+            raise QueryError(f"one of its texts has more than {MAX_TEXT} characters")
 
     def _begin_table(self, given: dict[str, str]) -> None:
         self._fields = []
