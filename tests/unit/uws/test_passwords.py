@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from argon2.exceptions import VerifyMismatchError
 
 from jobs.errors import LimitError
 from uws import passwords
@@ -33,6 +34,13 @@ def test_each_wrong_password_costs_one_hash_with_the_same_parameters(hashed: lis
     assert len(hashed) == 2
     parameters = {entry.rsplit("$", 2)[0] for entry in hashed}
     assert len(parameters) == 1
+
+
+def test_what_stands_for_no_account_is_compared_as_a_hash_of_ours():
+    assert not passwords._hasher.check_needs_rehash(passwords._NOBODY)
+    assert [len(part) for part in passwords._NOBODY.split("$")] == [len(part) for part in hash_password("x").split("$")]
+    with pytest.raises(VerifyMismatchError):  # and not InvalidHashError, which takes no time
+        passwords._hasher.verify(passwords._NOBODY, "wrong")
 
 
 def test_a_right_one_is_remembered_until_it_is_changed(hashed: list[str]):
