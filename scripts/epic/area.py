@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.epic import flags as bits
 from scripts.epic.ccd import Chip, Geometry, hidden_parts
 from scripts.epic.errors import EventFileError
 from scripts.epic.events import EventList
@@ -20,9 +21,10 @@ AT_ONCE = 8_000
 def bad_pixels(events: EventList, chip: Chip, flags: str) -> NDArray[np.bool_]:
     """Return the pixels of a CCD that give no selected event, indexed [RAWX, RAWY] from 0, with a margin that is bad.
 
-    From BADPIXnn: RAWX, RAWY and the YEXTENT pixels from there on. ``flags`` is that of the selection: ``strict`` adds
-    the neighbours of bad pixels and of the edges of the window, whose events have FLAG != 0; but for ``none`` the
-    strips that never see the sky are bad.
+    From BADPIXnn: RAWX, RAWY and the YEXTENT pixels from there on. ``flags`` is that of the selection. Where it rejects
+    their flags, as ``strict`` does, also the neighbours of bad pixels and of the edges of the window, and of pn the
+    columns whose energies are offset (OFFSETS) and those next to them; but for ``none`` the strips that never see the
+    sky. SAS's ``backscale`` does so too.
     """
     key = (__name__, chip.ccd, chip.window, flags)
     if key not in events.derived:
@@ -35,27 +37,48 @@ def _bad_pixels(events: EventList, chip: Chip, flags: str) -> NDArray[np.bool_]:
     x0, x1, y0, y1 = chip.window
     bad = np.ones((x1 + 3, y1 + 3), dtype=bool)
     bad[x0 : x1 + 1, y0 : y1 + 1] = False
-    known = events.columns_of(f"BADPIX{chip.ccd:02d}", "RAWX", "RAWY", "YEXTENT")
-    if known is not None:
-        if bad_rows := int(np.count_nonzero(~np.isfinite(np.column_stack(known)).all(axis=1))):
-            raise EventFileError(
-                f"{events.path.name}[BADPIX{chip.ccd:02d}]: {bad_rows} of {len(known[0])} bad pixels have no place "
-                "(RAWX, RAWY or YEXTENT is not a number); take the list as the pipeline wrote it"
-            )
-        known = [np.clip(column, -32768, 32767).astype(np.int64) for column in known]
-        for x, y, extent in zip(*(column.tolist() for column in known), strict=True):
-            if 0 <= x < len(bad):
-                bad[x, max(0, y) : max(0, y + extent)] = True
-    if flags == "strict":
+    for x, y, extent in _places(events, f"BADPIX{chip.ccd:02d}", "RAWX", "RAWY", "YEXTENT"):
+        if 0 <= x < len(bad):
+            bad[x, max(0, y) : max(0, y + extent)] = True
+    rejected = bits.rejected(events, flags)
+    if rejected & bits.CLOSE_TO_BAD:
         grown = bad.copy()
         for dx in (-1, 0, 1):
             for dy in (-1, 0, 1):
                 grown |= np.roll(bad, (dx, dy), (0, 1))
         bad = grown
+    for column in _offset_columns(events, chip, rejected):
+        bad[max(0, column) : column + 1] = True
     if flags != "none":
         for x0, x1, y0, y1 in hidden_parts(events.camera.name, chip.ccd):
             bad[x0 : x1 + 1, y0 : y1 + 1] = True
     return bad
+
+
+def _offset_columns(events: EventList, chip: Chip, rejected: int) -> set[int]:
+    """Return RAWX of the columns of a pn CCD whose events are rejected for their offset, or their neighbour's."""
+    reach = 1 if rejected & bits.NEXT_TO_OFFSET_COLUMN else 0
+    if events.camera.name != "PN" or not rejected & (bits.ON_OFFSET_COLUMN | bits.NEXT_TO_OFFSET_COLUMN):
+        return set()
+    columns = [rawx for rawx, ccd in _places(events, "OFFSETS", "RAWX", "CCDNR") if ccd == chip.ccd]
+    return {column + step for column in columns for step in range(-reach, reach + 1)}
+
+
+def _places(events: EventList, extension: str, *names: str) -> list[list[int]]:
+    """Return the rows of a table of pixels, none where there is no such table.
+
+    :raises EventFileError: a row has no place.
+    """
+    known = events.columns_of(extension, *names)
+    if known is None:
+        return []
+    if bad_rows := int(np.count_nonzero(~np.isfinite(np.column_stack(known)).all(axis=1))):
+        raise EventFileError(
+            f"{events.path.name}[{extension}]: {bad_rows} of {len(known[0])} rows have no place "
+            f"({', '.join(names[:-1])} or {names[-1]} is not a number); take the list as the pipeline wrote it"
+        )
+    rows: list[list[int]] = np.column_stack([np.clip(column, -32768, 32767) for column in known]).astype(int).tolist()
+    return rows
 
 
 def live_area(region: Shape, events: EventList, geometry: Geometry | None, flags: str) -> dict[int, float]:

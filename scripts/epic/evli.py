@@ -174,8 +174,9 @@ def _column_keywords(exposure: Exposure, names: list[str]) -> list[Card]:
 def _offsets(exposure: Exposure) -> Any:
     units = {"RAWX": "pixel", "OFFSETX": "channel"} if exposure.pn else dict.fromkeys(("RAWX", "OFFSETX", "OFFSETY"))
     ccds = np.array([chip.ccd for chip in exposure.chips])
+    values = {"RAWX": np.array([chip.offset for chip in exposure.chips], dtype=np.int16)}
     ones = np.ones(len(ccds), dtype=np.int16)
-    columns = [fits.Column(name, "I", unit=unit, array=ones) for name, unit in units.items()]
+    columns = [fits.Column(name, "I", unit=unit, array=values.get(name, ones)) for name, unit in units.items()]
     return _table("OFFSETS", [*columns, fits.Column("CCDNR", "B", array=ccds)], keywords.offsets(exposure))
 
 

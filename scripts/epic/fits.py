@@ -113,7 +113,7 @@ def subspace(header: Header, events: EventList, selection: Selection, region: Sh
     axes = [
         Axis("CCDNR", ""),
         Axis("TIME", "TABLE", "s"),
-        *_axes(events, selection, region),
+        *_axes(selection, region),
         *_inherited(events),
     ]
     for i, axis in enumerate(axes, 1):
@@ -126,11 +126,11 @@ def subspace(header: Header, events: EventList, selection: Selection, region: Sh
         header[f"{n}DSREF2"] = (f":GTI{ccd:02d}", "data subspace")
 
 
-def _axes(events: EventList, selection: Selection, region: Shape | None) -> Iterator[Axis]:
+def _axes(selection: Selection, region: Shape | None) -> Iterator[Axis]:
     if selection.flags == "strict":
         yield Axis("FLAG", "0")
-    elif selection.flags == "standard" and events.camera.macro:
-        yield Axis("FLAG", bit_pattern(events.macro(events.camera.macro)[0]), form="X")
+    elif selection.rejected:
+        yield Axis("FLAG", bit_pattern(selection.rejected), form="X")
     yield Axis("PATTERN", f":{selection.pattern}")
     low, high = ("" if edge is None else str(edge) for edge in selection.pi)
     if low or high:

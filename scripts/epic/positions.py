@@ -21,6 +21,6 @@ def positions(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     :raises scripts.epic.errors.ScienceError: the list cannot be used; says why.
     """
     events = EventList(path)
-    keep = selection.select(events, Parameters(BAND)).mask(events)
+    keep = selection.select(events, Parameters(BAND), blind=True).mask(events)
     x, y = (events.column(axis)[keep].astype(np.float64) for axis in "XY")
     return events.projection.to_sky(x, y)

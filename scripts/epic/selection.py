@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.epic import exposure, flare, gti
+from scripts.epic import exposure, flags, flare, gti
 from scripts.epic.characteristics import KEV_METRES
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
@@ -30,7 +30,8 @@ class Selection(NamedTuple):
     """Good times of each CCD."""
     quiet: Intervals | None
     """What the flare filter leaves; None without the filter."""
-    flag_rule: str = ""
+    rejected: int = 0
+    """Bits of FLAG that no selected event has."""
     time: tuple[float, float] | None = None
     """Mission time asked for, s."""
 
@@ -47,10 +48,8 @@ class Selection(NamedTuple):
             keep &= energy >= low
         if high is not None:
             keep &= energy <= high
-        if self.flags == "standard":
-            keep &= events.flagged_clear(events.camera.macro)
-        elif self.flags == "strict":
-            keep &= events.column("FLAG") == 0
+        if self.rejected:
+            keep &= (events.column("FLAG").astype(np.int64) & self.rejected) == 0
         if self.quiet is not None:
             keep &= gti.contains(self.quiet, events.column("TIME"))
         return keep
@@ -58,8 +57,9 @@ class Selection(NamedTuple):
     @property
     def expression(self) -> str:
         """The selection in SAS's words, for the keyword SLCTEXPR."""
-        parts = [self.flag_rule] if self.flag_rule else []
-        parts.append(f"PATTERN<={self.pattern}")
+        parts = [f"PATTERN<={self.pattern}"]
+        if self.rejected:
+            parts.insert(0, "FLAG==0" if self.flags == "strict" else f"(FLAG & 0x{self.rejected:x}) == 0")
         low, high = self.pi
         parts += [f"PI>={low}"] if low is not None else []
         parts += [f"PI<={high}"] if high is not None else []
@@ -173,24 +173,25 @@ def _check(events: EventList) -> None:
         )
 
 
-def select(events: EventList, parameters: Parameters) -> Selection:
+def select(events: EventList, parameters: Parameters, *, blind: bool = False) -> Selection:
     """Build the selection that a task's parameters ask for: EMIN, EMAX, PATTERN, FLAGS, GTI, FLARE_RATE.
 
     What was left out of the list is told in the log.
 
+    :param blind: whether the standard events of pn out of the field of view are kept, as XMMEA_EP does; where counts
+        are held against areas or exposures they are not, for there is none of these.
     :raises ScienceError: there is no good time, or the flare filter or TIME leave none.
     """
     _check(events)
-    flags = parameters.text("FLAGS", "standard")
-    rule = {"strict": "FLAG==0", "none": ""}.get(flags, None if events.epic else "")
-    if not events.epic and (flags == "strict" or parameters.text("GTI", "none") == "flare"):
+    quality = parameters.text("FLAGS", "standard")
+    if not events.epic and (quality == "strict" or parameters.text("GTI", "none") == "flare"):
         raise ScienceError(
             f"{events.path.name} is a list of {events.keyword('TELESCOP', 'another observatory')}: FLAGS=strict and "
             "GTI=flare are for the EPIC cameras."
         )
-    if rule is None:
-        bits, _ = events.macro(events.camera.macro)
-        rule = f"(FLAG & 0x{bits:x}) == 0"
+    rejected = flags.rejected(events, quality)
+    if rejected and not blind:
+        rejected |= flags.OUT_OF_FOV
     rate: float | None = None
     quiet: Intervals | None = None
     if parameters.text("GTI", "none") == "flare":
@@ -218,9 +219,9 @@ def select(events: EventList, parameters: Parameters) -> Selection:
         pi=electronvolts(*in_kev(parameters)),
         time=asked,
         pattern=parameters.integer("PATTERN", events.camera.pattern),
-        flags=flags,
+        flags=quality,
         flare_rate=rate,
         times=exposure.on_times(events, quiet),
         quiet=quiet,
-        flag_rule=rule,
+        rejected=rejected,
     )

@@ -28,7 +28,7 @@ from scripts.epic.simulated import ChipData, Exposure
 
 Floats = NDArray[np.float64]
 
-VERSION = 4
+VERSION = 5
 """Of the simulation; another version makes other bytes from the same seed."""
 
 CENTRE = (150.12, 2.21)
@@ -84,7 +84,7 @@ MODES = {"EMOS1": "PrimeFullWindow", "EMOS2": "PrimeFullWindow", "EPN": "PrimeFu
 FRAME = {"EMOS1": 2.6, "EMOS2": 2.6, "EPN": 0.19918}
 AREA = {"EMOS1": 0.32, "EMOS2": 0.32, "EPN": 1.0}
 """Count rate of a source relative to pn."""
-OUT_OF_FIELD, REJECTED = 0x10000, 0x400000
+ON_OFFSET, NEXT_TO_OFFSET, OUT_OF_FIELD, REJECTED = 0x8, 0x10, 0x10000, 0x400000
 """Bits of FLAG."""
 BACKGROUND = {"EMOS1": (1.9, 0.2), "EMOS2": (1.9, 0.2), "EPN": (2.6, 0.3)}
 """Whole camera, ct/s: below 10 keV, and above."""
@@ -173,6 +173,7 @@ class _Camera:
         self.to_det = {n: geometry.nominal_to_det(camera.name, n) for n in range(1, 13 if self.pn else 8)}
         self.bad = {n: self._draw_bad(random) for n in self.to_det}
         self.dead = {n: self._mask(bad) for n, bad in self.bad.items()}
+        self.offset = {n: 5 + 11 * n % 53 if self.pn else 1 for n in self.to_det}
 
     def _draw_bad(self, random: np.random.Generator) -> NDArray[np.int64]:
         width, height = self.size
@@ -260,7 +261,7 @@ def _chip(ccd: int, start: float, frames: int, model: _Camera, random: np.random
     good = np.array([[ccd, pause], [pause + int(20 / width), frames - 2 - ccd]])
     live = sum(float(fracexp[first:last].sum()) for first, last in good) * width
     window = (1, model.first_row, model.size[0], model.size[1] - model.first_row + 1)
-    return ChipData(ccd, start + good * width, middle, width, fracexp, live, model.bad[ccd], window)
+    return ChipData(ccd, start + good * width, middle, width, fracexp, live, model.bad[ccd], window, model.offset[ccd])
 
 
 def _recorded(chip: ChipData, time: Floats, random: np.random.Generator) -> NDArray[np.bool_]:
@@ -365,6 +366,9 @@ def _derive(columns: dict[str, NDArray[Any]], model: _Camera, random: np.random.
         mine = ccd == n
         seen[mine] &= ~geometry.hidden(model.name, n, rawx[mine], rawy[mine])
     flag |= np.where(seen, 0, OUT_OF_FIELD)
+    if model.pn:
+        away = np.abs(rawx - np.array([0, *model.offset.values()])[ccd])
+        flag |= np.where(away == 0, ON_OFFSET, 0) | np.where(away == 1, NEXT_TO_OFFSET, 0)
     flag |= np.where(random.random(number) < 0.01, REJECTED, 0)
     columns["FLAG"] = flag.astype(np.int32)
     if model.pn:

@@ -29,6 +29,8 @@ class ChipData:
     """RAWX, RAWY, TYPE, YEXTENT, BADFLAG; shape (n, 5)."""
     window: tuple[int, int, int, int]
     """WINDOWX0, WINDOWY0, WINDOWDX, WINDOWDY."""
+    offset: int
+    """RAWX of the column that has an offset; of pn."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from scripts.epic.hdu import HDU
 from scripts.epic.selection import select
 from scripts.epic.stream import Rows
 
-CREATOR = "events 1.2"
+CREATOR = "events 1.3"
 SUBSPACE = re.compile(r"\d*DS(TYP|VAL|UNI|FORM|REF)\d+$")
 
 
@@ -20,7 +20,7 @@ def main(job: task.Task) -> None:
     flares = job.parameters.text("GTI", "none") == "flare"
     events = EventList(job.events, [job.region] if job.region else [], hard=flares)
     task.progress(0.5, "selecting events")
-    selection = select(events, job.parameters)
+    selection = select(events, job.parameters, blind=True)
     shape = region.place(job.region, events.projection) if job.region else None
     keep = selection.mask(events)
     if shape is not None:
@@ -43,9 +43,10 @@ def main(job: task.Task) -> None:
         table.header["HISTORY"] = none
     primary = hdu.primary()
     fits.observation(primary.header, events, CREATOR)
-    # frames and bad pixels go along, so that the cut-out is worked on as the whole list is
+    # frames, bad pixels and columns with offsets go along, so that the cut-out is worked on as the whole list is
     kinds = ("EXPOSU", "BADPIX") if job.parameters.text("FRAMES", "yes") == "yes" else ()
-    companions = [one for ccd in events.ccds for kind in kinds if (one := events.extension(kind, ccd)) is not None]
+    names = [f"{kind}{ccd:02d}" for ccd in events.ccds for kind in kinds]
+    companions = [one for name in ["OFFSETS", *names] if kinds and (one := events.table(name)) is not None]
     path = job.product("events.fits")
     fits.write(
         path, [primary, table, *companions, *fits.gti_tables(events, selection), *fits.region_tables(shape, events)]

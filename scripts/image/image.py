@@ -17,7 +17,7 @@ from scripts.epic.image import Grid
 from scripts.epic.region import Shape
 from scripts.epic.selection import Selection, electronvolts, in_kev, select
 
-CREATOR = "image 2.2"
+CREATOR = "image 2.3"
 MOST_BANDS = 20
 
 
@@ -69,7 +69,7 @@ def main(job: task.Task) -> None:
     task.progress(0.05, "reading the event list")
     events = EventList(job.events)
     task.progress(0.3, "selecting events")
-    selection = select(events, job.parameters)
+    selection = select(events, job.parameters, blind=True)
     area = region.place(job.region, events.projection) if job.region else None
     grid = image.grid(events, job.parameters.real("PIXEL", 4.0), area)
     whole = in_kev(job.parameters)

@@ -13,7 +13,7 @@ from scripts.epic.extraction import Extraction
 from scripts.epic.lightcurve import Bins, Blocks
 from scripts.epic.selection import electronvolts, parting
 
-CREATOR = "lightcurve 1.3"
+CREATOR = "lightcurve 1.4"
 
 
 def main(job: task.Task) -> None:

@@ -9,7 +9,7 @@ from scripts.epic import fits, gather, hdu, mosaic, nothing, preview, task
 from scripts.epic.errors import ScienceError
 from scripts.epic.header import Header
 
-CREATOR = "mosaic 1.4"
+CREATOR = "mosaic 1.5"
 PORTION = "portion.npz"
 """What the task of one dataset hands on."""
 

@@ -13,7 +13,7 @@ from scripts.epic.exposure_map import Modelled
 from scripts.epic.region import bounding_circle
 from scripts.epic.selection import select
 
-CREATOR = "profile 1.2"
+CREATOR = "profile 1.3"
 
 
 def main(job: task.Task) -> None:  # noqa: PLR0915 - one step after the other

@@ -69,7 +69,7 @@ def main(job: task.Task) -> None:
     if job.region is None:
         raise ScienceError("The SAS chain needs a region: give CIRCLE.")
     events = EventList(job.events)
-    selection = select(events, job.parameters)
+    selection = select(events, job.parameters, blind=True)
     source = region.place(job.region, events.projection)
     if not isinstance(source, Circle):
         raise ScienceError(f"The SAS chain needs a circle within reach of the field, not '{source.text}'.")

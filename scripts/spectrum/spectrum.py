@@ -9,7 +9,7 @@ import numpy as np
 from scripts.epic import extraction, fits, hdu, preview, response, spectrum, task
 from scripts.epic.header import Header
 
-CREATOR = "spectrum 1.2"
+CREATOR = "spectrum 1.3"
 
 
 def main(job: task.Task) -> None:

@@ -10,6 +10,8 @@ from scipy.spatial import cKDTree
 from scripts.epic import area, ccd
 from scripts.epic.events import EventList
 from scripts.epic.region import Circle
+from scripts.epic.selection import select
+from scripts.epic.task import Parameters
 
 CAMERAS = {"EMOS1": (600, 22.02), "EMOS2": (600, 22.02), "EPN": (64, 82.03)}
 OUT_OF_FIELD = 0x10000
@@ -145,18 +147,40 @@ def test_over_a_dead_ccd(real_lists, pixels, tmp_path):
 
 
 def test_against_the_backscal_of_sas(shared):
-    """The one spectrum by SAS whose list is here, though only of its circle: scripts/spectrum/README.md states it.
+    """Source and background of pn with FLAG == 0, which leaves out a column with an offset and those next to it.
 
-    SAS has less than the pixels in which there are events.
+    Of the list there is only the source's circle, so that the CCD lies where its events are. SAS counts pixels.
     """
     there = shared / "data" / "xmm" / "0916810801"
     events = EventList(there / "0916810801_PN1_src.evt.gz")
-    circle = Circle("", 34435, 18430, 500)
-    drawn = np.pi * circle.radius**2
-    ours = sum(area.live_area(circle, events, ccd.Geometry(events), "strict").values())
-    theirs = fits.getheader(there / "0916810801_PN1spec.fits.gz", "SPECTRUM")["BACKSCAL"]
-    raw = np.column_stack([events.column(name) for name in ("RAWX", "RAWY")])
-    lit = len(np.unique(raw, axis=0)) * CAMERAS["EPN"][1] ** 2
-    assert ours / drawn == pytest.approx(1.0, abs=0.001)
-    assert theirs / drawn == pytest.approx(0.731, abs=0.001)
-    assert lit / drawn == pytest.approx(0.934, abs=0.001)
+    for circle, name, drawn, agree in (
+        (Circle("", 34435, 18430, 500), "0916810801_PN1spec.fits.gz", 0.731, 0.02),
+        (Circle("", 32300, 21000, 1500), "0916810801_PN1spec_bkg.fits.gz", 0.898, 0.002),
+    ):
+        header = fits.getheader(there / name, "SPECTRUM")
+        assert f"FLAG==0) && (PATTERN<=4) && ((X,Y) IN {circle.text}" in header["SLCTEXPR"]
+        theirs = header["BACKSCAL"]
+        ours = sum(area.live_area(circle, events, ccd.Geometry(events), "strict").values())
+        whole = sum(area.live_area(circle, events, ccd.Geometry(events), "standard").values())
+        assert theirs / (np.pi * circle.radius**2) == pytest.approx(drawn, abs=0.001)
+        assert whole == pytest.approx(np.pi * circle.radius**2, rel=0.002)
+        assert ours == pytest.approx(theirs, rel=agree)
+
+
+def test_columns_with_offsets_are_live_where_their_events_are_kept(simulated, tmp_path):
+    """Events lie evenly on the live area of pn, whatever the flags; without OFFSETS they would not with FLAG == 0."""
+    path = simulated / "P9999000101PNS003PIEVLI0000.FTZ"
+    circle = Circle("", 25921, 25921, 14_000)
+    flat = {"EMIN": 10.0, "EMAX": 12.0}  # no source is seen there
+    without = tmp_path / "list.fits"
+    with fits.open(path) as hdus:
+        fits.HDUList([hdu for hdu in hdus if hdu.name != "OFFSETS"]).writeto(without)
+
+    def density(path, flags):
+        events = EventList(path)
+        keep = select(events, Parameters({**flat, "FLAGS": flags})).mask(events)
+        keep &= circle.contains(events.column("X"), events.column("Y"))
+        return np.count_nonzero(keep) / sum(area.live_area(circle, events, ccd.Geometry(events), flags).values())
+
+    assert density(path, "strict") == pytest.approx(density(path, "standard"), rel=0.03)
+    assert density(without, "strict") < 0.97 * density(without, "standard")

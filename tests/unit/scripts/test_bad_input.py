@@ -179,7 +179,7 @@ def set_in(extension, name, value):
         (typed("PI", "E", lambda pi: pi / 1000), "[EVENTS]: the energies PI of its events go from "),
         (typed("X", "D", lambda x: x * 1e200), "[EVENTS]: none of its 29812 events has a place on the sky"),
         (typed("TIME", "D", lambda t: t + np.nan), "[EVENTS]: 29812 of 29812 events have no time"),
-        (flawed("BADPIX01", "RAWX", [np.nan] * 9), "[BADPIX01]: 9 of 13 bad pixels have no place (RAWX, RAWY or"),
+        (flawed("BADPIX01", "RAWX", [np.nan] * 9), "[BADPIX01]: 9 of 13 rows have no place (RAWX, RAWY or"),
         (set_in("EXPOSU01", "WINDOWDX", "wide"), "[EXPOSU01]: the window of the CCD makes no sense"),
         (set_in("EXPOSU01", "WINDOWDY", -5), "[EXPOSU01]: the window of the CCD makes no sense"),
         (set_keyword("LIVETI01", "long"), "[EVENTS]: the keyword LIVETI01 is 'long', not a number"),

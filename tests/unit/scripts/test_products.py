@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from scripts.epic import gti, hardness, lightcurve
+from scripts.epic import area, gti, hardness, lightcurve
 from scripts.epic.ccd import Geometry
 from scripts.epic.errors import EventFileError
 from scripts.epic.events import EventList
@@ -191,6 +191,26 @@ def test_a_cut_out_is_a_list_that_the_scripts_read(run_script, simulated_m1, sou
     assert cut.standard_gti.keys() == whole.standard_gti.keys()
     again = run_script("lightcurve", path, {}, circle(source))
     assert again.code == 0, again.err
+
+
+def test_a_cut_out_of_pn_has_the_area_of_the_list(run_script, simulated):
+    """Columns with offsets go along: with FLAG == 0 they have no events."""
+    pn = simulated / "P9999000101PNS003PIEVLI0000.FTZ"
+    whole = EventList(pn)
+    u, v = Geometry(whole).to_sky(*offset_column(whole))
+    (ra, dec) = (float(axis[0]) for axis in whole.projection.to_sky(u, v))
+    run = run_script("events", pn, {}, {"shape": "circle", "ra": ra, "dec": dec, "radius": 0.03})
+    assert run.code == 0, run.err
+    cut = EventList(next(run.products.glob("*.fits")))
+    region = Circle("", float(u[0]), float(v[0]), 2000)
+    areas = [sum(area.live_area(region, one, Geometry(whole), "strict").values()) for one in (whole, cut)]
+    assert areas[0] == areas[1] < 0.97 * np.pi * 2000**2
+
+
+def offset_column(events):
+    """Return DETX, DETY of the middle of the column with an offset of the first CCD."""
+    column = float(fits.getdata(events.path, "OFFSETS")["RAWX"][0])
+    return Geometry(events).chips[0].to_det(np.array([column]), np.array([120.0]))
 
 
 def test_time_cuts_events_and_good_times(run_script, simulated_m1, source):

@@ -42,7 +42,21 @@ def test_flags_and_patterns_default_to_the_camera(simulated):
     counts = [np.count_nonzero(selection.mask(events)) for selection in (strict, standard, everything)]
     assert counts[0] < counts[1] < counts[2]
     assert counts[2] == np.count_nonzero(events.column("PATTERN") <= 4)
-    assert standard.expression == "(FLAG & 0xcfa0000) == 0 && PATTERN<=4"
+    assert standard.expression == "(FLAG & 0xcfb0000) == 0 && PATTERN<=4"
+
+
+def test_standard_events_of_pn_out_of_the_field_are_kept_only_where_sas_does(simulated):
+    """XMMEA_EP says nothing of OUT_OF_FOV: SAS's images have such events, but no exposure and no area there."""
+    events = EventList(simulated / "P9999000101PNS003PIEVLI0000.FTZ")
+    seen, all_of_them = (select(events, Parameters({}), blind=blind) for blind in (False, True))
+    assert all_of_them.expression == "(FLAG & 0xcfa0000) == 0 && PATTERN<=4"
+    assert np.array_equal(
+        all_of_them.mask(events), (events.column("FLAG") & 0xCFA0000 == 0) & (events.column("PATTERN") <= 4)
+    )
+    more = all_of_them.mask(events) & ~seen.mask(events)
+    assert more.any()
+    assert (events.column("FLAG")[more] & 0x10000 != 0).all()
+    assert select(events, Parameters({"FLAGS": "none"})).rejected == 0
 
 
 def test_an_empty_flare_filter_says_so(simulated_m1):
