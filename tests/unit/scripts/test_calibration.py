@@ -99,7 +99,7 @@ def test_vignetting_and_encircled_energy_are_what_epiclccorr_corrects_for(shared
 
 
 def test_how_far_a_rate_is_from_that_of_the_pipeline_s_source_list(shared):
-    """The same source, 0.5 to 4.5 keV: emldetect has 8 to 9 % more (its error 2.7 %); scripts/photometry/README.md tells."""
+    """The same source, 0.5 to 4.5 keV: emldetect has 8 to 9 % more; scripts/photometry/README.md tells."""
     there = shared / "data" / "xmm" / "0916810801"
     events = EventList(there / "0916810801_PN1_src.evt.gz")
     chosen = select(events, Parameters({"EMIN": 0.5, "EMAX": 4.5}))
