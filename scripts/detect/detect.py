@@ -23,6 +23,7 @@ from scripts.epic import (
 )
 from scripts.epic.errors import ScienceError
 from scripts.epic.events import EventList
+from scripts.epic.psf import King
 from scripts.epic.selection import select
 from scripts.epic.table import Column
 
@@ -69,7 +70,7 @@ def main(job: task.Task) -> None:
             f"{events.path.name}: no place of the field was exposed in the good times asked for ({seconds_map.origin})."
         )
     task.progress(0.4, "detecting")
-    camera = events.camera.name
+    energy, camera = psf.mean_energy(*band), events.camera.name
 
     def pixel_to_xy(row: float, column: float) -> tuple[float, float]:
         i, j = (value + first + 0.5 for value, first in zip((column, row), where.first, strict=True))
@@ -79,6 +80,9 @@ def main(job: task.Task) -> None:
         x, y = pixel_to_xy(row, column)
         return float(vignetting.off_axis(events, np.array([x]), np.array([y]))[0][0])
 
+    def king_at(row: float, column: float) -> King:
+        return psf.king(camera, energy, theta(row, column))
+
     known = None
     if parameters.text("BACKGROUND_MAP", "auto") == "auto":
         known = pipeline_maps.background(files, events.projection, max(live.values(), default=0.0), band)
@@ -86,7 +90,7 @@ def main(job: task.Task) -> None:
         None if known is None else exposure_map.sampled(known.density, where, 1).astype(np.float64) * where.bin**2
     )
     least = parameters.real("LIKELIHOOD", 12.0)
-    found, _ = detection.detect(counts, seconds, psf.king(camera, psf.mean_energy(*band)), PIXEL, least, expected)
+    found, _ = detection.detect(counts, seconds, king_at, PIXEL, least, expected)
     task.progress(0.9, "writing the lists")
     factor = ecf.factor(camera, str(events.keyword("FILTER", "")), *band)
     rows: list[dict[str, Any]] = []

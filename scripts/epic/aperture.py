@@ -147,7 +147,7 @@ def _measure(
     camera = events.camera.name
     x, y, _ = region.bounding_circle(source)
     theta = float(vignetting.off_axis(events, np.array([x]), np.array([y]))[0][0])
-    king = psf.king(camera, psf.mean_energy(*band))
+    king = psf.king(camera, psf.mean_energy(*band), theta)
     inside, cell = _points(source)
     point = isinstance(source, Circle)
     if isinstance(source, Circle):

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -168,13 +169,13 @@ def fit(
     background: Floats,
     places: list[tuple[int, int]],
     boxes: Floats,
-    king: King,
+    king_at: Callable[[float, float], King],
     pixel: float,
     least: float,
 ) -> list[Found]:
     """Fit the candidates and return those of at least the likelihood ``least``.
 
-    :param king: the point spread function.
+    :param king_at: the point spread function at a row and column.
     :param pixel: arcsec.
     """
     from scipy.special import gammaincc  # noqa: PLC0415 - as above
@@ -186,6 +187,7 @@ def fit(
         cut = np.s_[top : row + REACH + 1, left : column + REACH + 1]
         image, seconds, rest = counts[cut], exposure[cut], model[cut]
         use = seconds > SEEN * exposure.max()
+        king = king_at(row, column)
         here = float(np.median(seconds[use])) if use.any() else 0.0
         if here <= 0:
             continue
@@ -298,7 +300,7 @@ class _Local:
 def detect(
     counts: Floats,
     exposure: Floats,
-    king: King,
+    king_at: Callable[[float, float], King],
     pixel: float,
     least: float,
     known: Floats | None = None,
@@ -307,7 +309,7 @@ def detect(
 
     :param counts: per pixel, shape (rows, columns).
     :param exposure: seconds, vignetted, of the same shape.
-    :param king: the point spread function.
+    :param king_at: the point spread function at a row and column.
     :param pixel: arcsec.
     :param known: a background map, of any scale, instead of one made here.
     """
@@ -325,5 +327,5 @@ def detect(
     # a source missed by the ring, as one in a crowd or of large extent, is masked the second time
     background = underground([*first, *places])
     places, boxes = candidates(counts, exposure, background)
-    found = fit(counts, exposure, background, places, boxes, king, pixel, least)
+    found = fit(counts, exposure, background, places, boxes, king_at, pixel, least)
     return sorted(found, key=lambda one: -one.likelihood), background

@@ -289,7 +289,7 @@ def _source_events(
         radius = np.zeros(number)
         for band, (low, high) in enumerate(vignetting.bands()):
             mine = (energy >= 1000 * low) & (energy < 1000 * high)
-            king = psf.king(camera.name, psf.mean_energy(low, high))
+            king = psf.king(camera.name, psf.mean_energy(low, high), theta)
             radius[mine] = king.draw(random, int(np.count_nonzero(mine))) / 0.05
             kept[mine] -= vignetting.factor(camera.name, band, np.array(theta), np.array(azimuth))
         energy, radius = energy[kept < 0], radius[kept < 0]

@@ -133,7 +133,7 @@ def detection_truth(
     """
     random = np.random.default_rng([seed, fields])
     exposure = _empty()
-    king = psf.king("M1", 1.0)
+    king = psf.king("M1", 1.0, 6.0)
     level = 0.04 * exposure / exposure.max()
     seen = np.argwhere(exposure > 0.3 * exposure.max())
     put: dict[float, int] = dict.fromkeys(levels, 0)
@@ -142,7 +142,9 @@ def detection_truth(
     pulls: list[float] = []
     false = 0
     for _ in range(fields):
-        empty, _ = detection.detect(random.poisson(level).astype(float), exposure, king, 4.0, least)
+        empty, _ = detection.detect(
+            random.poisson(level).astype(float), exposure, lambda _row, _column: king, 4.0, least
+        )
         false += len(empty)
         model = level.copy()
         places: list[tuple[float, float, float]] = []
@@ -153,7 +155,9 @@ def detection_truth(
                 here = exposure[int(np.rint(row)), int(np.rint(column))]
                 model += number * detection.profile(king, 0.0, model.shape, row, column, 4.0) * exposure / here
                 places.append((row, column, number))
-        found, _ = detection.detect(random.poisson(model).astype(float), exposure, king, 4.0, least)
+        found, _ = detection.detect(
+            random.poisson(model).astype(float), exposure, lambda _row, _column: king, 4.0, least
+        )
         for row, column, number in places:
             put[number] += 1
             near = [one for one in found if np.hypot(one.row - row, one.column - column) < 4]
@@ -180,7 +184,7 @@ def aperture_fluxes(radius: float, counts: float, *, trials: int = 2000, seed: i
     Photons are drawn from the profile; half of the aperture's width lies beside a gap that the exposure knows.
     """
     random = np.random.default_rng([seed, trials])
-    king = psf.king("PN", 1.0)
+    king = psf.king("PN", 1.0, 4.0)
     grid = np.arange(-radius + 0.05, radius, 0.1)
     x, y = np.meshgrid(grid, grid)
     distance = np.hypot(x, y)
@@ -318,8 +322,12 @@ def position_truth(camera: str = "M2", *, lists: int = 4, seed: int = 9) -> Plac
             live = live_times(events, selection.times)
             _, seen = exposure_map.prepare(events, (), live, "standard", (0.5, 2.0))
             seconds = exposure_map.image(seen, where).astype(np.float64)
-            king = psf.king(camera, 1.0)
-            found, _ = detection.detect(counts, seconds, king, 4.0, 15.0)
+            king = psf.king(camera, 1.0, 6.0)
+
+            def seen_at(_row: float, _column: float, king: psf.King = king) -> psf.King:
+                return king
+
+            found, _ = detection.detect(counts, seconds, seen_at, 4.0, 15.0)
             x, y = (
                 where.origin[0] + (np.array([one.column for one in found]) + 0.5) * where.bin,
                 where.origin[1] + (np.array([one.row for one in found]) + 0.5) * where.bin,
@@ -378,7 +386,7 @@ def profile_truth(rate: float, *, trials: int = 2000, seed: int = 11) -> tuple[f
     random = np.random.default_rng([seed, trials, int(rate)])
     edges: Floats = np.arange(31, dtype=np.float64) * 4.0
     area = np.pi * np.diff(edges**2)
-    shape = np.diff(psf.king("M1", 1.0).encircled(edges)) / area
+    shape = np.diff(psf.king("M1", 1.0, 4.0).encircled(edges)) / area
     pulls = []
     for counts in random.poisson((rate * shape + 0.02) * area, (trials, len(area))):
         (found, _), (error, _) = profile.fit(counts, area, shape)

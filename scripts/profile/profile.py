@@ -57,7 +57,7 @@ def main(job: task.Task) -> None:  # noqa: PLR0915 - one step after the other
 
     theta = float(vignetting.off_axis(events, np.array([x]), np.array([y]))[0][0])
     energy = psf.mean_energy(low, high)
-    king = psf.king(events.camera.name, energy)
+    king = psf.king(events.camera.name, energy, theta)
     area = np.pi * (edges[1:] ** 2 - edges[:-1] ** 2)
     shape = (king.encircled(edges[1:]) - king.encircled(edges[:-1])) / area
     (rate, level), (rate_error, level_error) = profile.fit(counts, np.asarray(collected, dtype=np.float64), shape)

@@ -8,7 +8,7 @@ from astropy.table import Table
 
 from scripts.epic import detection, psf
 
-KING = psf.king("M1", 1.0)
+KING = psf.king("M1", 1.0, 3.0)
 
 
 def _field(random, sources=(), level=0.02, size=120, extent=0.0):
@@ -24,7 +24,7 @@ def test_sources_come_back_where_and_as_bright_as_they_are():
     random = np.random.default_rng(7)
     places = [(30.3, 30.6, 400.0), (80.0, 95.2, 80.0), (90.4, 20.1, 4000.0)]
     counts, exposure = _field(random, places)
-    found, _ = detection.detect(counts, exposure, KING, 4.0, 12.0)
+    found, _ = detection.detect(counts, exposure, lambda _r, _c: KING, 4.0, 12.0)
     assert len(found) == 3
     for row, column, number in places:
         one = min(found, key=lambda f: np.hypot(f.row - row, f.column - column))
@@ -35,7 +35,7 @@ def test_sources_come_back_where_and_as_bright_as_they_are():
 
 def test_likelihoods_of_bright_sources_are_finite():
     counts, exposure = _field(np.random.default_rng(8), [(40.0, 30.0, 2e5)])
-    found, _ = detection.detect(counts, exposure, KING, 4.0, 12.0)
+    found, _ = detection.detect(counts, exposure, lambda _r, _c: KING, 4.0, 12.0)
     assert np.isfinite(found[0].likelihood)
     assert found[0].likelihood > 1e4
     assert np.isfinite(found[0].box_likelihood)
@@ -43,7 +43,7 @@ def test_likelihoods_of_bright_sources_are_finite():
 
 def test_an_extended_source_is_told_from_a_point():
     counts, exposure = _field(np.random.default_rng(9), [(40.0, 30.0, 1500.0)], extent=3.0)
-    found, _ = detection.detect(counts, exposure, KING, 4.0, 12.0)
+    found, _ = detection.detect(counts, exposure, lambda _r, _c: KING, 4.0, 12.0)
     assert found[0].extent >= 2.0
     assert found[0].counts == pytest.approx(1500, rel=0.2)
 
@@ -52,15 +52,15 @@ def test_empty_fields_have_hardly_a_source():
     random = np.random.default_rng(10)
     false = 0
     for _ in range(6):
-        found, _ = detection.detect(*_field(random), KING, 4.0, 12.0)
+        found, _ = detection.detect(*_field(random), lambda _r, _c: KING, 4.0, 12.0)
         false += len(found)
     assert false <= 1
 
 
 def test_nothing_exposed_and_nothing_seen_give_no_source():
     nothing = np.zeros((60, 60))
-    assert detection.detect(nothing, nothing, KING, 4.0, 12.0)[0] == []
-    assert detection.detect(nothing, nothing + 1e4, KING, 4.0, 12.0)[0] == []
+    assert detection.detect(nothing, nothing, lambda _r, _c: KING, 4.0, 12.0)[0] == []
+    assert detection.detect(nothing, nothing + 1e4, lambda _r, _c: KING, 4.0, 12.0)[0] == []
 
 
 def test_simulated_sources_are_found(run_script, simulated_m1, truth, fitsverify):

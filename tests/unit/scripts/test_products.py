@@ -65,6 +65,19 @@ def test_live_time_per_bin_agrees_with_epiclccorr(real, real_camera, real_events
             assert np.nanmedian(np.abs(share - table["FRACEXP"])) < 0.001
 
 
+def test_live_time_per_bin_of_pn_agrees_with_epiclccorr(shared):
+    """3,570 bins of a second, of 14 frames each."""
+    folder = shared / "data" / "xmm" / "0916810801"
+    events = EventList(folder / "0916810801_PN1_src.evt.gz")
+    with fits.open(folder / "0916810801_PN1_dt1.lc.gz") as hdus:
+        header, sas = hdus["RATE"].header, hdus["RATE"].data["FRACEXP"]
+    bins = Bins(header["TSTART"], header["TIMEDEL"], len(sas))
+    share = lightcurve.live(events, bins, select(events, Parameters({})).times, {5: 1.0}) / bins.width
+    assert share.sum() / sas.sum() == pytest.approx(1, abs=1e-4)
+    assert np.abs(share - sas).max() < 0.016
+    assert np.median(np.abs(share - sas)) < 0.003
+
+
 def test_the_pn_spectrum_equals_that_of_sas(shared):
     folder = shared / "data" / "xmm" / "0916810801"
     events = EventList(folder / "0916810801_PN1_src.evt.gz")
