@@ -9,8 +9,8 @@ M2 (XRT2_XPSF_0005): rc = 4.759 - 0.203 E, a = 1.411 - 0.005 E
 PN (XMM-CCF-REL-116): rc = 6.636 - 0.305 E - 0.175 t - 0.0067 E t, a = 1.525 - 0.015 E - 0.012 t - 0.001 E t
 
 with E in keV and t in arcmin off the axis. M1 gives the numbers of SAS ``eupper`` within 1 %, M2 lies up to 5 % and
-pn up to 11 % (at 15 arcsec) below them. But for a pn source 8.8 arcmin off the axis, in a circle of 45 arcsec, it is what
-``epiclccorr`` of SAS 21 corrects for, within 0.9 % together with the vignetting: it stays.
+pn up to 11 % (at 15 arcsec) below them. But for a pn source 8.8 arcmin off the axis in a circle of 45 arcsec it is
+what ``epiclccorr`` of SAS 21 corrects for, within 0.9 % together with the vignetting: it stays.
 """
 
 from __future__ import annotations
