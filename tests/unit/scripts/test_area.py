@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -165,6 +167,20 @@ def test_against_the_backscal_of_sas(shared):
         assert theirs / (np.pi * circle.radius**2) == pytest.approx(drawn, abs=0.001)
         assert whole == pytest.approx(np.pi * circle.radius**2, rel=0.002)
         assert ours == pytest.approx(theirs, rel=agree)
+
+
+@pytest.mark.parametrize(("number", "ratio"), [("M1_1", 1.0040), ("M1_2", 0.9250), ("M2_1", 1.0048)])
+def test_against_the_ratio_of_areas_of_sas(real, real_lists, number, ratio):
+    """BKGRATIO of epiclccorr: background over source, both of 10"; one background lies on a bad column."""
+    folder = real / f"lcurve_100_{number}"
+    assert fits.getheader(next(folder.glob("*lccorr*")), "RATE")["BKGRATIO"] == pytest.approx(ratio, abs=1e-4)
+    circles = re.findall(r"CIRCLE\(([\d.]+),([\d.]+),(\d+)\)", next(folder.glob("*region.txt")).read_text())
+    events = EventList(real_lists[number[:2]])
+    source, background = (
+        sum(area.live_area(Circle("", *map(float, one)), events, ccd.Geometry(events), "standard").values())
+        for one in circles
+    )
+    assert background / source == pytest.approx(ratio, rel=0.006)
 
 
 def test_columns_with_offsets_are_live_where_their_events_are_kept(simulated, tmp_path):
