@@ -149,6 +149,32 @@ def test_a_rate_is_that_of_the_pipeline_s_source_list(shared):
     assert ours / theirs == pytest.approx(1, abs=0.03)
 
 
+@pytest.mark.parametrize(("camera", "exposure_id", "more"), [("M2", "S002", 1.034), ("PN", "S003", 1.043)])
+def test_counts_of_the_pipeline_s_spectrum_lead_to_the_rate_of_its_source_list(shared, camera, exposure_id, more):
+    """A source 5' off the axis in circles of 40", nearly whole, 0.5 to 4.5 keV: the rate is 3 to 4 % above emldetect's.
+
+    Of pn the gaps take up to 4 % of the circle, which this leaves out and the script would add.
+    """
+    there = shared / "data" / "xmm" / "0886090801"
+    source, background = (
+        fits.open(there / f"P0886090801{camera}{exposure_id}{kind}0001.FTZ")["SPECTRUM"]
+        for kind in ("SRSPEC", "BGSPEC")
+    )
+    circle = np.pi * 800**2
+    assert 0.95 < source.header["BACKSCAL"] / circle < 1.001
+    known = fits.getdata(there / "P0886090801EPX000OBSMLI0000.fits", 1)
+    row = known[np.argmin(np.hypot((known["RA"] - 268.36810) * 0.908, known["DEC"] + 24.77431))]
+    ours = theirs = 0.0
+    for band, low, high in ((2, 0.5, 1.0), (3, 1.0, 2.0), (4, 2.0, 4.5)):
+        channels = slice(int(200 * low), int(200 * high))
+        counts, beside = (hdu.data["COUNTS"][channels].sum() for hdu in (source, background))
+        net = counts - beside * source.header["BACKSCAL"] / background.header["BACKSCAL"]
+        king = psf.king(camera, psf.mean_energy(low, high), float(row[f"{camera}_OFFAX"]))
+        ours += net / (source.header["EXPOSURE"] * row[f"{camera}_{band}_VIG"] * float(king.encircled(40.0)))
+        theirs += row[f"{camera}_{band}_FLUX"] * ecf.factor(camera, "Medium", low, high)
+    assert ours / theirs == pytest.approx(more, abs=0.005)
+
+
 @pytest.mark.parametrize("camera", ["M1", "M2", "PN"])
 def test_density_and_draws_are_those_of_the_encircled_energy(camera):
     king = psf.king(camera, 2.0, 6.0)
