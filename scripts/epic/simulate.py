@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scripts.epic import ccd as geometry
 from scripts.epic import gti, psf, vignetting
 from scripts.epic.cameras import CAMERAS, Camera
-from scripts.epic.evli import write
+from scripts.epic.evli import LIMITS, write
 from scripts.epic.projection import Projection
 from scripts.epic.simulated import ChipData, Exposure
 
@@ -351,7 +351,8 @@ def _derive(columns: dict[str, NDArray[Any]], model: _Camera, random: np.random.
             near |= np.roll(model.dead[n], shift, (0, 1))
         close[mine] = near[rawx[mine], rawy[mine]]
     for axis in ("DETX", "DETY"):
-        columns[axis] = np.rint(columns[axis]).astype(np.int16)
+        # the legal range of pn ends in the middle of its outermost pixels
+        columns[axis] = np.clip(np.rint(columns[axis]), *LIMITS[model.name][axis]).astype(np.int16)
     sky = model.to_sky(columns["DETX"].astype(float), columns["DETY"].astype(float))
     columns["X"], columns["Y"] = np.rint(np.array(sky)).astype(np.int32)
     columns["PHA"] = np.minimum(columns["PI"] // (5 if model.pn else 3), 4095)

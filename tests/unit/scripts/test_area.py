@@ -15,7 +15,7 @@ from scripts.epic.region import Circle
 from scripts.epic.selection import select
 from scripts.epic.task import Parameters
 
-CAMERAS = {"EMOS1": (600, 22.02), "EMOS2": (600, 22.02), "EPN": (64, 82.03)}
+CAMERAS = {"EMOS1": (600, 22.02), "EMOS2": (600, 22.02), "EPN": (64, 82.506)}
 OUT_OF_FIELD = 0x10000
 
 
