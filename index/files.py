@@ -143,14 +143,17 @@ class CoverageFiles:
         for segment in self.open(generation).segments:
             verify_segment(self._folder, segment.written)
 
-    def sweep(self, generation: str) -> None:
-        """Remove what does not belong to a generation. Only for the holder of the lock."""
+    def litter(self, generation: str) -> list[Path]:
+        """Give the files that do not belong to a generation."""
         keep = {self._manifest(generation).name}
         if generation != NOTHING:
             keep |= {written.name for written in self._read_manifest(generation)}
-        for path in self._folder.iterdir():
-            if _OURS.fullmatch(path.name) and path.name not in keep:
-                path.unlink()
+        return [path for path in self._folder.iterdir() if _OURS.fullmatch(path.name) and path.name not in keep]
+
+    def sweep(self, generation: str) -> None:
+        """Remove what does not belong to a generation that stays. Only for the holder of the lock."""
+        for path in self.litter(generation):
+            path.unlink()
 
     def _manifest(self, generation: str) -> Path:
         return self._folder / f"manifest-{generation}.json"

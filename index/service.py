@@ -122,8 +122,7 @@ class Index:
         """
         taken = {dataset.id: dataset for dataset in datasets}
         with self._files.exclusive():
-            before = self._newest()
-            self._files.sweep(before.generation)
+            before = self._tidied()
             known = self._store.known(taken)
             new = [dataset for id_, dataset in taken.items() if id_ not in known]
             changed = [
@@ -203,8 +202,7 @@ class Index:
         What is added is merged all the time; after this nothing is left to merge, and nothing removed takes room.
         """
         with self._files.exclusive():
-            before = self._newest()
-            self._files.sweep(before.generation)
+            before = self._tidied()
             if len(before.segments) > 1:
                 generation = self._files.write(before, Postings.build([]), whole=True)
                 self._store.publish(before.generation, generation)
@@ -403,6 +401,15 @@ class Index:
     def _opened(self, newest: bool) -> Snapshot:
         """Give the generation that is open, or the present one."""
         return self._newest() if newest else self._snapshot or self._newest()
+
+    def _tidied(self) -> Snapshot:
+        """Open the present generation, having removed what killed writers left. Only for the holder of the lock."""
+        before = self._newest()
+        if self._files.litter(before.generation):
+            self._store.settle()
+            before = self._newest()
+            self._files.sweep(before.generation)
+        return before
 
     def _newest(self) -> Snapshot:
         """Open the present generation."""

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -38,6 +39,7 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from index.columns import DATASET
 from index.database import Database
@@ -366,6 +368,21 @@ class DatasetStore:
         with self._database.read() as connection:
             statement = select(func.count()).select_from(dataset).where(dataset.c.degraded_from.is_not(None))
             return int(connection.scalar(statement) or 0)
+
+    def settle(self) -> None:
+        """Decide what a writer that was killed in its commit has left: from now on its generation is there or is not.
+
+        Such a commit may be seen by nobody and come back: SQLite has it in its log, and reads it when the last to have
+        the database open is gone; a server of PostgreSQL may still be at it. It has written the one row that is written
+        here, so a log has this instead, and a server is waited for. That row is written anew, since SQLite leaves a
+        page alone in which nothing changes.
+        """
+        with suppress(IntegrityError), self._database.write() as connection:  # the row came meanwhile: decided
+            there = connection.execute(select(coverage.c.generation).with_for_update()).scalar_one_or_none()
+            connection.execute(delete(coverage))
+            connection.execute(insert(coverage), {"one": 1, "generation": there or NOTHING})
+            if there is None:
+                connection.execute(delete(coverage))
 
     def publish(
         self,

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -166,6 +167,59 @@ def test_killed_at_random_it_is_whole_and_goes_on(tmp_path: Path) -> None:
     for one in flock(turn + 1):
         assert (ranges_of(mine.coverage(one.id)) == one.ranges).all()
     database.close()
+
+
+def _hold(folder: Path, ready: int) -> Iterator[None]:
+    """Keep the database open, so that nobody reads its log anew."""
+    mine, _ = open_index(folder)
+    mine.generation()
+    os.write(ready, b".")
+    signal.pause()
+    yield
+
+
+def _publish_and_die(folder: Path, turn: int) -> Iterator[None]:
+    mine, _ = open_index(folder)
+    publish = mine._store.publish
+
+    def last(*given: Any, **named: Any) -> None:
+        publish(*given, **named)
+        os._exit(0)
+
+    mine._store.publish = last  # type: ignore[method-assign]
+    mine.put(flock(turn))
+    yield
+
+
+def _begin_and_die(folder: Path, turn: int) -> Iterator[None]:
+    mine, _ = open_index(folder)
+    assert look(mine) == 0, "the commit is to be seen by nobody"
+    mine._files.write = lambda *_: os._exit(0)  # type: ignore[method-assign, assignment]
+    mine.put(flock(turn))
+    yield
+
+
+def test_a_commit_that_nobody_saw_is_decided_before_its_files_go(tmp_path: Path) -> None:
+    """A writer was killed when SQLite had written its commit to the log, and not yet told the others.
+
+    The next one sees the old generation, finds files that do not belong to it, and is killed before it writes. Whoever
+    opens the database when all are gone reads the log anew: the commit must not name files that were removed.
+    """
+    assert ended(forked("first writer", _put(tmp_path, 0))) == 0
+    hear, tell = os.pipe()
+    holder = forked("holder", _hold(tmp_path, tell))
+    os.read(hear, 1)
+    told = tmp_path / "amora.db-shm"
+    before = told.read_bytes()
+    assert ended(forked("writer", _publish_and_die(tmp_path, 1))) == 0
+    with told.open("r+b") as file:
+        file.write(before)
+    assert ended(forked("next writer", _begin_and_die(tmp_path, 2))) == 0
+    os.kill(holder, signal.SIGKILL)
+    ended(holder)
+    os.close(hear)
+    os.close(tell)
+    assert ended(forked("checker", _check(tmp_path))) == 0
 
 
 def ended(child: int) -> int:

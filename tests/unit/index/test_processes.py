@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import update
+
+from index.database import Database
+from index.files import NOTHING
 from index.region import Region
 from index.service import Index
+from index.tables import coverage
 
 ROOT = Path(__file__).resolve().parents[3]
 ADD = """
@@ -40,3 +46,24 @@ def test_what_other_processes_add_is_seen_at_once(
     assert counts == sorted(counts)
     assert len(index.search(here)) == index.count() == 12
     index.verify()
+
+
+def test_what_a_killed_writer_may_have_left_is_decided(
+    index: Index, database: Database, found: Callable[..., Any]
+) -> None:
+    """It changes nothing, and of PostgreSQL it waits for a commit that a server is still at."""
+    index._store.settle()
+    assert index.generation() == NOTHING
+    index.add([found("first")])
+    before = index.generation()
+    index._store.settle()
+    assert index.generation() == before
+    index.verify()
+    with database.write() as connection:
+        connection.execute(update(coverage).values(generation="later"))
+        settling = threading.Thread(target=index._store.settle)
+        settling.start()
+        settling.join(0.2)
+        assert settling.is_alive()
+    settling.join()
+    assert index._store.generation() == "later"
