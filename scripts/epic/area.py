@@ -37,7 +37,7 @@ def _bad_pixels(events: EventList, chip: Chip, flags: str) -> NDArray[np.bool_]:
     x0, x1, y0, y1 = chip.window
     bad = np.ones((x1 + 3, y1 + 3), dtype=bool)
     bad[x0 : x1 + 1, y0 : y1 + 1] = False
-    for x, y, extent in _places(events, f"BADPIX{chip.ccd:02d}", "RAWX", "RAWY", "YEXTENT"):
+    for x, y, extent in _places(events, f"BADPIX{chip.ccd:02d}", "RAWX", "RAWY", "YEXTENT").tolist():
         if 0 <= x < len(bad):
             bad[x, max(0, y) : max(0, y + extent)] = True
     rejected = bits.rejected(events, flags)
@@ -60,25 +60,25 @@ def _offset_columns(events: EventList, chip: Chip, rejected: int) -> set[int]:
     reach = 1 if rejected & bits.NEXT_TO_OFFSET_COLUMN else 0
     if events.camera.name != "PN" or not rejected & (bits.ON_OFFSET_COLUMN | bits.NEXT_TO_OFFSET_COLUMN):
         return set()
-    columns = [rawx for rawx, ccd in _places(events, "OFFSETS", "RAWX", "CCDNR") if ccd == chip.ccd]
+    places = _places(events, "OFFSETS", "RAWX", "CCDNR")
+    columns = np.unique(places[places[:, 1] == chip.ccd, 0]).tolist()
     return {column + step for column in columns for step in range(-reach, reach + 1)}
 
 
-def _places(events: EventList, extension: str, *names: str) -> list[list[int]]:
-    """Return the rows of a table of pixels, none where there is no such table.
+def _places(events: EventList, extension: str, *names: str) -> NDArray[np.int64]:
+    """Return columns of a table of pixels, shape (rows, columns), no row where there is no such table.
 
     :raises EventFileError: a row has no place.
     """
     known = events.columns_of(extension, *names)
     if known is None:
-        return []
+        return np.empty((0, len(names)), dtype=np.int64)
     if bad_rows := int(np.count_nonzero(~np.isfinite(np.column_stack(known)).all(axis=1))):
         raise EventFileError(
             f"{events.path.name}[{extension}]: {bad_rows} of {len(known[0])} rows have no place "
             f"({', '.join(names[:-1])} or {names[-1]} is not a number); take the list as the pipeline wrote it"
         )
-    rows: list[list[int]] = np.column_stack([np.clip(column, -32768, 32767) for column in known]).astype(int).tolist()
-    return rows
+    return np.column_stack([np.clip(column, -32768, 32767) for column in known]).astype(np.int64)
 
 
 def live_area(region: Shape, events: EventList, geometry: Geometry | None, flags: str) -> dict[int, float]:

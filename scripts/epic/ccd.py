@@ -4,8 +4,8 @@ Both steps are affine to the precision of the data, so they are fitted to the ev
 leaves only the randomisation within a pixel, DET to sky only the drift of the attitude (0.1-0.35 arcsec).
 Where a CCD has too few events the nominal geometry stands in: for the MOS cameras measured on complete lists
 of 2002, for pn the chip layout of the XMM-Newton Users Handbook (section 3.3.1.2) with pixels of 150 um seen from
-7.5 m, laid into the legal range of DETX and DETY; the pixels of a list of 2023 lie where it has them within 4 units
-(0.2 arcsec), and an image of 2002 has next to nothing between its CCDs.
+7.5 m, laid into the legal range of DETX and DETY; the pixels of a list of 2023 lie where it has them within 2 units
+(0.1 arcsec), and an image of 2002 has next to nothing between its CCDs.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from scripts.epic import ccd as geometry
 from scripts.epic import gti, psf, vignetting
 from scripts.epic.cameras import CAMERAS, Camera
 from scripts.epic.evli import LIMITS, write
+from scripts.epic.flags import NEXT_TO_OFFSET_COLUMN, ON_OFFSET_COLUMN, OUT_OF_FOV
 from scripts.epic.projection import Projection
 from scripts.epic.simulated import ChipData, Exposure
 
@@ -84,8 +85,8 @@ MODES = {"EMOS1": "PrimeFullWindow", "EMOS2": "PrimeFullWindow", "EPN": "PrimeFu
 FRAME = {"EMOS1": 2.6, "EMOS2": 2.6, "EPN": 0.19918}
 AREA = {"EMOS1": 0.32, "EMOS2": 0.32, "EPN": 1.0}
 """Count rate of a source relative to pn."""
-ON_OFFSET, NEXT_TO_OFFSET, OUT_OF_FIELD, REJECTED = 0x8, 0x10, 0x10000, 0x400000
-"""Bits of FLAG."""
+REJECTED = 0x400000
+"""A bit of FLAG: REJECTED_BY_GATTI of MOS, SECONDARY of pn."""
 BACKGROUND = {"EMOS1": (1.9, 0.2), "EMOS2": (1.9, 0.2), "EPN": (2.6, 0.3)}
 """Whole camera, ct/s: below 10 keV, and above."""
 FLARE_RATE = {"EMOS1": (4.0, 1.6), "EMOS2": (4.0, 1.6), "EPN": (9.0, 3.0)}
@@ -233,7 +234,7 @@ def expose(
     order = np.lexsort((columns["TIME"], columns["CCDNR"]))
     columns = {name: values[order] for name, values in columns.items()}
     _derive(columns, model, random)
-    good = (columns["FLAG"] & (OUT_OF_FIELD | REJECTED)) == 0
+    good = (columns["FLAG"] & (OUT_OF_FOV | REJECTED)) == 0
     counts = {s.name: int(np.count_nonzero(good & (columns["SOURCE"] == i))) for i, s in enumerate(sources)}
     exposure = Exposure(
         camera=camera,
@@ -366,10 +367,10 @@ def _derive(columns: dict[str, NDArray[Any]], model: _Camera, random: np.random.
     for n in model.to_det:
         mine = ccd == n
         seen[mine] &= ~geometry.hidden(model.name, n, rawx[mine], rawy[mine])
-    flag |= np.where(seen, 0, OUT_OF_FIELD)
+    flag |= np.where(seen, 0, OUT_OF_FOV)
     if model.pn:
         away = np.abs(rawx - np.array([0, *model.offset.values()])[ccd])
-        flag |= np.where(away == 0, ON_OFFSET, 0) | np.where(away == 1, NEXT_TO_OFFSET, 0)
+        flag |= np.where(away == 0, ON_OFFSET_COLUMN, 0) | np.where(away == 1, NEXT_TO_OFFSET_COLUMN, 0)
     flag |= np.where(random.random(number) < 0.01, REJECTED, 0)
     columns["FLAG"] = flag.astype(np.int32)
     if model.pn:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -186,16 +187,16 @@ def _publish_and_die(folder: Path, turn: int) -> Iterator[None]:
         publish(*given, **named)
         os._exit(0)
 
-    mine._store.publish = last  # type: ignore[method-assign]
-    mine.put(flock(turn))
+    with patch.object(mine._store, "publish", last):
+        mine.put(flock(turn))
     yield
 
 
 def _begin_and_die(folder: Path, turn: int) -> Iterator[None]:
     mine, _ = open_index(folder)
     assert look(mine) == 0, "the commit is to be seen by nobody"
-    mine._files.write = lambda *_: os._exit(0)  # type: ignore[method-assign, assignment]
-    mine.put(flock(turn))
+    with patch.object(mine._files, "write", lambda *_: os._exit(0)):
+        mine.put(flock(turn))
     yield
 
 
