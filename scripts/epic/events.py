@@ -343,10 +343,6 @@ class EventList:
         ]
         return tuple(sorted(frames or set(self.sample.column("CCDNR").tolist())))
 
-    def extension(self, kind: str, ccd: int) -> Any:
-        """Return the HDU of ``kind`` (EXPOSU, BADPIX, STDGTI) for a CCD, or None."""
-        return self.table(f"{kind}{ccd:02d}")
-
     def table(self, name: str) -> Any:
         """Return the HDU of an extension, or None.
 

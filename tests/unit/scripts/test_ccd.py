@@ -65,12 +65,12 @@ def test_the_area_of_each_ccd_is_the_one_sas_wrote_down(real_events):
         seen = geometry.in_field(*chip.to_det(rawx.astype(float), rawy.astype(float)))
         seen &= ~ccd.hidden(geometry.camera, chip.ccd, rawx, rawy)
         mine = np.count_nonzero(seen) * abs(np.linalg.det(chip.to_det.matrix)) / 1200**2
-        assert mine / real_events.extension("EXPOSU", chip.ccd).header["IN_FOV"] == pytest.approx(1, abs=0.012)
+        assert mine / real_events.header_of(f"EXPOSU{chip.ccd:02d}")["IN_FOV"] == pytest.approx(1, abs=0.012)
 
 
 def test_live_area_is_that_of_the_header_less_bad_pixels(real_events):
     areas = area.live_area(WHOLE_FIELD, real_events, ccd.Geometry(real_events), "standard")
-    header = sum(real_events.extension("EXPOSU", n).header["IN_FOV"] for n in real_events.ccds)
+    header = sum(real_events.header_of(f"EXPOSU{n:02d}")["IN_FOV"] for n in real_events.ccds)
     assert 0.97 < sum(areas.values()) / 1200**2 / header <= 1.0
 
 
